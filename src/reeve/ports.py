@@ -1,0 +1,193 @@
+"""The protocols behind which disk, git, network and clock live.
+
+Each has one to four methods and ships with a fake beside its adapters. The stages know these and no adapter.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from reeve.records import (
+    AgentSpec,
+    Base,
+    Checks,
+    Environment,
+    Limits,
+    Measurement,
+    Order,
+    Patch,
+    SandboxResult,
+    SandboxRun,
+    Task,
+    Workspace,
+)
+
+__all__ = [
+    "Agent",
+    "Check",
+    "CheckRequest",
+    "Clock",
+    "Environments",
+    "Fact",
+    "Launch",
+    "Objects",
+    "Sandbox",
+    "Store",
+    "TaskReader",
+    "Trees",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How an agent is started in its sandbox."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    binds: Mapping[str, str]  # read-only: inside path -> host path
+
+
+@runtime_checkable
+class Agent(Protocol):
+    """Something that can attempt a task."""
+
+    spec: AgentSpec
+
+    def available(self) -> str:
+        """Say why the agent cannot run here; an empty string means that it can."""
+
+    def launch(self, task: Task, order: Order, folder: Path, base: Measurement | None) -> Launch:
+        """Prepare one start; `folder` is a private host folder for what the sandbox reads from /reeve.
+
+        What is written there must hold nothing that the attempt may not see (hidden tests, credentials).
+        """
+
+
+class Objects(Protocol):
+    """Our own git object store; no configuration, hook, filter or attribute of anybody applies in it."""
+
+    def import_base(self, repo: Path, commit: str) -> Base:
+        """Copy the tree of a commit of a person's repository; raises RepositoryError for an unknown one."""
+
+    def write(self, tree: str, files: Mapping[str, tuple[bytes, bool] | None]) -> str:
+        """Make a tree from another with files put in, replaced or (None) removed; returns its id."""
+
+    def apply(self, tree: str, patch: bytes) -> str:
+        """Apply a unified git diff; raises PatchError with the first hunk that does not fit."""
+
+    def merge(self, base: str, ours: str, theirs: str) -> tuple[str | None, tuple[str, ...]]:
+        """Merge three ways; returns the tree, or None with the paths in conflict."""
+
+
+class Trees(Protocol):
+    """Makes workspaces: an immutable folder per tree, and a cheap writable view of it per attempt."""
+
+    def checkout(self, tree: str) -> Path:
+        """Return the immutable folder of a tree, made once."""
+
+    def open(self, tree: str, name: str, layers: Sequence[Path] = ()) -> Workspace:
+        """Open a fresh writable view of a tree; `layers` are further read-only folders below it."""
+
+    def capture(self, workspace: Workspace, tree: str) -> Patch:
+        """Take what was changed in a workspace into the object store; never follows a link, never blocks."""
+
+    def drop(self, workspace: Workspace) -> None:
+        """Remove a workspace; removing it twice is no error."""
+
+
+class Sandbox(Protocol):
+    """Runs one command behind walls; every process of it is gone when `run` returns or the caller dies."""
+
+    name: str
+
+    def available(self) -> str:
+        """Say why it cannot run here; an empty string means that it can."""
+
+    def run(self, run: SandboxRun) -> SandboxResult:
+        """Run to the end; raises SandboxError if the walls could not be put up."""
+
+    def ensure(self, run: SandboxRun, folder: Path) -> None:
+        """Start detached, once: a second call, also of another process, finds the first by its lock in `folder`."""
+
+    def wait(self, folder: Path, *, stop: Callable[[], bool]) -> SandboxResult:
+        """Wait for a detached run; when `stop` says so, end it and return with ending INTERRUPTED."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRequest:
+    """What to measure: a tree of the object store in an environment, by the checks of a task."""
+
+    tree: str
+    base_tree: str
+    checks: Checks
+    environment: Environment
+    limits: Limits
+    env: Mapping[str, str]
+    only: tuple[str, ...] = ()  # run these ids alone; empty: required ids and everything to keep
+    runs: int = 1
+    fresh: bool = False  # measure even if the same was measured before
+
+
+class Check(Protocol):
+    """Measures a tree in fresh sandboxed processes."""
+
+    def measure(self, request: CheckRequest) -> Measurement:
+        """Measure; a check that cannot run is a Measurement with a `problem`, not an exception."""
+
+
+class Environments(Protocol):
+    """Makes and caches what the tests of a base need."""
+
+    def prepare(self, task: Task, base: Base) -> Environment:
+        """Return the environment of a base, made once; a failed set-up is returned, not raised, and not retried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One row of the ledger: `(kind, key)` is unique, `body` is the record as JSON-compatible data."""
+
+    kind: str
+    key: str
+    task: str
+    body: Mapping[str, object]
+    at_utc: float
+    seq: int = 0
+
+
+class Store(Protocol):
+    """Append-only facts and artefacts by content hash."""
+
+    def append(self, fact: Fact) -> Fact:
+        """Store durably and return it; if `(kind, key)` is there already, return the stored one unchanged."""
+
+    def facts(self, kind: str | None = None, task: str | None = None, after: int = 0) -> Sequence[Fact]:
+        """Read in the order of `seq`."""
+
+    def put(self, content: bytes) -> str:
+        """Store an artefact; returns the SHA-256 of its content."""
+
+    def get(self, digest: str) -> bytes:
+        """Read an artefact back; raises LedgerError if it is missing or does not match its hash."""
+
+
+class TaskReader(Protocol):
+    """Reads tasks from one format."""
+
+    name: str
+
+    def reads(self, path: Path) -> bool:
+        """Say whether this reader is for that file or folder."""
+
+    def read(self, path: Path) -> Sequence[Task]:
+        """Read all tasks; raises TaskError with file and line."""
+
+
+class Clock(Protocol):
+    """Time, so that a test can own it."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
