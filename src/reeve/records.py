@@ -341,7 +341,7 @@ class CheckResult:
 class Verdict:
     """All checks of one result. `tree` is what was examined: what lands is that tree and no other."""
 
-    id: str  # the attempt, or patch:<hash> for a patch from elsewhere; @<head> is added for a verdict on a moved head
+    id: str  # the attempt, or patch:<hash> for one from elsewhere; @<head> is added on a moved head
     task: str
     attempt: str
     base_tree: str
@@ -517,7 +517,10 @@ class SandboxRun:
 
 @dataclass(frozen=True, slots=True)
 class SandboxResult:
-    """How a sandboxed command ended; `status` is its exit status, negative for a signal, None if it never ended by itself."""
+    """How a sandboxed command ended.
+
+    `status` is its exit status, negative for a signal, None if it never ended by itself.
+    """
 
     ending: Ending
     status: int | None

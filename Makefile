@@ -1,0 +1,32 @@
+# Every target does its own set-up: a bare Debian or Ubuntu with Python 3.11+, pip, git and make is enough.
+PY := .venv/bin/python
+SETUP := .venv/.ready
+
+.PHONY: setup demo test check format bench clean
+
+setup: $(SETUP)
+
+$(SETUP): pyproject.toml requirements.lock scripts/setup
+	scripts/setup
+
+demo: $(SETUP)
+	$(PY) demo/run.py
+
+test: $(SETUP)
+	$(PY) -m pytest
+
+check: $(SETUP)
+	$(PY) -m ruff format --check src tests bench demo scripts
+	$(PY) -m ruff check src tests bench demo scripts
+	$(PY) -m mypy
+	$(PY) -m pytest
+
+format: $(SETUP)
+	$(PY) -m ruff format src tests bench demo
+	$(PY) -m ruff check --fix src tests bench demo
+
+bench: $(SETUP)
+	$(PY) -m bench
+
+clean:
+	rm -rf .venv .tools demo-run .mypy_cache .ruff_cache
