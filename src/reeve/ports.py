@@ -1,6 +1,6 @@
 """The protocols behind which disk, git, network and clock live.
 
-Each has one to four methods and ships with a fake beside its adapters. The stages know these and no adapter.
+Each has one to five methods and ships with a fake beside its adapters. The stages know these and no adapter.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -160,6 +160,9 @@ class Store(Protocol):
 
     def append(self, fact: Fact) -> Fact:
         """Store durably and return it; if `(kind, key)` is there already, return the stored one unchanged."""
+
+    def fact(self, kind: str, key: str) -> Fact | None:
+        """Read one fact by its identity."""
 
     def facts(self, kind: str | None = None, task: str | None = None, after: int = 0) -> Sequence[Fact]:
         """Read in the order of `seq`."""

@@ -1,0 +1,179 @@
+"""The ledger in one SQLite file, with artefacts as files named by their SHA-256 beside it."""
+
+import hashlib
+import json
+import os
+import tempfile
+import threading
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Engine,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    create_engine,
+    event,
+    insert,
+    select,
+)
+from sqlalchemy.exc import DatabaseError, IntegrityError
+from sqlalchemy.pool import QueuePool
+
+from reeve.errors import LedgerError
+from reeve.ports import Fact
+
+__all__ = ["SqliteStore"]
+
+METADATA = MetaData()
+FACTS = Table(
+    "facts",
+    METADATA,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("kind", String, nullable=False),
+    Column("key", String, nullable=False),
+    Column("task", String, nullable=False),
+    Column("at_utc", Float, nullable=False),
+    Column("body", Text, nullable=False),
+    UniqueConstraint("kind", "key"),
+    Index("facts_by_task", "task", "kind"),
+    sqlite_autoincrement=True,
+)
+BUSY_MILLISECONDS = 30_000
+
+
+def _pragmas(connection: Any, _record: object) -> None:
+    # NORMAL is durable against a killed process; after a power cut the last facts may be gone, and then their
+    # steps are simply done again. FULL costs an fsync per fact.
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={BUSY_MILLISECONDS}", "cache_size=-8192"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+class SqliteStore:
+    """Port Store on SQLite in WAL mode: many processes may read and write at once, on a local disk.
+
+    Triggers refuse to change or delete a row: append-only is kept by the file and not by good manners.
+    """
+
+    def __init__(self, folder: Path, watch: Callable[[Fact], None] | None = None) -> None:
+        self.folder = folder
+        self.watch = watch
+        self._artefacts = folder / "artefacts"
+        self._lock = threading.Lock()
+        self._artefacts.mkdir(parents=True, exist_ok=True)
+        self._engine = self._open(folder / "ledger.db")
+
+    @staticmethod
+    def _open(path: Path) -> Engine:
+        engine = create_engine(f"sqlite:///{path}", poolclass=QueuePool, pool_size=4, max_overflow=64)
+        event.listen(engine, "connect", _pragmas)
+        try:
+            with engine.begin() as connection:
+                METADATA.create_all(connection)
+                for verb in ("UPDATE", "DELETE"):
+                    connection.exec_driver_sql(
+                        f"CREATE TRIGGER IF NOT EXISTS no_{verb.lower()} BEFORE {verb} ON facts "
+                        "BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"
+                    )
+        except DatabaseError as error:
+            raise LedgerError(
+                f"opening the ledger {path}: {error.orig}; if the file is damaged, move it away and run again"
+            ) from error
+        return engine
+
+    def append(self, fact: Fact) -> Fact:
+        """Store a fact durably; the first one of a `(kind, key)` stays, and is returned."""
+        row = {
+            "kind": fact.kind,
+            "key": fact.key,
+            "task": fact.task,
+            "at_utc": fact.at_utc,
+            "body": json.dumps(fact.body, separators=(",", ":"), ensure_ascii=True),
+        }
+        try:
+            with self._lock, self._engine.begin() as connection:
+                seq = connection.execute(insert(FACTS).values(row)).inserted_primary_key
+        except IntegrityError:
+            return self._stored(fact)
+        except DatabaseError as error:
+            raise LedgerError(f"storing {fact.kind} {fact.key} in {self.folder / 'ledger.db'}: {error.orig}") from error
+        stored = Fact(fact.kind, fact.key, fact.task, fact.body, fact.at_utc, int(seq[0]) if seq else 0)
+        if self.watch is not None:
+            self.watch(stored)
+        return stored
+
+    def _stored(self, fact: Fact) -> Fact:
+        found = self.fact(fact.kind, fact.key)
+        if found is None:
+            raise LedgerError(f"storing {fact.kind} {fact.key}: refused, and not there either")
+        return found
+
+    def fact(self, kind: str, key: str) -> Fact | None:
+        """Read one fact by its identity."""
+        found = self._read(FACTS.c.kind == kind, FACTS.c.key == key)
+        return found[0] if found else None
+
+    def facts(self, kind: str | None = None, task: str | None = None, after: int = 0) -> Sequence[Fact]:
+        """Read facts in the order they were stored; `after` leaves out those up to that `seq`."""
+        conditions = []
+        if kind is not None:
+            conditions.append(FACTS.c.kind == kind)
+        if task is not None:
+            conditions.append(FACTS.c.task == task)
+        if after:
+            conditions.append(FACTS.c.seq > after)
+        return self._read(*conditions)
+
+    def _read(self, *conditions: Any) -> Sequence[Fact]:
+        columns = (FACTS.c.kind, FACTS.c.key, FACTS.c.task, FACTS.c.body, FACTS.c.at_utc, FACTS.c.seq)
+        try:
+            with self._engine.connect() as connection:
+                rows = connection.execute(select(*columns).where(*conditions).order_by(FACTS.c.seq)).all()
+        except DatabaseError as error:
+            raise LedgerError(f"reading the ledger {self.folder / 'ledger.db'}: {error.orig}") from error
+        return [Fact(row.kind, row.key, row.task, json.loads(row.body), row.at_utc, row.seq) for row in rows]
+
+    def put(self, content: bytes) -> str:
+        """Store an artefact, compressed, under the SHA-256 of its content; storing it twice is one file."""
+        digest = hashlib.sha256(content).hexdigest()
+        path = self._path(digest)
+        if path.exists():
+            return digest
+        try:
+            path.parent.mkdir(exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+                file.write(zlib.compress(content, 1))
+                file.flush()
+                os.fsync(file.fileno())
+            Path(file.name).rename(path)
+        except OSError as error:
+            raise LedgerError(f"storing an artefact of {len(content)} bytes in {self._artefacts}: {error}") from error
+        return digest
+
+    def get(self, digest: str) -> bytes:
+        """Read an artefact; raises LedgerError if it is missing, or if its content is not what its name says."""
+        try:
+            content = zlib.decompress(self._path(digest).read_bytes())
+        except (OSError, zlib.error) as error:
+            raise LedgerError(f"reading the artefact {digest}: {error}") from error
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise LedgerError(f"reading the artefact {digest}: its content was changed")
+        return content
+
+    def _path(self, digest: str) -> Path:
+        if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
+            raise LedgerError(f"reading an artefact: {digest!r} is no SHA-256")
+        return self._artefacts / digest[:2] / digest[2:]
+
+    def close(self) -> None:
+        """Close all connections; a closed store opens them again when it is used."""
+        self._engine.dispose()
