@@ -1,6 +1,6 @@
 """The protocols behind which disk, git, network and clock live.
 
-Each has one to five methods and ships with a fake beside its adapters. The stages know these and no adapter.
+Each has one to six methods and ships with a fake beside its adapters. The stages know these and no adapter.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,8 +30,10 @@ __all__ = [
     "Clock",
     "Environments",
     "Fact",
+    "LandingLock",
     "Launch",
     "Objects",
+    "Repository",
     "Sandbox",
     "Store",
     "TaskReader",
@@ -46,6 +48,13 @@ class Launch:
     argv: tuple[str, ...]
     env: Mapping[str, str]
     binds: Mapping[str, str]  # read-only: inside path -> host path
+
+
+@dataclass(frozen=True, slots=True)
+class LandingLock:
+    """The right to move the integration branch of one repository; made by `durable.locks.landing_lock` alone."""
+
+    repository: str
 
 
 @runtime_checkable
@@ -78,6 +87,28 @@ class Objects(Protocol):
 
     def merge(self, base: str, ours: str, theirs: str) -> tuple[str | None, tuple[str, ...]]:
         """Merge three ways; returns the tree, or None with the paths in conflict."""
+
+
+class Repository(Protocol):
+    """The person's repository. Only the integration branch is ever moved; nothing is ever checked out."""
+
+    def resolve(self, repo: str, commit: str) -> str:
+        """Return the full id of a commit; raises RepositoryError with what to do if there is none."""
+
+    def head(self, repo: str, branch: str) -> str | None:
+        """Return the commit of a branch, or None if there is no such branch."""
+
+    def checked_out(self, repo: str, branch: str) -> str | None:
+        """Return the folder in which somebody has the branch checked out, or None."""
+
+    def landed(self, repo: str, branch: str, marker: str) -> str | None:
+        """Find the commit on the branch whose message has `marker` as a whole line, or None."""
+
+    def commit(self, repo: str, tree: str, parent: str, message: str) -> str:
+        """Bring a tree of our object store into the repository as a commit on `parent`; moves no branch."""
+
+    def advance(self, lock: LandingLock, branch: str, new: str, old: str | None) -> bool:
+        """Move the branch from exactly `old` (None: it is new) to `new`; False if it was elsewhere."""
 
 
 class Trees(Protocol):

@@ -1,0 +1,59 @@
+"""Land, ask a person, try again, or give up: one plain rule, computed from records alone.
+
+The rule of this release is ``passed``: what passed lands, what is unverified or twice in conflict asks a person,
+what failed is tried again within its limits and then given up.
+"""
+
+from collections.abc import Sequence
+
+from reeve.records import Action, Decision, Landing, LandingOutcome, Outcome, Policy, Selection, Task, Verdict
+from reeve.units import plural
+
+__all__ = ["decide", "decide_after_landing"]
+
+RULE = "land = passed"
+
+
+def decide(
+    task: Task, selection: Selection, verdicts: Sequence[Verdict], attempts_left: int, policy: Policy
+) -> Decision:
+    """Decide what is done with a selection.
+
+    `verdicts` are those of the round; `attempts_left` is how many the task still has. The numbers of the
+    decision are how many verdicts passed, failed and are unverified, and the attempts that are left.
+    """
+    count = {outcome: sum(verdict.outcome is outcome for verdict in verdicts) for outcome in Outcome}
+    numbers = {str(outcome): float(number) for outcome, number in count.items()} | {
+        "attempts_left": float(attempts_left)
+    }
+
+    def decision(action: Action, attempt: str | None, reason: str) -> Decision:
+        return Decision(task.id, selection.round, action, attempt, RULE, reason, numbers, policy.version)
+
+    if selection.chosen is not None:
+        return decision(Action.LAND, selection.chosen, f"{selection.chosen} passed: {selection.reason}")
+    unverified = [verdict for verdict in verdicts if verdict.outcome is Outcome.UNVERIFIED]
+    if unverified:
+        best = max(unverified, key=lambda verdict: (verdict.lines > 0, verdict.confidence, -verdict.lines))
+        return decision(Action.ASK, best.attempt or None, best.reason)
+    if not verdicts:
+        return decision(Action.ASK, None, "no attempt could be made; `reeve doctor` says what this machine lacks")
+    if attempts_left > 0:
+        return decision(Action.AGAIN, None, f"no attempt of this round passed, {plural(attempts_left, 'attempt')} left")
+    last = next((verdict for verdict in verdicts if verdict.lines), verdicts[0])
+    return decision(Action.GIVE_UP, None, f"no attempt passed; {last.attempt}: {last.reason}")
+
+
+def decide_after_landing(task: Task, landing: Landing, failed_landings: int, round_: int, policy: Policy) -> Decision:
+    """Decide what is done with a result that passed and did not land; `failed_landings` counts this one too."""
+    numbers = {"failed_landings": float(failed_landings), "conflicts_before_ask": float(policy.conflicts_before_ask)}
+    again = failed_landings < policy.conflicts_before_ask
+    what = (
+        "conflicts with what landed before it" if landing.outcome is LandingOutcome.CONFLICT else "does not hold there"
+    )
+    reason = f"{landing.attempt} passed on its base but {what}: {landing.reason}"
+    if again:
+        reason += "; a new attempt starts on the new head"
+    action = Action.AGAIN if again else Action.ASK
+    attempt = None if again else landing.attempt
+    return Decision(task.id, round_, action, attempt, "conflicts", reason, numbers, policy.version)
