@@ -1,0 +1,98 @@
+"""What needs a person, most valuable first.
+
+The order is a rule, so that the same ledger always gives the same list: by kind of need in the order of `Need`,
+which runs from one decision away from a landing to nothing to decide on yet; within a kind by the minutes that a person
+would need for the task, most first, and unestimated ones last; then by task id.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from reeve.ledger.views import AttemptView, TaskView
+from reeve.records import LandingOutcome, Outcome, Status
+
+__all__ = ["InboxItem", "Need", "inbox"]
+
+
+class Need(StrEnum):
+    """Why a person is asked, most valuable first."""
+
+    CONFLICT = "conflict"  # passed on its base, does not land on the head
+    ASKED = "asked"  # passed, and the rule asks
+    UNVERIFIED = "unverified"  # there is a patch, and no proof
+    SETUP_FAILED = "set-up failed"  # one cause for all tasks of an environment
+    NO_CHECKS = "no checks"  # nothing was asked for that could prove a result
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class InboxItem:
+    """One thing to decide; several tasks only where one cause holds up all of them."""
+
+    need: Need
+    tasks: tuple[str, ...]
+    attempt: str | None  # the result to look at; None: there is none
+    reason: str
+    lines: int | None  # of the patch to look at
+    human_minutes: float | None  # expected for the tasks by hand; None: not estimated
+
+
+def inbox(views: Iterable[TaskView]) -> tuple[InboxItem, ...]:
+    """List what needs a person, most valuable first."""
+    items: list[InboxItem] = []
+    broken: defaultdict[str, list[TaskView]] = defaultdict(list)
+    for view in views:
+        if view.status is not Status.NEEDS_YOU:
+            continue
+        if view.environment is not None and not view.environment.ok:
+            broken[view.environment.key].append(view)
+        else:
+            items.append(_item(view))
+    items.extend(_setup_failed(group) for group in broken.values())
+    places = {need: place for place, need in enumerate(Need)}
+    return tuple(sorted(items, key=lambda item: (places[item.need], -(item.human_minutes or 0.0), item.tasks)))
+
+
+def _item(view: TaskView) -> InboxItem:
+    result = _to_look_at(view)
+    return InboxItem(
+        need=_need(view, result),
+        tasks=(view.id,),
+        attempt=result.id if result else None,
+        reason=view.reason,
+        lines=result.attempt.patch.lines if result and result.attempt else None,
+        human_minutes=view.task.human_minutes,
+    )
+
+
+def _setup_failed(group: Sequence[TaskView]) -> InboxItem:
+    minutes = [view.task.human_minutes for view in group if view.task.human_minutes is not None]
+    environment = group[0].environment
+    return InboxItem(
+        need=Need.SETUP_FAILED,
+        tasks=tuple(view.id for view in group),
+        attempt=None,
+        reason=environment.reason if environment else group[0].reason,
+        lines=None,
+        human_minutes=sum(minutes) if minutes else None,
+    )
+
+
+def _need(view: TaskView, result: AttemptView | None) -> Need:
+    passed = result is not None and any(verdict.outcome is Outcome.PASSED for verdict in result.verdicts)
+    if passed and view.landings and view.landings[-1].outcome is not LandingOutcome.LANDED:
+        return Need.CONFLICT
+    if passed:
+        return Need.ASKED
+    if result is not None:
+        return Need.UNVERIFIED
+    return Need.NO_CHECKS if view.task.checks.none else Need.OTHER
+
+
+def _to_look_at(view: TaskView) -> AttemptView | None:
+    """Choose the result a person looks at: the one the flow named, else the newest that changed anything."""
+    named = [view.chosen] if view.chosen else []
+    changed = [item for item in (*named, *reversed(view.attempts)) if item.attempt and not item.attempt.patch.empty]
+    return changed[0] if changed else None

@@ -1,0 +1,285 @@
+"""What the ledger says, put together for reading: one task, one attempt, the whole fleet.
+
+Everything here is derived from facts at the moment of asking. Functions that answer for the whole fleet read only
+the kinds of facts that they need, and decode only the newest of them.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TypeVar
+
+from reeve.errors import InputError
+from reeve.ledger.codec import decode
+from reeve.ledger.status import current, is_of_attempt, status_of
+from reeve.ports import Fact, Store
+from reeve.records import (
+    Attempt,
+    Decision,
+    Environment,
+    Landing,
+    LandingOutcome,
+    Order,
+    Outcome,
+    Review,
+    Selection,
+    Status,
+    Task,
+    Verdict,
+)
+from reeve.stats.pass_at_k import Tally
+
+__all__ = [
+    "AttemptView",
+    "Summary",
+    "TaskView",
+    "VerdictView",
+    "attempt_view",
+    "counts",
+    "find",
+    "first_round",
+    "summaries",
+    "task_view",
+    "task_views",
+]
+
+Record = TypeVar("Record")
+
+STATUS_KINDS = ("task", "order", "attempt", "verdict", "decision", "landing", "review")
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptView:
+    """One attempt from its order on; `attempt` is None while it is live. Verdicts are oldest first."""
+
+    order: Order
+    attempt: Attempt | None
+    verdicts: tuple[Verdict, ...]
+    started_utc: float
+
+    @property
+    def id(self) -> str:
+        """Return the id of the attempt."""
+        return self.order.attempt
+
+    @property
+    def live(self) -> bool:
+        """It was ordered and has not ended."""
+        return self.attempt is None
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Return the verdict on the attempt's own base, which is what a selection rests on."""
+        return next((verdict for verdict in self.verdicts if verdict.id == self.id), None)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """Everything the ledger holds on one task, since its newest version; each row oldest first."""
+
+    task: Task
+    status: Status
+    reason: str
+    proof: tuple[Fact, ...]
+    attempts: tuple[AttemptView, ...]
+    selections: tuple[Selection, ...]
+    decisions: tuple[Decision, ...]
+    landings: tuple[Landing, ...]
+    reviews: tuple[Review, ...]
+    environment: Environment | None  # None: not made yet
+    foreign: tuple[Verdict, ...] = ()  # verdicts on patches from elsewhere
+
+    @property
+    def id(self) -> str:
+        """Return the id of the task."""
+        return self.task.id
+
+    @property
+    def landing(self) -> Landing | None:
+        """Return the landing that holds now."""
+        if self.status is not Status.LANDED:
+            return None
+        return next((item for item in reversed(self.landings) if item.outcome is LandingOutcome.LANDED), None)
+
+    @property
+    def chosen(self) -> AttemptView | None:
+        """Return the attempt that matters most: the landed one, else that of the newest decision or selection."""
+        landed = [item.attempt for item in reversed(self.landings) if item.outcome is LandingOutcome.LANDED]
+        decided = [item.attempt for item in reversed(self.decisions) if item.attempt]
+        selected = [item.chosen for item in reversed(self.selections) if item.chosen]
+        ids = [*landed, *decided, *selected]
+        return next((item for wanted in ids for item in self.attempts if item.id == wanted), None)
+
+    @property
+    def spent_minutes(self) -> float:
+        """Return the minutes that people spent on deciding about it."""
+        return sum(review.minutes for review in self.reviews)
+
+    def attempt(self, wanted: str) -> AttemptView | None:
+        """Return one attempt by its id."""
+        return next((item for item in self.attempts if item.id == wanted), None)
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictView:
+    """One verdict with the task it is about."""
+
+    task: Task
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One row of `reeve status`."""
+
+    id: str
+    status: Status
+    attempts: int
+    landed: str | None  # commit
+    reason: str
+    human_minutes: float  # that people spent on it
+
+
+def summaries(store: Store) -> tuple[Summary, ...]:
+    """Summarise every task of the ledger, in the order in which the tasks came."""
+    return tuple(_summary(task, facts) for task, facts in _by_task(store, STATUS_KINDS).items())
+
+
+def counts(items: Iterable[Summary | TaskView]) -> dict[Status, int]:
+    """Count tasks by status, in the order of Status; a status without a task is left out."""
+    found = Counter(item.status for item in items)
+    return {status: found[status] for status in Status if found[status]}
+
+
+def task_views(store: Store) -> tuple[TaskView, ...]:
+    """View every task of the ledger, in the order in which the tasks came."""
+    environments = {fact.key: fact for fact in store.facts(kind="environment")}
+    kinds = (*STATUS_KINDS, "base", "selection")
+    return tuple(_view(facts, environments) for facts in _by_task(store, kinds).values())
+
+
+def task_view(store: Store, task: str) -> TaskView:
+    """View one task; raises InputError for one that the ledger does not know, naming the nearest that it does."""
+    facts = current(store.facts(task=task))
+    if not any(fact.kind == "task" for fact in facts):
+        known = sorted({fact.task for fact in store.facts(kind="task")})
+        raise InputError(f"no task {task!r} in the ledger{_nearest(task, known)}")
+    environments = {}
+    if key := _environment_key(facts):
+        environments = {fact.key: fact for fact in store.facts(kind="environment") if fact.key == key}
+    return _view(facts, environments)
+
+
+def attempt_view(store: Store, attempt: str) -> tuple[TaskView, AttemptView]:
+    """View one attempt with its task; raises InputError if there is none of that id."""
+    view = task_view(store, attempt.partition(".")[0])
+    found = view.attempt(attempt)
+    if found is None:
+        ids = [item.id for item in view.attempts]
+        has = f"it has {', '.join(ids)}" if ids else "it has none yet"
+        raise InputError(f"no attempt {attempt!r} of task {view.id!r}: {has}")
+    return view, found
+
+
+def find(store: Store, wanted: str) -> TaskView | tuple[TaskView, AttemptView] | VerdictView:
+    """Find what an id names: a task (``fix-it``), an attempt (``fix-it.1``), or a verdict (``patch:…``, ``…@head``)."""
+    if ":" in wanted or "@" in wanted:
+        return _verdict(store, wanted)
+    if "." in wanted:
+        return attempt_view(store, wanted)
+    return task_view(store, wanted)
+
+
+def first_round(views: Iterable[TaskView]) -> tuple[Tally, ...]:
+    """Count the judged attempts of each task's first round, the one whose size was fixed before anything was known.
+
+    Later rounds exist only where the first one failed, so counting them would make every estimate too low. Tasks
+    without a verdict that passed or failed are left out: nothing is known about them.
+    """
+    tallies = []
+    for view in views:
+        outcomes = [
+            item.verdict.outcome
+            for item in view.attempts
+            if item.order.round == view.attempts[0].order.round and item.verdict is not None
+        ]
+        judged = [outcome for outcome in outcomes if outcome is not Outcome.UNVERIFIED]
+        if judged:
+            tallies.append(Tally(attempts=len(judged), passed=judged.count(Outcome.PASSED)))
+    return tuple(tallies)
+
+
+def _by_task(store: Store, kinds: Sequence[str]) -> dict[str, tuple[Fact, ...]]:
+    facts: defaultdict[str, list[Fact]] = defaultdict(list)
+    for kind in kinds:
+        for fact in store.facts(kind=kind):
+            facts[fact.task].append(fact)
+    known = {task: current(rows) for task, rows in facts.items()}
+    return {task: rows for task, rows in known.items() if rows[0].kind == "task"}
+
+
+def _summary(task: str, facts: tuple[Fact, ...]) -> Summary:
+    derived = status_of(facts)
+    landing = derived.proof[0] if derived.status is Status.LANDED else None
+    return Summary(
+        id=task,
+        status=derived.status,
+        attempts=sum(fact.kind == "order" for fact in facts),
+        landed=decode(Landing, landing.body).commit if landing else None,
+        reason=derived.reason,
+        human_minutes=sum(review.minutes for review in _decoded(Review, "review", facts)),
+    )
+
+
+def _view(facts: tuple[Fact, ...], environments: Mapping[str, Fact]) -> TaskView:
+    derived = status_of(facts)
+    attempts = {fact.key: decode(Attempt, fact.body) for fact in facts if fact.kind == "attempt"}
+    verdicts = _decoded(Verdict, "verdict", [fact for fact in facts if fact.kind != "verdict" or is_of_attempt(fact)])
+    foreign = _decoded(Verdict, "verdict", [fact for fact in facts if not is_of_attempt(fact)])
+    environment = environments.get(_environment_key(facts) or "")
+    return TaskView(
+        task=decode(Task, next(fact for fact in facts if fact.kind == "task").body),
+        status=derived.status,
+        reason=derived.reason,
+        proof=derived.proof,
+        attempts=tuple(
+            AttemptView(
+                order=decode(Order, fact.body),
+                attempt=attempts.get(fact.key),
+                verdicts=tuple(verdict for verdict in verdicts if verdict.attempt == fact.key),
+                started_utc=fact.at_utc,
+            )
+            for fact in facts
+            if fact.kind == "order"
+        ),
+        selections=_decoded(Selection, "selection", facts),
+        decisions=_decoded(Decision, "decision", facts),
+        landings=_decoded(Landing, "landing", facts),
+        reviews=_decoded(Review, "review", facts),
+        environment=decode(Environment, environment.body) if environment else None,
+        foreign=foreign,
+    )
+
+
+def _decoded(record: type[Record], kind: str, facts: Iterable[Fact]) -> tuple[Record, ...]:
+    return tuple(decode(record, fact.body) for fact in facts if fact.kind == kind)
+
+
+def _environment_key(facts: Iterable[Fact]) -> str | None:
+    keys = [fact.body.get("environment") for fact in facts if fact.kind == "base"]
+    return str(keys[-1]) if keys and keys[-1] else None
+
+
+def _verdict(store: Store, wanted: str) -> VerdictView:
+    facts = [fact for fact in store.facts(kind="verdict") if fact.key == wanted]
+    if not facts:
+        raise InputError(f"no verdict {wanted!r} in the ledger; `reeve show TASK` lists those of a task")
+    return VerdictView(task_view(store, facts[-1].task).task, decode(Verdict, facts[-1].body))
+
+
+def _nearest(wanted: str, known: Sequence[str]) -> str:
+    near = get_close_matches(wanted, known, n=1)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return "; `reeve status` lists the tasks" if known else ", which is empty: `reeve run` attempts a backlog"
