@@ -85,6 +85,9 @@ class Objects(Protocol):
     def apply(self, tree: str, patch: bytes) -> str:
         """Apply a unified git diff; raises PatchError with the first hunk that does not fit."""
 
+    def diff(self, base: str, tree: str) -> bytes:
+        """Return the difference of two trees as a git diff that `git apply` takes, binary files too."""
+
     def merge(self, base: str, ours: str, theirs: str) -> tuple[str | None, tuple[str, ...]]:
         """Merge three ways; returns the tree, or None with the paths in conflict."""
 
@@ -140,6 +143,9 @@ class Sandbox(Protocol):
 
     def ensure(self, run: SandboxRun, folder: Path) -> None:
         """Start detached, once: a second call, also of another process, finds the first by its lock in `folder`."""
+
+    def begun(self, folder: Path) -> bool:
+        """Say whether a detached run of this folder is under way or has ended with its exit record."""
 
     def wait(self, folder: Path, *, stop: Callable[[], bool]) -> SandboxResult:
         """Wait for a detached run; when `stop` says so, end it and return with ending INTERRUPTED."""

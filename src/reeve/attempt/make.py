@@ -1,0 +1,138 @@
+"""Make one attempt: a workspace, an agent behind walls, and what it left, stored before the workspace goes."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from reeve.attempt.ending import ending_of
+from reeve.attempt.events import spent
+from reeve.errors import SandboxError
+from reeve.ports import Agent, Sandbox, Store, Trees
+from reeve.records import (
+    Attempt,
+    Ending,
+    Environment,
+    Measurement,
+    Order,
+    Patch,
+    SandboxResult,
+    SandboxRun,
+    Task,
+    Workspace,
+)
+
+__all__ = ["Site", "clear", "make"]
+
+OUTPUT = "output"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where attempts are made, and with what; `stop` says that the person wants an end."""
+
+    sandbox: Sandbox
+    trees: Trees
+    store: Store
+    stop: Callable[[], bool]
+
+
+def make(
+    task: Task,
+    order: Order,
+    *,
+    agent: Agent,
+    environment: Environment,
+    base: Measurement | None,
+    site: Site,
+    folder: Path,
+) -> Attempt:
+    """Run an order to its end and take what came of it; `folder` belongs to this attempt alone.
+
+    If an earlier process started it and died, the run is found by its lock and waited for; if it has ended
+    meanwhile, its exit record is read. Nothing starts twice. The workspace stays until `clear`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        workspace = _begun(folder)
+        if workspace is None or not site.sandbox.begun(folder):
+            workspace = _begin(task, order, agent, environment, base, site, folder)
+        result = site.sandbox.wait(folder, stop=site.stop)
+        patch = site.trees.capture(workspace, order.base.tree)
+    except SandboxError as error:
+        result = SandboxResult(Ending.SANDBOX_FAILED, None, str(error), 0.0, 0.0, 0.0)
+        patch = Patch(order.base.tree, order.base.tree)
+    return _record(order, result, patch, site, folder)
+
+
+def clear(folder: Path, trees: Trees) -> None:
+    """Remove the workspace of an attempt whose record is stored; doing it twice is no error."""
+    if (workspace := _begun(folder)) is not None:
+        trees.drop(workspace)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _begin(
+    task: Task,
+    order: Order,
+    agent: Agent,
+    environment: Environment,
+    base: Measurement | None,
+    site: Site,
+    folder: Path,
+) -> Workspace:
+    clear(folder, site.trees)
+    seen = folder / "reeve"
+    seen.mkdir(parents=True)
+    launch = agent.launch(task, order, seen, base)
+    layers = (Path(environment.layer),) if environment.layer else ()
+    workspace = site.trees.open(order.base.tree, order.attempt, layers)
+    # Written before the start: whoever comes after a crash knows which workspace a running agent has.
+    (folder / "workspace.json").write_text(json.dumps(asdict(workspace)))
+    binds = dict(launch.binds)
+    if environment.venv:
+        binds["/env"] = environment.venv
+    run = SandboxRun(
+        argv=launch.argv,
+        workspace=workspace,
+        limits=task.limits,
+        wall_seconds=task.limits.wall_seconds,
+        stdout=str(folder / OUTPUT),
+        env={**task.env, **launch.env},
+        binds=binds,
+    )
+    site.sandbox.ensure(run, folder)
+    return workspace
+
+
+def _begun(folder: Path) -> Workspace | None:
+    try:
+        body = json.loads((folder / "workspace.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return Workspace(**(body | {"lowers": tuple(body["lowers"])}))
+
+
+def _record(order: Order, result: SandboxResult, patch: Patch, site: Site, folder: Path) -> Attempt:
+    output = folder / OUTPUT
+    said = output.read_bytes() if output.exists() else b""
+    ending, reason = ending_of(result)
+    tokens, usd = spent(said)
+    return Attempt(
+        id=order.attempt,
+        task=order.task,
+        round=order.round,
+        agent=order.agent,
+        base=order.base,
+        ending=ending,
+        reason=reason,
+        patch=patch,
+        trajectory=site.store.put(said),
+        wall_seconds=result.wall_seconds,
+        cpu_seconds=result.cpu_seconds,
+        peak_memory_mb=result.peak_memory_mb,
+        sandbox=site.sandbox.name,
+        tokens=tokens,
+        usd=usd,
+    )

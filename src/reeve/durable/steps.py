@@ -1,0 +1,410 @@
+"""The durable steps of the loop: each finds its record in the ledger, or does the work and stores it."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from reeve.attempt.make import Site, clear, make
+from reeve.decision.decide import decide, decide_after_landing
+from reeve.durable.journal import Journal
+from reeve.durable.locks import landing_lock
+from reeve.errors import InputError, Interrupted, LedgerError
+from reeve.landing.land import Ground, land
+from reeve.ledger.codec import decode
+from reeve.ports import Agent, Check, CheckRequest, Environments, Objects, Repository, Sandbox, Trees
+from reeve.records import (
+    Action,
+    Attempt,
+    Base,
+    Decision,
+    Ending,
+    Environment,
+    Landing,
+    LandingOutcome,
+    Measurement,
+    Order,
+    Outcome,
+    Patch,
+    Policy,
+    Selection,
+    Task,
+    Verdict,
+)
+from reeve.selection.choose import choose
+from reeve.task.plan import plan
+from reeve.verdict.judge import judge
+
+__all__ = ["Start", "World"]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything the loop works with; chosen once, where the program starts."""
+
+    state: Path
+    ledger: str
+    policy: Policy
+    journal: Journal
+    objects: Objects
+    repository: Repository
+    trees: Trees
+    sandbox: Sandbox
+    check: Check
+    environments: Environments
+    agents: Mapping[str, Agent]
+    repository_of: Callable[[Task], Path]
+    workers: int
+    stop: threading.Event = field(default_factory=threading.Event)
+    slots: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(1))
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What the attempts of a round start from."""
+
+    round: int
+    base: Base
+    environment: Environment
+    measurement: Measurement
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What has happened to the present version of a task, in its order."""
+
+    version: str  # key of its `task` fact
+    round: int  # the one under way, or the next; never the name of another round, of other versions neither
+    orders: tuple[Order, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    landings: tuple[Landing, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+
+    @property
+    def failed_landings(self) -> int:
+        """How often a result passed and could not land."""
+        return sum(landing.outcome is not LandingOutcome.LANDED for landing in self.landings)
+
+
+# ---------------------------------------------------------------- task
+
+
+def admit(world: World, task: Task) -> None:
+    """Record a task and pin the commit it starts from; raises InputError or RepositoryError if that cannot be."""
+    unknown = [name for name in task.agents if name not in world.agents]
+    if unknown:
+        known = ", ".join(sorted(world.agents))
+        raise InputError(f"no agent is called {', '.join(map(repr, unknown))}; reeve.toml and the program know: {known}")
+    versions = world.journal.store.facts(kind="task", task=task.id)
+    if not versions or versions[-1].body["digest"] != task.digest:
+        world.journal.add("task", f"{task.id}@{len(versions) + 1}", task.id, task)
+    _base(world, task, past(world, task))
+
+
+def past(world: World, task: Task) -> Past:
+    """Read what has happened to the present version of a task."""
+    facts = world.journal.store.facts(task=task.id)
+    version = next((fact for fact in reversed(facts) if fact.kind == "task"), None)
+    since = version.seq if version else 0
+    kinds = {"order": Order, "attempt": Attempt, "landing": Landing, "decision": Decision}
+    before = [fact.body["round"] for fact in facts if fact.kind in ("order", "decision") and fact.seq < since]
+    found: dict[str, list[object]] = {kind: [] for kind in kinds}
+    for fact in facts:
+        if fact.seq > since and fact.kind in kinds:
+            found[fact.kind].append(decode(kinds[fact.kind], fact.body))
+    return _past(version.key if version else "", max(map(int, before), default=0), found)  # type: ignore[arg-type]
+
+
+def _past(version: str, rounds_before: int, found: dict[str, list[Any]]) -> Past:
+    rounds = [record.round for record in (*found["order"], *found["decision"])]
+    round_ = max(rounds, default=rounds_before + 1)
+    last = found["decision"][-1] if found["decision"] else None
+    if last is not None and last.round == round_ and _goes_on(last):
+        round_ += 1
+    records = {f"{kind}s": tuple(items) for kind, items in found.items()}
+    return Past(version, round_, **records)
+
+
+def _goes_on(decision: Decision) -> bool:
+    """A round ended so that another may follow: at once, or when the person runs the task again."""
+    return decision.action is Action.AGAIN or (decision.action is Action.ASK and decision.attempt is None)
+
+
+def is_open(world: World, task: Task) -> bool:
+    """Say whether there is something left to do for a task without a person."""
+    now = past(world, task)
+    if world.journal.store.facts(kind="review", task=task.id, after=_since(world, now)):
+        return False
+    if not now.decisions:
+        return True
+    last = now.decisions[-1]
+    landed = any(landing.attempt == last.attempt for landing in now.landings)
+    return _goes_on(last) or (last.action is Action.LAND and not landed)
+
+
+def _since(world: World, now: Past) -> int:
+    fact = world.journal.store.fact("task", now.version)
+    return fact.seq if fact else 0
+
+
+def _base(world: World, task: Task, now: Past) -> Base:
+    """Pin where a task starts: its own base, or after a landing that failed the head of the integration branch."""
+    key = f"{now.version}+{now.failed_landings}" if now.failed_landings else now.version
+
+    def pin() -> Base:
+        repo = world.repository_of(task)
+        commit = world.repository.resolve(str(repo), task.base)
+        if now.failed_landings:
+            commit = world.repository.head(str(repo), world.policy.branch) or commit
+        return world.objects.import_base(repo, commit)
+
+    return world.journal.once(Base, "base", key, task.id, pin)
+
+
+def start(world: World, task: Task) -> Start:
+    """Prepare what a round starts from: the base, its environment, and what the checks give on it."""
+    now = past(world, task)
+    return _start_at(world, task, _base(world, task, now), now.round)
+
+
+def _start_at(world: World, task: Task, base: Base, round_: int) -> Start:
+    with _slot(world):
+        environment = world.environments.prepare(task, base)
+    fact = f"{environment.key}:{'ready' if environment.ok else environment.log[:12]}"
+    world.journal.once(Environment, "environment", fact, "", lambda: environment)
+    if not environment.ok:
+        return Start(round_, base, environment, Measurement("", base.tree, problem=environment.reason))
+    return Start(round_, base, environment, _measure(world, task, base.tree, base.tree, environment, runs=2))
+
+
+def _measure(
+    world: World, task: Task, base_tree: str, tree: str, environment: Environment, *, runs: int = 1
+) -> Measurement:
+    with _slot(world):
+        return world.check.measure(
+            CheckRequest(tree, base_tree, task.checks, environment, task.limits, task.env, runs=runs)
+        )
+
+
+@contextmanager
+def _slot(world: World) -> Iterator[None]:
+    """Wait for one of the places in which something may run; raises Interrupted when the person wants an end."""
+    while not world.slots.acquire(timeout=0.2):
+        _go_on_or_stop(world)
+    try:
+        _go_on_or_stop(world)
+        yield
+    finally:
+        world.slots.release()
+
+
+def _go_on_or_stop(world: World) -> None:
+    if world.stop.is_set():
+        raise Interrupted("stopped; what was done is kept, `reeve run` goes on from there")
+
+
+# ---------------------------------------------------------------- attempt
+
+
+def orders(world: World, task: Task, start: Start) -> Sequence[Order]:
+    """Order the attempts of the round; none where no attempt could prove anything."""
+    now = past(world, task)
+    given = [order for order in now.orders if order.round == start.round]
+    if given:
+        return given
+    if not task.checks.none and _before_attempts(world, task, start).outcome is Outcome.UNVERIFIED:
+        return ()
+    agents = {name: world.agents[name].spec for name in task.agents}
+    numbers = len(world.journal.store.facts(kind="order", task=task.id))
+    planned = plan(task, now, agents, start.base, world.policy, first=numbers + 1)
+    return [world.journal.add("order", order.attempt, task.id, order) for order in planned]
+
+
+def attempts(world: World, task: Task, orders: Sequence[Order], start: Start) -> Sequence[Attempt]:
+    """Make the attempts of a round side by side; raises Interrupted after storing them if the person stops."""
+    done = _side_by_side(orders, lambda order: _attempt(world, task, order, start))
+    _go_on_or_stop(world)
+    return done
+
+
+def _attempt(world: World, task: Task, order: Order, start: Start) -> Attempt:
+    folder = world.state / "attempts" / order.attempt
+    site = Site(world.sandbox, world.trees, world.journal.store, world.stop.is_set)
+
+    def work() -> Attempt:
+        with _slot(world):
+            made = make(
+                task,
+                order,
+                agent=world.agents[order.agent.name],
+                environment=start.environment,
+                base=start.measurement,
+                site=site,
+                folder=folder,
+            )
+        diff = world.journal.store.put(world.objects.diff(order.base.tree, made.patch.tree))
+        return replace(made, patch=replace(made.patch, diff=diff))
+
+    attempt = world.journal.once(Attempt, "attempt", order.attempt, task.id, work)
+    clear(folder, world.trees)  # only now: patch and trajectory are stored
+    return attempt
+
+
+def _side_by_side(items: Sequence[Item], work: Callable[[Item], Result]) -> list[Result]:
+    if len(items) < 2:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(len(items)) as pool:
+        return [future.result() for future in [pool.submit(work, item) for item in items]]
+
+
+# ---------------------------------------------------------------- verdict
+
+
+def verdicts(world: World, task: Task, attempts: Sequence[Attempt], start: Start) -> Sequence[Verdict]:
+    """Prove every attempt of a round on its own; where there is none, say why there could be none."""
+    if not attempts:
+        verdict = _before_attempts(world, task, start)
+        return [world.journal.once(Verdict, "verdict", verdict.id, task.id, lambda: verdict)]
+    return _side_by_side(attempts, lambda attempt: _verdict_of(world, task, attempt, start))
+
+
+def _before_attempts(world: World, task: Task, start: Start) -> Verdict:
+    """Judge the untouched base: says whether an attempt could prove anything."""
+    tree = start.base.tree
+    return examine(world, task, f"{task.id}.0.{start.round}", "", start, Patch(tree, tree))
+
+
+def _verdict_of(world: World, task: Task, attempt: Attempt, start: Start) -> Verdict:
+    def work() -> Verdict:
+        if attempt.ending is Ending.SANDBOX_FAILED:
+            tree = attempt.base.tree
+            return Verdict(attempt.id, task.id, "", tree, tree, Outcome.UNVERIFIED, attempt.reason)
+        return examine(world, task, attempt.id, attempt.id, start, attempt.patch)
+
+    return world.journal.once(Verdict, "verdict", attempt.id, task.id, work)
+
+
+def examine(world: World, task: Task, id_: str, attempt: str, start: Start, patch: Patch) -> Verdict:
+    """Measure a result where no agent ever was, and judge it against its base."""
+    base, environment = start.base, start.environment
+    examined = examined_tree(world.objects, task, base.tree, patch.tree)
+    usable = environment.ok and not (start.measurement.problem and not start.measurement.tests)
+    result = _measure(world, task, base.tree, examined.tree, environment) if usable else None
+
+    def verdict(result: Measurement | None, tree: str, needed_lines: int | None = None) -> Verdict:
+        return judge(
+            task,
+            id=id_,
+            attempt=attempt,
+            patch=patch,
+            tree=tree,
+            base=start.measurement,
+            result=result,
+            environment=environment,
+            restored=examined.restored,
+            needed_lines=needed_lines,
+        )
+
+    first = verdict(result, examined.tree)
+    if first.outcome is not Outcome.PASSED:
+        return first
+    needed = _needed_lines(world, task, start, examined.tree, lambda measured, tree: verdict(measured, tree).outcome)
+    return verdict(result, examined.tree, needed)
+
+
+def _needed_lines(
+    world: World,
+    task: Task,
+    start: Start,
+    tree: str,
+    outcome: Callable[[Measurement, str], Outcome],
+) -> int | None:
+    """Count the lines that stay when every hunk that the checks do not need is taken out."""
+    base, environment = start.base.tree, start.environment
+    pieces = world.objects.split(base, tree)
+
+    def passes(kept: Sequence[Piece]) -> bool:
+        joined = world.objects.join(base, kept)
+        return outcome(_measure(world, task, base, joined, environment), joined) is Outcome.PASSED
+
+    return sum(piece.lines for piece in minimise(pieces, passes))
+
+
+# ---------------------------------------------------------------- selection, decision, landing
+
+
+def selection(world: World, task: Task, verdicts: Sequence[Verdict], start: Start) -> Selection:
+    """Choose among the attempts of a round."""
+    key = f"{task.id}#{start.round}"
+    return world.journal.once(
+        Selection, "selection", key, task.id, lambda: choose(task.id, start.round, verdicts, world.policy)
+    )
+
+
+def decision(world: World, task: Task, selection: Selection, verdicts: Sequence[Verdict]) -> Decision:
+    """Decide by the policy of this run; a decision that was made before stays what it was."""
+
+    def work() -> Decision:
+        now = past(world, task)
+        left = attempts_left(task, now.attempts, now.failed_landings)
+        return decide(task, selection, verdicts, left, world.policy)
+
+    return world.journal.once(Decision, "decision", f"{task.id}#{selection.round}", task.id, work)
+
+
+def landing(world: World, task: Task, decision: Decision) -> Landing:
+    """Land what was decided; one landing at a time in a repository."""
+    attempt = world.journal.find(Attempt, "attempt", decision.attempt or "")
+    verdict = world.journal.find(Verdict, "verdict", decision.attempt or "")
+    if attempt is None or verdict is None:
+        raise LedgerError(f"landing {decision.attempt}: the ledger has no such attempt with a verdict")
+
+    def work() -> Landing:
+        with landing_lock(world.state, attempt.base.repo) as lock:
+            return land(task, attempt, verdict, lock=lock, ground=ground(world, task, attempt, decision.round))
+
+    return world.journal.once(Landing, "landing", attempt.id, task.id, work)
+
+
+def ground(world: World, task: Task, attempt: Attempt, round_: int) -> Ground:
+    """Prepare what a landing stands on: the branch, and the way to a verdict on a head that has moved."""
+
+    def verify(at_head: Base, tree: str) -> Verdict:
+        def work() -> Verdict:
+            there = _start_at(world, task, at_head, round_)
+            return examine(world, task, id_, attempt.id, there, Patch(at_head.tree, tree, attempt.patch.changes))
+
+        id_ = f"{attempt.id}@{at_head.commit[:12]}"
+        return world.journal.once(Verdict, "verdict", id_, task.id, work)
+
+    return Ground(world.policy.branch, world.ledger, world.repository, world.objects, verify)
+
+
+def decision_after(world: World, task: Task, decision: Decision, landing: Landing) -> Decision:
+    """Decide what follows a landing: nothing if it landed, else another attempt or a person."""
+    if landing.outcome is LandingOutcome.LANDED:
+        return decision
+
+    def work() -> Decision:
+        failed = past(world, task).failed_landings
+        return decide_after_landing(task, landing, failed, decision.round, world.policy)
+
+    return world.journal.once(Decision, "decision", f"{task.id}#{decision.round}.landing", task.id, work)
+
+
+# ---------------------------------------------------------------- after a crash
+
+
+def recover(world: World) -> None:
+    """Remove what a process that died left on disk: workspaces whose attempt is stored, or was never ordered."""
+    for folder in sorted((world.state / "attempts").glob("*")):
+        done = world.journal.store.fact("attempt", folder.name) is not None
+        if done or world.journal.store.fact("order", folder.name) is None:
+            clear(folder, world.trees)
+    world.trees.sweep()

@@ -1,0 +1,88 @@
+"""The loop, top to bottom: task -> attempt -> verdict -> selection -> decision -> landing -> ledger -> policy.
+
+`settle` is the loop; every line of it is a durable step of `reeve.durable.steps`. Whoever calls it again, after
+a crash at any moment, goes on where it was.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
+from reeve.durable import steps
+from reeve.durable.locks import only_run
+from reeve.durable.steps import World
+from reeve.errors import InputError, Interrupted, RepositoryError
+from reeve.records import Action, Decision, Task
+
+__all__ = ["run", "settle"]
+
+THREADS_PER_WORKER = 3  # a task that waits for its attempt, its verdict or the landing lock needs no processor
+
+
+def settle(world: World, task: Task) -> Decision:
+    """Bring one task to its end: landed, given up, or in front of a person."""
+    while True:
+        start = steps.start(world, task)
+        orders = steps.orders(world, task, start)
+        attempts = steps.attempts(world, task, orders, start)
+        verdicts = steps.verdicts(world, task, attempts, start)
+        selection = steps.selection(world, task, verdicts, start)
+        decision = steps.decision(world, task, selection, verdicts)
+        if decision.action is Action.LAND:
+            landing = steps.landing(world, task, decision)
+            decision = steps.decision_after(world, task, decision, landing)
+        if decision.action is not Action.AGAIN:
+            return decision
+
+
+def run(world: World, tasks: Sequence[Task], settled: Callable[[Task, Decision], None] | None = None) -> None:
+    """Settle a backlog, several tasks at a time; only one process at a time runs a ledger.
+
+    Everything that can be known to be wrong is found before anything starts (InputError). When `world.stop` is
+    set, running attempts are ended, what they did is stored, and Interrupted is raised.
+    """
+    with only_run(world.state):
+        steps.recover(world)
+        _admit(world, tasks)
+        todo = [task for task in tasks if steps.is_open(world, task)]
+        with ThreadPoolExecutor(max(1, min(len(todo), world.workers * THREADS_PER_WORKER))) as pool:
+            futures = {pool.submit(settle, world, task): task for task in todo}
+            _watch(world, futures, settled)
+
+
+def _admit(world: World, tasks: Sequence[Task]) -> None:
+    """Record the tasks and pin their bases; one that cannot be pinned stops all before anything has started."""
+    problems = []
+    for task in tasks:
+        try:
+            steps.admit(world, task)
+        except (RepositoryError, InputError) as error:
+            problems.append(f"{task.source or task.id}: {error}")
+    if problems:
+        raise InputError("\n".join(problems))
+
+
+def _watch(
+    world: World, futures: dict[Future[Decision], Task], settled: Callable[[Task, Decision], None] | None
+) -> None:
+    """Wait for all; the first error ends the run, after the attempts under way were stopped and stored."""
+    waiting: set[Future[Decision]] = set(futures)
+    failure: BaseException | None = None
+    while waiting:
+        done, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
+        if world.stop.is_set() and threading.current_thread() is threading.main_thread():
+            for future in waiting:
+                future.cancel()
+        for future in done:
+            if future.cancelled():
+                continue
+            error = future.exception()
+            if error is None and settled is not None:
+                settled(futures[future], future.result())
+            elif error is not None and (failure is None or isinstance(failure, Interrupted)):
+                failure = error
+                world.stop.set()
+    if failure is not None:
+        raise failure
+    if world.stop.is_set():
+        raise Interrupted("stopped; what was done is kept, `reeve run` goes on from there")
