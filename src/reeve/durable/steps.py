@@ -15,7 +15,7 @@ from reeve.durable.locks import landing_lock
 from reeve.errors import InputError, Interrupted, LedgerError
 from reeve.landing.land import Ground, land
 from reeve.ledger.codec import decode
-from reeve.ports import Agent, Check, CheckRequest, Environments, Objects, Repository, Sandbox, Trees
+from reeve.ports import Agent, Check, CheckRequest, Clock, Environments, Objects, Repository, Sandbox, Trees
 from reeve.records import (
     Action,
     Attempt,
@@ -60,6 +60,7 @@ class World:
     environments: Environments
     agents: Mapping[str, Agent]
     repository_of: Callable[[Task], Path]
+    clock: Clock
     workers: int
     stop: threading.Event = field(default_factory=threading.Event)
     slots: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(1))
@@ -100,7 +101,9 @@ def admit(world: World, task: Task) -> None:
     unknown = [name for name in task.agents if name not in world.agents]
     if unknown:
         known = ", ".join(sorted(world.agents))
-        raise InputError(f"no agent is called {', '.join(map(repr, unknown))}; reeve.toml and the program know: {known}")
+        raise InputError(
+            f"no agent is called {', '.join(map(repr, unknown))}; reeve.toml and the program know: {known}"
+        )
     versions = world.journal.store.facts(kind="task", task=task.id)
     if not versions or versions[-1].body["digest"] != task.digest:
         world.journal.add("task", f"{task.id}@{len(versions) + 1}", task.id, task)
