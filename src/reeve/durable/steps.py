@@ -35,8 +35,9 @@ from reeve.records import (
     Verdict,
 )
 from reeve.selection.choose import choose
-from reeve.task.plan import plan
+from reeve.task.plan import History, attempts_left, plan
 from reeve.verdict.judge import judge
+from reeve.verdict.minimise import Piece, join, minimise, split
 
 __all__ = ["Start", "World"]
 
@@ -224,9 +225,18 @@ def orders(world: World, task: Task, start: Start) -> Sequence[Order]:
     if not task.checks.none and _before_attempts(world, task, start).outcome is Outcome.UNVERIFIED:
         return ()
     agents = {name: world.agents[name].spec for name in task.agents}
-    numbers = len(world.journal.store.facts(kind="order", task=task.id))
-    planned = plan(task, now, agents, start.base, world.policy, first=numbers + 1)
+    planned = plan(task, _history(world, task), world.policy, start.base, agents, round_=start.round)
     return [world.journal.add("order", order.attempt, task.id, order) for order in planned]
+
+
+def _history(world: World, task: Task) -> History:
+    """All versions of a task: attempt numbers go on over them."""
+    journal = world.journal
+    return History(
+        tuple(journal.all(Order, "order", task.id)),
+        tuple(journal.all(Attempt, "attempt", task.id)),
+        tuple(journal.all(Landing, "landing", task.id)),
+    )
 
 
 def attempts(world: World, task: Task, orders: Sequence[Order], start: Start) -> Sequence[Attempt]:
@@ -330,13 +340,12 @@ def _needed_lines(
 ) -> int | None:
     """Count the lines that stay when every hunk that the checks do not need is taken out."""
     base, environment = start.base.tree, start.environment
-    pieces = world.objects.split(base, tree)
 
     def passes(kept: Sequence[Piece]) -> bool:
-        joined = world.objects.join(base, kept)
+        joined = world.objects.apply(base, join(kept))
         return outcome(_measure(world, task, base, joined, environment), joined) is Outcome.PASSED
 
-    return sum(piece.lines for piece in minimise(pieces, passes))
+    return minimise(split(world.objects.diff(base, tree)), passes).lines
 
 
 # ---------------------------------------------------------------- selection, decision, landing
@@ -354,8 +363,7 @@ def decision(world: World, task: Task, selection: Selection, verdicts: Sequence[
     """Decide by the policy of this run; a decision that was made before stays what it was."""
 
     def work() -> Decision:
-        now = past(world, task)
-        left = attempts_left(task, now.attempts, now.failed_landings)
+        left = attempts_left(task, _history(world, task))
         return decide(task, selection, verdicts, left, world.policy)
 
     return world.journal.once(Decision, "decision", f"{task.id}#{selection.round}", task.id, work)
