@@ -303,7 +303,8 @@ class Measurement:
     """What the checks of a task gave on one tree; cached by `key`, which names tree, checks and environment.
 
     `problem` says why a measurement could not be made (a suite that cannot be collected, a hang, a crash);
-    it is empty for a usable one. A test that disagreed with itself between runs is in `flaky`.
+    it is empty for a usable one. A test that disagreed with itself between runs is in `flaky`. `ending` tells a
+    suite that does not end, or walls that could not be put up, from a suite that broke.
     """
 
     key: str
@@ -317,6 +318,7 @@ class Measurement:
     log: str = ""  # artefact
     wall_seconds: float = 0.0
     cpu_seconds: float = 0.0
+    ending: Ending = Ending.FINISHED
 
 
 class Outcome(StrEnum):

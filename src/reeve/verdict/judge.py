@@ -1,0 +1,346 @@
+"""The verdict on one result, from measurements alone: nothing that an agent said is among the arguments.
+
+Every rule is one function that gives one `CheckResult`; `judge` puts them together. Evidence that is missing makes
+a verdict `unverified`, evidence against the result makes it `failed`, and only what is left can have passed. An
+exit status is never evidence: a test counts by its own report under its exact id.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from reeve.records import (
+    CheckResult,
+    Ending,
+    Environment,
+    Measurement,
+    Outcome,
+    Patch,
+    Task,
+    TestOutcome,
+    Verdict,
+)
+from reeve.units import plural
+from reeve.verdict.recheck import GOOD, Recheck, regressions
+
+__all__ = ["confidence_of", "judge"]
+
+SHOWN = 8  # ids in one piece of evidence; the measurement has all
+WORDS = {
+    TestOutcome.FAILED: "failed",
+    TestOutcome.ERROR: "broke",
+    TestOutcome.SKIPPED: "was skipped",
+    TestOutcome.XFAILED: "failed as expected by its own mark",
+    TestOutcome.XPASSED: "passed against its own mark",
+    TestOutcome.PASSED: "passed",
+}
+
+
+def judge(
+    task: Task,
+    *,
+    id: str,  # noqa: A002 - the field of the record
+    attempt: str,
+    patch: Patch,
+    tree: str,
+    base: Measurement,
+    result: Measurement | None,
+    environment: Environment,
+    restored: tuple[str, ...] = (),
+    recheck: Recheck | None = None,
+    needed_lines: int | None = None,
+    wall_seconds: float | None = None,
+) -> Verdict:
+    """Judge a result by what its checks measured at the base and on the result.
+
+    `tree` is what was examined: the patched tree with `restored` paths put back. `result` None: not measured.
+    `wall_seconds` None: the time of the measurement.
+    """
+
+    def verdict(outcome: Outcome, reason: str, checks: Sequence[CheckResult] = (), *, already: bool = False) -> Verdict:
+        return Verdict(
+            id=id,
+            task=task.id,
+            attempt=attempt,
+            base_tree=patch.base_tree,
+            tree=tree,
+            outcome=outcome,
+            reason=reason,
+            checks=(*checks, *_restored(patch, restored)),
+            confidence=confidence_of(task, outcome, checks, base, result, recheck),
+            lines=patch.lines,
+            needed_lines=needed_lines,
+            wall_seconds=wall_seconds if wall_seconds is not None else result.wall_seconds if result else 0.0,
+            measurement=result.key if result else "",
+            already_passing=already,
+        )
+
+    changed = tree != patch.base_tree
+    if not environment.ok:
+        return verdict(Outcome.UNVERIFIED, f"the environment could not be made: {environment.reason}")
+    if task.checks.none:
+        if not changed:
+            return verdict(Outcome.FAILED, _nothing(restored))
+        return verdict(Outcome.UNVERIFIED, "the task has no checks: a person has to look at the result")
+    if base.problem:
+        return verdict(Outcome.UNVERIFIED, f"the base could not be measured: {base.problem}")
+    at_base = _base(task, base)
+    if at_base.outcome is not Outcome.PASSED and _already(task, base):
+        return verdict(Outcome.UNVERIFIED, at_base.evidence[0], [at_base], already=True)
+    if not changed:
+        return verdict(Outcome.FAILED, _nothing(restored), [at_base])
+    if result is None:
+        return verdict(Outcome.UNVERIFIED, "the result was not measured", [at_base])
+    if result.ending in (Ending.SANDBOX_FAILED, Ending.INTERRUPTED):
+        return verdict(Outcome.UNVERIFIED, f"the checks could not run: {result.problem}", [at_base])
+    checks = [
+        check
+        for check in (
+            at_base,
+            _ran(base, result),
+            _required(task, base, result, recheck),
+            _regression(task, base, result, recheck),
+            _collected(task, base, result),
+            _commands(task, base, result),
+            _flaky(base, result, recheck),
+        )
+        if check is not None
+    ]
+    return verdict(*_sum(task, base, result, checks), checks)
+
+
+def confidence_of(
+    task: Task,
+    outcome: Outcome,
+    checks: Sequence[CheckResult],
+    base: Measurement,
+    result: Measurement | None,
+    recheck: Recheck | None = None,
+) -> float:
+    """Say from 0 to 1 how many kinds of evidence stand behind an outcome.
+
+    For a pass: 0.5 for required tests that failed at the base and pass now, 0.2 for at least ten other tests that
+    passed before and still do (0.1 for fewer), 0.15 for checks that no attempt could see, 0.1 for commands, 0.05
+    for a base measured more than once; 0.1 less if any test disagreed with itself; commands alone give 0.2. For a
+    failure: 0.9 if it was seen twice, else 0.7. Unverified: 0. It is a count of evidence in fixed weights, so that
+    results can be ordered. It is no probability that a result is right; only a record of landed results gives one.
+    """
+    if outcome is Outcome.UNVERIFIED:
+        return 0.0
+    if outcome is Outcome.FAILED:
+        return 0.9 if recheck is not None and recheck.confirmed else 0.7
+    if not task.checks.required:
+        return 0.2
+    others = sum(outcome in GOOD for outcome in base.tests.values())
+    points = 0.5 + (0.2 if others >= 10 else 0.1 if others else 0.0)
+    points += 0.15 if task.checks.hidden or task.checks.test_patch else 0.0
+    points += 0.1 if task.checks.commands else 0.0
+    points += 0.05 if base.runs > 1 else 0.0
+    flaky = base.flaky or (result is not None and result.flaky) or (recheck is not None and recheck.flaky)
+    return round(points - (0.1 if flaky else 0.0), 2)
+
+
+# ---------------------------------------------------------------- the rules, in their order
+
+
+def _base(task: Task, base: Measurement) -> CheckResult:
+    """The base must fail what is asked for: else passing proves nothing."""
+    required = task.checks.required
+    passing = [name for name in required if base.tests.get(name) in GOOD and name not in base.flaky]
+    commands = [name for name, outcome in base.commands.items() if outcome is TestOutcome.PASSED]
+    if _already(task, base):
+        what = f"{plural(len(required), 'required test')} pass" if len(required) > 1 else "the required test passes"
+        if not required:
+            what = "every command of the checks succeeds"
+        return CheckResult("base", Outcome.UNVERIFIED, (f"{what} at the base already: there is nothing to prove",))
+    evidence = []
+    if required:
+        failing = len(required) - len(passing)
+        evidence.append(f"{failing} of {plural(len(required), 'required test')} did not pass at the base")
+    if passing:
+        evidence.append(f"passed at the base already: {_list(passing)}")
+    if not required:
+        evidence.append(f"{len(base.commands) - len(commands)} of {plural(len(base.commands), 'command')} failed at the base")
+    if base.runs > 1:
+        evidence.append(f"the base was measured {base.runs} times")
+    return CheckResult("base", Outcome.PASSED, tuple(evidence))
+
+
+def _already(task: Task, base: Measurement) -> bool:
+    required = task.checks.required
+    if required:
+        return all(base.tests.get(name) in GOOD and name not in base.flaky for name in required) and all(
+            outcome is TestOutcome.PASSED for outcome in base.commands.values()
+        )
+    return bool(base.commands) and all(outcome is TestOutcome.PASSED for outcome in base.commands.values())
+
+
+def _ran(base: Measurement, result: Measurement) -> CheckResult | None:
+    """A suite that ran at the base and cannot run now was broken by the result."""
+    if not result.problem:
+        return None
+    if result.ending is Ending.TIME_LIMIT:
+        said = f"the checks did not end within their limit, at the base they took {base.wall_seconds:.0f} s: "
+        return CheckResult("collected", Outcome.FAILED, (said + result.problem,))
+    return CheckResult("collected", Outcome.FAILED, (f"the checks ran at the base and not on the result: {result.problem}",))
+
+
+def _required(task: Task, base: Measurement, result: Measurement, recheck: Recheck | None) -> CheckResult | None:
+    """Every required id is reported, by exact id, and passed."""
+    if not task.checks.required:
+        return None
+    unsure = {*base.flaky, *result.flaky, *(recheck.flaky if recheck else ())}
+    wrong, flaky = [], []
+    for name in task.checks.required:
+        outcome = result.tests.get(name)
+        if name in unsure:
+            flaky.append(name)
+        elif outcome not in GOOD:
+            wrong.append(_said(name, outcome, result))
+    if wrong:
+        head = f"{len(wrong)} of {plural(len(task.checks.required), 'required test')} did not pass"
+        return CheckResult("required", Outcome.FAILED, (head, *_cut(wrong)))
+    if flaky:
+        return CheckResult("required", Outcome.UNVERIFIED, tuple(_cut([_disagrees(name, base) for name in flaky])))
+    count = len(task.checks.required)
+    return CheckResult("required", Outcome.PASSED, (f"{plural(count, 'required test')} passed, by exact id",))
+
+
+def _regression(task: Task, base: Measurement, result: Measurement, recheck: Recheck | None) -> CheckResult | None:
+    """No test that passed at the base fails, breaks, disappears or is skipped now."""
+    before = sum(outcome in GOOD for outcome in base.tests.values())
+    if not before:
+        return None
+    excused = {*recheck.flaky_at_base} if recheck else set()
+    doubtful = {*result.flaky, *(recheck.flaky if recheck else ())} - excused
+    broken = [name for name in regressions(task, base, result) if name not in excused]
+    sure = [name for name in broken if name not in doubtful]
+    if sure:
+        head = f"{plural(len(sure), 'test')} of {before} that passed at the base did not pass now"
+        twice = {*recheck.confirmed} if recheck else set()
+        said = [_said(name, result.tests.get(name), result) + (" (twice)" if name in twice else "") for name in sure]
+        return CheckResult("regression", Outcome.FAILED, (head, *_cut(said)))
+    if broken:
+        return CheckResult("regression", Outcome.UNVERIFIED, tuple(_cut([_disagrees(name, base) for name in broken])))
+    return CheckResult("regression", Outcome.PASSED, (f"none of {plural(before, 'test')} that passed at the base fails now",))
+
+
+def _collected(task: Task, base: Measurement, result: Measurement) -> CheckResult | None:
+    """No test of the base has vanished, not even one that did not pass there."""
+    if not base.tests or result.problem:
+        return None
+    gone = [name for name in base.tests if "::" in name and name not in result.tests and name not in base.flaky]
+    gone = [name for name in gone if name not in task.checks.required and base.tests[name] not in GOOD]
+    count = f"{plural(len(result.tests), 'test')} reported, {len(base.tests)} at the base"
+    if not result.tests:
+        return CheckResult("collected", Outcome.FAILED, (f"no test was reported at all, {len(base.tests)} at the base",))
+    if gone:
+        said = f"reported at the base and no longer: {_list(gone)}"
+        return CheckResult("collected", Outcome.UNVERIFIED, (count, said))
+    return CheckResult("collected", Outcome.PASSED, (count,))
+
+
+def _commands(task: Task, base: Measurement, result: Measurement) -> CheckResult | None:
+    """Every command ends with status 0: weak evidence, because a command says so itself."""
+    if not task.checks.commands:
+        return None
+    wrong = []
+    for check in task.checks.commands:
+        outcome = result.commands.get(check.command)
+        if outcome is not TestOutcome.PASSED:
+            before = base.commands.get(check.command)
+            also = ", as at the base" if before is outcome and outcome is not None else ""
+            word = "did not run" if outcome is None else "failed" if outcome is TestOutcome.FAILED else "did not end"
+            wrong.append(f"`{_short(check.command)}` {word}{also}{_message(check.command, result)}")
+    if wrong:
+        return CheckResult("commands", Outcome.FAILED, tuple(_cut(wrong)), weak=True)
+    count = plural(len(task.checks.commands), "command")
+    return CheckResult("commands", Outcome.PASSED, (f"{count} ended with status 0",), weak=True)
+
+
+def _flaky(base: Measurement, result: Measurement, recheck: Recheck | None) -> CheckResult | None:
+    """Tests that disagree with themselves are named; they count neither for nor against."""
+    found = tuple(dict.fromkeys((*base.flaky, *result.flaky, *(recheck.flaky if recheck else ()))))
+    if not found:
+        return None
+    evidence = [f"disagreed with itself between runs of the same tree: {_list(found)}"]
+    failing = [name for name in base.flaky if result.tests.get(name) not in GOOD]
+    if failing:
+        evidence.append(f"not counted, although it did not pass now: {_list(failing)}")
+    return CheckResult("flaky", Outcome.PASSED, tuple(evidence), weak=True)
+
+
+def _restored(patch: Patch, restored: tuple[str, ...]) -> tuple[CheckResult, ...]:
+    """Protected files that were touched were put back, and paths that no patch may have were left out."""
+    evidence = []
+    if restored:
+        evidence.append(f"changed by the attempt and put back from the base, because checks depend on it: {_list(restored)}")
+    if patch.refused:
+        evidence.append(f"left out of the patch: {_list(patch.refused)}")
+    return (CheckResult("protected", Outcome.PASSED, tuple(evidence)),) if evidence else ()
+
+
+# ---------------------------------------------------------------- putting together
+
+
+def _sum(
+    task: Task, base: Measurement, result: Measurement, checks: Sequence[CheckResult]
+) -> tuple[Outcome, str]:
+    def said(outcome: Outcome) -> str | None:
+        # What broke the run as a whole is said first, then required tests, then everything else.
+        order: Callable[[CheckResult], int] = lambda check: ("collected", "required").index(check.name) if check.name in ("collected", "required") else 2  # noqa: E501, E731
+        found = sorted((check for check in checks if check.outcome is outcome), key=order)
+        if not found:
+            return None
+        evidence = found[0].evidence
+        return ": ".join(evidence[:2]) if len(evidence) > 1 else evidence[0]
+
+    for outcome in (Outcome.FAILED, Outcome.UNVERIFIED):
+        if (reason := said(outcome)) is not None:
+            return outcome, reason
+    if task.checks.required:
+        passed = sum(outcome in GOOD for outcome in base.tests.values())
+        tail = f", and none of {plural(passed, 'test')} that passed before fails" if passed else ""
+        return Outcome.PASSED, f"{plural(len(task.checks.required), 'required test')} passed that failed at the base{tail}"
+    count = plural(len(result.commands), "command")
+    return Outcome.PASSED, f"{count} succeeded that failed at the base; that is weak evidence"
+
+
+def _nothing(restored: tuple[str, ...]) -> str:
+    if restored:
+        return f"the attempt changed nothing but protected files: {_list(restored)}"
+    return "the attempt changed nothing"
+
+
+def _said(name: str, outcome: TestOutcome | None, result: Measurement) -> str:
+    if outcome is None:
+        file = name.split("::", 1)[0]
+        if file in result.tests:
+            return f"{name} was not reported: {file} {WORDS[result.tests[file]]}{_message(file, result)}"
+        return f"{name} was not reported"
+    return f"{name} {WORDS[outcome]}{_message(name, result)}"
+
+
+def _message(name: str, result: Measurement) -> str:
+    lines = [line.strip() for line in result.messages.get(name, "").splitlines() if line.strip()]
+    # pytest marks what went wrong with an E; the last line is only the place.
+    marked = [line[1:].strip() for line in lines if line.startswith("E ")]
+    text = marked[0] if marked else lines[-1] if lines else ""
+    return f": {_short(text)}" if text else ""
+
+
+def _disagrees(name: str, base: Measurement) -> str:
+    where = "at the base" if name in base.flaky else "on this result (never at the base)"
+    return f"{name} both passed and failed {where}, so it proves nothing"
+
+
+def _cut(items: Sequence[str]) -> list[str]:
+    more = len(items) - SHOWN
+    return [*items[:SHOWN], *([f"and {more} more"] if more > 0 else [])]
+
+
+def _list(items: Iterable[str]) -> str:
+    return ", ".join(_cut([_short(item) for item in items]))
+
+
+def _short(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= 200 else flat[:199] + "…"
