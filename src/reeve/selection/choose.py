@@ -17,8 +17,9 @@ def choose(task_id: str, round: int, verdicts: Sequence[Verdict], policy: Policy
     """Choose among the verdicts of one round; nothing is chosen unless something passed.
 
     The whole ranking is kept: passed before unverified before failed, within each by the rule. Lines that were not
-    measured as needed count as needed.
+    measured as needed count as needed. This release has one rule, so the policy does not change the choice yet.
     """
+    del policy
     ranked = sorted(verdicts, key=_preference)
     passed = [verdict for verdict in ranked if verdict.outcome is Outcome.PASSED]
     return Selection(
@@ -50,19 +51,20 @@ def _reason(ranked: Sequence[Verdict], passed: Sequence[Verdict]) -> str:
     if not ranked:
         return "there was no attempt to choose from"
     if not passed:
-        counts = [(outcome, sum(v.outcome is outcome for v in ranked)) for outcome in (Outcome.UNVERIFIED, Outcome.FAILED)]
+        counts = [
+            (outcome, sum(v.outcome is outcome for v in ranked)) for outcome in (Outcome.UNVERIFIED, Outcome.FAILED)
+        ]
         said = " and ".join(f"{count} {outcome}" for outcome, count in counts if count)
         return f"none of {plural(len(ranked), 'attempt')} passed: {said}"
     best = passed[0]
     if len(passed) == 1:
         return f"{best.attempt} is the only one of {plural(len(ranked), 'attempt')} that passed"
     second = passed[1]
-    for name, mine, other, unit in (
-        ("needs fewest changed lines", _needed(best), _needed(second), ""),
-        ("changes fewest lines", best.lines, second.lines, ""),
-        ("took the least time", best.wall_seconds, second.wall_seconds, " s"),
+    for said, mine, other in (
+        ("needs the fewest changed lines", f"{_needed(best)}", f"{_needed(second)}"),
+        ("changes the fewest lines", f"{best.lines}", f"{second.lines}"),
+        ("took the least time", f"{best.wall_seconds:.2f} s", f"{second.wall_seconds:.2f} s"),
     ):
         if mine != other:
-            shown = (f"{mine:.1f}", f"{other:.1f}") if unit else (f"{mine}", f"{other}")
-            return f"{best.attempt} {name} of the {len(passed)} that passed: {shown[0]}{unit} against {shown[1]}{unit} of {second.attempt}"
+            return f"{best.attempt} {said} of {len(passed)} that passed: {mine} against {other} of {second.attempt}"
     return f"{best.attempt} is the first of {len(passed)} equal ones that passed"

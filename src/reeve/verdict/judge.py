@@ -5,7 +5,7 @@ a verdict `unverified`, evidence against the result makes it `failed`, and only 
 exit status is never evidence: a test counts by its own report under its exact id.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from reeve.records import (
     CheckResult,
@@ -65,7 +65,7 @@ def judge(
             outcome=outcome,
             reason=reason,
             checks=(*checks, *_restored(patch, restored)),
-            confidence=confidence_of(task, outcome, checks, base, result, recheck),
+            confidence=confidence_of(task, outcome, base, result, recheck),
             lines=patch.lines,
             needed_lines=needed_lines,
             wall_seconds=wall_seconds if wall_seconds is not None else result.wall_seconds if result else 0.0,
@@ -110,7 +110,6 @@ def judge(
 def confidence_of(
     task: Task,
     outcome: Outcome,
-    checks: Sequence[CheckResult],
     base: Measurement,
     result: Measurement | None,
     recheck: Recheck | None = None,
@@ -158,7 +157,9 @@ def _base(task: Task, base: Measurement) -> CheckResult:
     if passing:
         evidence.append(f"passed at the base already: {_list(passing)}")
     if not required:
-        evidence.append(f"{len(base.commands) - len(commands)} of {plural(len(base.commands), 'command')} failed at the base")
+        evidence.append(
+            f"{len(base.commands) - len(commands)} of {plural(len(base.commands), 'command')} failed at the base"
+        )
     if base.runs > 1:
         evidence.append(f"the base was measured {base.runs} times")
     return CheckResult("base", Outcome.PASSED, tuple(evidence))
@@ -180,7 +181,9 @@ def _ran(base: Measurement, result: Measurement) -> CheckResult | None:
     if result.ending is Ending.TIME_LIMIT:
         said = f"the checks did not end within their limit, at the base they took {base.wall_seconds:.0f} s: "
         return CheckResult("collected", Outcome.FAILED, (said + result.problem,))
-    return CheckResult("collected", Outcome.FAILED, (f"the checks ran at the base and not on the result: {result.problem}",))
+    return CheckResult(
+        "collected", Outcome.FAILED, (f"the checks ran at the base and not on the result: {result.problem}",)
+    )
 
 
 def _required(task: Task, base: Measurement, result: Measurement, recheck: Recheck | None) -> CheckResult | None:
@@ -216,11 +219,13 @@ def _regression(task: Task, base: Measurement, result: Measurement, recheck: Rec
     if sure:
         head = f"{plural(len(sure), 'test')} of {before} that passed at the base did not pass now"
         twice = {*recheck.confirmed} if recheck else set()
-        said = [_said(name, result.tests.get(name), result) + (" (twice)" if name in twice else "") for name in sure]
-        return CheckResult("regression", Outcome.FAILED, (head, *_cut(said)))
+        lines = [_said(name, result.tests.get(name), result) + (" (twice)" if name in twice else "") for name in sure]
+        return CheckResult("regression", Outcome.FAILED, (head, *_cut(lines)))
     if broken:
         return CheckResult("regression", Outcome.UNVERIFIED, tuple(_cut([_disagrees(name, base) for name in broken])))
-    return CheckResult("regression", Outcome.PASSED, (f"none of {plural(before, 'test')} that passed at the base fails now",))
+    return CheckResult(
+        "regression", Outcome.PASSED, (f"none of {plural(before, 'test')} that passed at the base fails now",)
+    )
 
 
 def _collected(task: Task, base: Measurement, result: Measurement) -> CheckResult | None:
@@ -231,7 +236,9 @@ def _collected(task: Task, base: Measurement, result: Measurement) -> CheckResul
     gone = [name for name in gone if name not in task.checks.required and base.tests[name] not in GOOD]
     count = f"{plural(len(result.tests), 'test')} reported, {len(base.tests)} at the base"
     if not result.tests:
-        return CheckResult("collected", Outcome.FAILED, (f"no test was reported at all, {len(base.tests)} at the base",))
+        return CheckResult(
+            "collected", Outcome.FAILED, (f"no test was reported at all, {len(base.tests)} at the base",)
+        )
     if gone:
         said = f"reported at the base and no longer: {_list(gone)}"
         return CheckResult("collected", Outcome.UNVERIFIED, (count, said))
@@ -272,7 +279,9 @@ def _restored(patch: Patch, restored: tuple[str, ...]) -> tuple[CheckResult, ...
     """Protected files that were touched were put back, and paths that no patch may have were left out."""
     evidence = []
     if restored:
-        evidence.append(f"changed by the attempt and put back from the base, because checks depend on it: {_list(restored)}")
+        evidence.append(
+            f"changed by the attempt and put back from the base, because checks depend on it: {_list(restored)}"
+        )
     if patch.refused:
         evidence.append(f"left out of the patch: {_list(patch.refused)}")
     return (CheckResult("protected", Outcome.PASSED, tuple(evidence)),) if evidence else ()
@@ -281,27 +290,23 @@ def _restored(patch: Patch, restored: tuple[str, ...]) -> tuple[CheckResult, ...
 # ---------------------------------------------------------------- putting together
 
 
-def _sum(
-    task: Task, base: Measurement, result: Measurement, checks: Sequence[CheckResult]
-) -> tuple[Outcome, str]:
-    def said(outcome: Outcome) -> str | None:
-        # What broke the run as a whole is said first, then required tests, then everything else.
-        order: Callable[[CheckResult], int] = lambda check: ("collected", "required").index(check.name) if check.name in ("collected", "required") else 2  # noqa: E501, E731
-        found = sorted((check for check in checks if check.outcome is outcome), key=order)
-        if not found:
-            return None
-        evidence = found[0].evidence
-        return ": ".join(evidence[:2]) if len(evidence) > 1 else evidence[0]
-
+def _sum(task: Task, base: Measurement, result: Measurement, checks: Sequence[CheckResult]) -> tuple[Outcome, str]:
     for outcome in (Outcome.FAILED, Outcome.UNVERIFIED):
-        if (reason := said(outcome)) is not None:
-            return outcome, reason
+        against = [check for check in checks if check.outcome is outcome]
+        if against:
+            return outcome, ": ".join(min(against, key=_weight).evidence[:2])
     if task.checks.required:
         passed = sum(outcome in GOOD for outcome in base.tests.values())
         tail = f", and none of {plural(passed, 'test')} that passed before fails" if passed else ""
-        return Outcome.PASSED, f"{plural(len(task.checks.required), 'required test')} passed that failed at the base{tail}"
+        count = plural(len(task.checks.required), "required test")
+        return Outcome.PASSED, f"{count} passed that did not all pass at the base{tail}"
     count = plural(len(result.commands), "command")
-    return Outcome.PASSED, f"{count} succeeded that failed at the base; that is weak evidence"
+    return Outcome.PASSED, f"{count} succeeded, not all did at the base; that is weak evidence"
+
+
+def _weight(check: CheckResult) -> int:
+    """What broke the run as a whole is said first, then required tests, then everything else."""
+    return {"collected": 0, "required": 1}.get(check.name, 2)
 
 
 def _nothing(restored: tuple[str, ...]) -> str:
