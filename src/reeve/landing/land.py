@@ -78,7 +78,7 @@ def marker(attempt: str, ledger: str) -> str:
 def message(task: Task, attempt: Attempt, verdict: Verdict, ledger: str) -> str:
     """Write the commit message: the first line of the instruction, then the trailers."""
     first = next((line.strip("# ").strip() for line in task.instruction.splitlines() if line.strip("# ")), task.id)
-    subject = " ".join("".join(char for char in first if char.isprintable()).split())
+    subject = " ".join("".join(char for char in first if char.isprintable()).split()) or task.id
     if len(subject) > 68:
         subject = subject[:67].rstrip() + "…"
     agent = f"{attempt.agent.name} {attempt.agent.version}"

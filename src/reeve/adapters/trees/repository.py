@@ -26,12 +26,12 @@ FALLBACK = ("reeve", "reeve@localhost")
 
 
 class GitRepository:
-    """Port Repository on git. `pack(tree)` gives the objects of a tree of our store as a git pack.
+    """Port Repository on git. `pack(tree, known)` gives what a tree of our store has beyond another, as a git pack.
 
     Commits carry the identity given as `author`, else the one that git is configured with, else reeve's own.
     """
 
-    def __init__(self, pack: Callable[[str], bytes], author: tuple[str, str] | None = None) -> None:
+    def __init__(self, pack: Callable[[str, str], bytes], author: tuple[str, str] | None = None) -> None:
         self._pack = pack
         self._author = author
 
@@ -79,7 +79,8 @@ class GitRepository:
 
     def commit(self, repo: str, tree: str, parent: str, message: str) -> str:
         """Bring a tree of our object store into the repository as a commit on `parent`; moves no branch."""
-        self._git(repo, "unpack-objects", "-q", stdin=self._pack(tree))
+        known = self._git(repo, "rev-parse", "--verify", "--quiet", f"{parent}^{{tree}}") or ""
+        self._git(repo, "unpack-objects", "-q", stdin=self._pack(tree, known))
         made = self._git(
             repo, "commit-tree", tree, "-p", parent, "--no-gpg-sign", stdin=message.encode(), env=self._identity(repo)
         )
@@ -97,18 +98,6 @@ class GitRepository:
         if done is None and self.head(lock.repository, branch) == old:
             raise RepositoryError(f"moving {branch} in {lock.repository}: git refuses to write the branch")
         return done is not None
-
-    def tree_of(self, repo: str, commit: str) -> str:
-        """Return the tree of a commit."""
-        return self._git(repo, "rev-parse", "--verify", "--quiet", f"{commit}^{{tree}}") or ""
-
-    def parent_of(self, repo: str, commit: str) -> str:
-        """Return the first parent of a commit."""
-        return self._git(repo, "rev-parse", "--verify", "--quiet", f"{commit}^1") or ""
-
-    def dirty(self, repo: str) -> bool:
-        """Say whether tracked files of the folder have changes that no commit holds."""
-        return bool(self._git(repo, "status", "--porcelain", "--untracked-files=no", fails=True))
 
     def _identity(self, repo: str) -> dict[str, str]:
         name, email = self._author or (

@@ -1,0 +1,71 @@
+"""Land, ask, again, give up: one plain rule on records."""
+
+import pytest
+
+from reeve.decision.decide import decide, decide_after_landing
+from reeve.records import (
+    Action,
+    Landing,
+    LandingOutcome,
+    Outcome,
+    Policy,
+    RepoSource,
+    Selection,
+    Task,
+    Verdict,
+)
+
+TASK = Task(id="fix-x", instruction="Fix x", repo=RepoSource(path="/r"))
+POLICY = Policy(version="p1")
+
+
+def verdict(number, outcome, *, lines=1, reason="because", confidence=0.0):
+    name = f"fix-x.{number}"
+    return Verdict(name, "fix-x", name, "base", "tree", outcome, reason, lines=lines, confidence=confidence)
+
+
+def selection(chosen=None):
+    return Selection("fix-x", 1, chosen, (), "smallest", "the smallest patch")
+
+
+def test_what_was_chosen_lands_with_rule_numbers_and_policy_version():
+    verdicts = [verdict(1, Outcome.PASSED), verdict(2, Outcome.FAILED)]
+    decision = decide(TASK, selection("fix-x.1"), verdicts, 0, POLICY)
+    assert (decision.action, decision.attempt) == (Action.LAND, "fix-x.1")
+    assert decision.numbers == {"passed": 1, "failed": 1, "unverified": 0, "attempts_left": 0}
+    assert (decision.rule, decision.policy) == ("land = passed", "p1")
+
+
+def test_a_failed_round_is_tried_again_while_attempts_are_left():
+    decision = decide(TASK, selection(), [verdict(1, Outcome.FAILED)], 1, POLICY)
+    assert decision.action is Action.AGAIN
+    assert "1 attempt left" in decision.reason
+
+
+def test_a_failed_round_without_attempts_left_is_given_up_with_the_reason_of_a_real_patch():
+    verdicts = [
+        verdict(1, Outcome.FAILED, lines=0, reason="changed nothing"),
+        verdict(2, Outcome.FAILED, reason="breaks a"),
+    ]
+    decision = decide(TASK, selection(), verdicts, 0, POLICY)
+    assert decision.action is Action.GIVE_UP
+    assert "breaks a" in decision.reason
+
+
+def test_unverified_asks_a_person_even_if_attempts_are_left():
+    verdicts = [verdict(1, Outcome.FAILED), verdict(2, Outcome.UNVERIFIED, lines=0), verdict(3, Outcome.UNVERIFIED)]
+    decision = decide(TASK, selection(), verdicts, 5, POLICY)
+    assert (decision.action, decision.attempt) == (Action.ASK, "fix-x.3")
+
+
+def test_no_attempt_at_all_asks_a_person():
+    assert decide(TASK, selection(), [], 2, POLICY).action is Action.ASK
+
+
+@pytest.mark.parametrize(("failed", "action", "attempt"), [(1, Action.AGAIN, None), (2, Action.ASK, "fix-x.1")])
+def test_the_first_conflict_is_a_new_attempt_and_the_second_goes_to_a_person(failed, action, attempt):
+    landing = Landing("fix-x", "fix-x.1", LandingOutcome.CONFLICT, "conflict in a.py", "reeve/landed", "abc")
+    decision = decide_after_landing(TASK, landing, failed, 1, POLICY)
+    assert (decision.action, decision.attempt) == (action, attempt)
+    assert decision.numbers["failed_landings"] == failed
+    assert "conflict in a.py" in decision.reason
