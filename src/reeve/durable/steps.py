@@ -180,8 +180,9 @@ def start(world: World, task: Task) -> Start:
 def _start_at(world: World, task: Task, base: Base, round_: int) -> Start:
     with _slot(world):
         environment = world.environments.prepare(task, base)
-    fact = f"{environment.key}:{'ready' if environment.ok else environment.log[:12]}"
-    world.journal.once(Environment, "environment", fact, "", lambda: environment)
+    # A fact of the task, not of the environment alone: whoever reads the ledger must find the log of a failed set-up.
+    fact = f"{task.id}:{environment.key}:{'ready' if environment.ok else environment.log[:12]}"
+    world.journal.once(Environment, "environment", fact, task.id, lambda: environment)
     if not environment.ok:
         return Start(round_, base, environment, Measurement("", base.tree, problem=environment.reason))
     return Start(round_, base, environment, _measure(world, task, base.tree, base.tree, environment, runs=2))
