@@ -3,14 +3,15 @@
 Each has one to six methods and ships with a fake beside its adapters. The stages know these and no adapter.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from reeve.records import (
     AgentSpec,
     Base,
+    Change,
     Checks,
     Environment,
     Limits,
@@ -33,6 +34,8 @@ __all__ = [
     "LandingLock",
     "Launch",
     "Objects",
+    "Patches",
+    "Piece",
     "Repository",
     "Sandbox",
     "Store",
@@ -73,7 +76,34 @@ class Agent(Protocol):
         """
 
 
-class Objects(Protocol):
+class Piece(Protocol):
+    """The smallest part of a patch that can be left out by itself."""
+
+    @property
+    def lines(self) -> int:
+        """Lines added and removed."""
+
+
+class Patches(Protocol):
+    """What an object store knows of the difference between two trees."""
+
+    def changes(self, base_tree: str, tree: str) -> Sequence[Change]:
+        """List the paths in which two trees differ."""
+
+    def diff(self, base_tree: str, tree: str) -> bytes:
+        """Return the difference as a git diff that `git apply` takes, binary files too."""
+
+    def restore(self, tree: str, from_tree: str, globs: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+        """Put the paths that match a pattern back as they are in `from_tree`; also returns those that differed."""
+
+    def split(self, base_tree: str, tree: str) -> Sequence[Any]:
+        """Cut the difference into its Pieces."""
+
+    def join(self, base_tree: str, pieces: Sequence[Any]) -> str:
+        """Put some Pieces of one `split` onto their base tree."""
+
+
+class Objects(Patches, Protocol):
     """Our own git object store; no configuration, hook, filter or attribute of anybody applies in it."""
 
     def import_base(self, repo: Path, commit: str) -> Base:
@@ -84,9 +114,6 @@ class Objects(Protocol):
 
     def apply(self, tree: str, patch: bytes) -> str:
         """Apply a unified git diff; raises PatchError with the first hunk that does not fit."""
-
-    def diff(self, base: str, tree: str) -> bytes:
-        """Return the difference of two trees as a git diff that `git apply` takes, binary files too."""
 
     def merge(self, base: str, ours: str, theirs: str) -> tuple[str | None, tuple[str, ...]]:
         """Merge three ways; returns the tree, or None with the paths in conflict."""
@@ -128,6 +155,9 @@ class Trees(Protocol):
 
     def drop(self, workspace: Workspace) -> None:
         """Remove a workspace; removing it twice is no error."""
+
+    def sweep(self, keep: Collection[str]) -> None:
+        """Remove every workspace but those named, and what else a maker that died left behind."""
 
 
 class Sandbox(Protocol):

@@ -15,7 +15,7 @@ from reeve.durable.locks import landing_lock
 from reeve.errors import InputError, Interrupted, LedgerError
 from reeve.landing.land import Ground, land
 from reeve.ledger.codec import decode
-from reeve.ports import Agent, Check, CheckRequest, Clock, Environments, Objects, Repository, Sandbox, Trees
+from reeve.ports import Agent, Check, CheckRequest, Clock, Environments, Objects, Piece, Repository, Sandbox, Trees
 from reeve.records import (
     Action,
     Attempt,
@@ -36,8 +36,10 @@ from reeve.records import (
 )
 from reeve.selection.choose import choose
 from reeve.task.plan import History, attempts_left, plan
+from reeve.verdict.examined import examined_tree
 from reeve.verdict.judge import judge
-from reeve.verdict.minimise import Piece, join, minimise, split
+from reeve.verdict.minimise import minimise
+from reeve.verdict.recheck import Recheck, recheck
 
 __all__ = ["Start", "World"]
 
@@ -185,16 +187,17 @@ def _start_at(world: World, task: Task, base: Base, round_: int) -> Start:
     world.journal.once(Environment, "environment", fact, task.id, lambda: environment)
     if not environment.ok:
         return Start(round_, base, environment, Measurement("", base.tree, problem=environment.reason))
-    return Start(round_, base, environment, _measure(world, task, base.tree, base.tree, environment, runs=2))
+    unmeasured = Start(round_, base, environment, Measurement("", base.tree))
+    return replace(unmeasured, measurement=_measure(world, _request(task, unmeasured, base.tree, runs=2)))
 
 
-def _measure(
-    world: World, task: Task, base_tree: str, tree: str, environment: Environment, *, runs: int = 1
-) -> Measurement:
+def _request(task: Task, start: Start, tree: str, *, runs: int = 1) -> CheckRequest:
+    return CheckRequest(tree, start.base.tree, task.checks, start.environment, task.limits, task.env, runs=runs)
+
+
+def _measure(world: World, request: CheckRequest) -> Measurement:
     with _slot(world):
-        return world.check.measure(
-            CheckRequest(tree, base_tree, task.checks, environment, task.limits, task.env, runs=runs)
-        )
+        return world.check.measure(request)
 
 
 @contextmanager
@@ -306,12 +309,11 @@ def _verdict_of(world: World, task: Task, attempt: Attempt, start: Start) -> Ver
 
 def examine(world: World, task: Task, id_: str, attempt: str, start: Start, patch: Patch) -> Verdict:
     """Measure a result where no agent ever was, and judge it against its base."""
-    base, environment = start.base, start.environment
-    examined = examined_tree(world.objects, task, base.tree, patch.tree)
-    usable = environment.ok and not (start.measurement.problem and not start.measurement.tests)
-    result = _measure(world, task, base.tree, examined.tree, environment) if usable else None
+    examined = examined_tree(world.objects, task, start.base.tree, patch.tree)
+    tree = examined.tree
+    result, again = _measure_twice(world, task, start, tree) if _measurable(start) else (None, None)
 
-    def verdict(result: Measurement | None, tree: str, needed_lines: int | None = None) -> Verdict:
+    def verdict(result: Measurement | None, tree: str, again: Recheck | None, needed: int | None = None) -> Verdict:
         return judge(
             task,
             id=id_,
@@ -320,33 +322,34 @@ def examine(world: World, task: Task, id_: str, attempt: str, start: Start, patc
             tree=tree,
             base=start.measurement,
             result=result,
-            environment=environment,
+            environment=start.environment,
             restored=examined.restored,
-            needed_lines=needed_lines,
+            recheck=again,
+            needed_lines=needed,
         )
 
-    first = verdict(result, examined.tree)
+    first = verdict(result, tree, again)
     if first.outcome is not Outcome.PASSED:
         return first
-    needed = _needed_lines(world, task, start, examined.tree, lambda measured, tree: verdict(measured, tree).outcome)
-    return verdict(result, examined.tree, needed)
+
+    def holds(pieces: Sequence[Piece]) -> bool:
+        less = world.objects.join(start.base.tree, pieces)
+        return verdict(_measure(world, _request(task, start, less)), less, None).outcome is Outcome.PASSED
+
+    needed = minimise(world.objects.split(start.base.tree, tree), holds)
+    return verdict(result, tree, again, sum(piece.lines for piece in needed))
 
 
-def _needed_lines(
-    world: World,
-    task: Task,
-    start: Start,
-    tree: str,
-    outcome: Callable[[Measurement, str], Outcome],
-) -> int | None:
-    """Count the lines that stay when every hunk that the checks do not need is taken out."""
-    base, environment = start.base.tree, start.environment
+def _measurable(start: Start) -> bool:
+    return start.environment.ok and not (start.measurement.problem and not start.measurement.tests)
 
-    def passes(kept: Sequence[Piece]) -> bool:
-        joined = world.objects.apply(base, join(kept))
-        return outcome(_measure(world, task, base, joined, environment), joined) is Outcome.PASSED
 
-    return minimise(split(world.objects.diff(base, tree)), passes).lines
+def _measure_twice(world: World, task: Task, start: Start, tree: str) -> tuple[Measurement, Recheck]:
+    """Measure a tree, and look again at what fails on it: a test that disagrees with itself proves nothing."""
+    request = _request(task, start, tree)
+    result = _measure(world, request)
+    with _slot(world):
+        return result, recheck(world.check, task, request, start.measurement, result)
 
 
 # ---------------------------------------------------------------- selection, decision, landing
@@ -415,8 +418,11 @@ def decision_after(world: World, task: Task, decision: Decision, landing: Landin
 
 def recover(world: World) -> None:
     """Remove what a process that died left on disk: workspaces whose attempt is stored, or was never ordered."""
+    under_way = set()
     for folder in sorted((world.state / "attempts").glob("*")):
         done = world.journal.store.fact("attempt", folder.name) is not None
         if done or world.journal.store.fact("order", folder.name) is None:
             clear(folder, world.trees)
-    world.trees.sweep()
+        else:
+            under_way.add(folder.name)
+    world.trees.sweep(under_way)
