@@ -1,16 +1,16 @@
 """reeve.toml: one frozen Settings, read once where the program starts and passed down."""
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from reeve.errors import SettingsError
+from reeve.policy.versioned import versioned
 from reeve.records import AgentSpec, Limits, Policy
 from reeve.task.build import Defaults, top_of_repository
 from reeve.task.forms import Form, LimitsForm, Names, Text, TreePaths, Variables, validated
@@ -251,16 +251,15 @@ def task_defaults(settings: Settings, *, repo_root: Path | None = None) -> Defau
 
 def to_policy(settings: Settings) -> Policy:
     """Return the policy that the settings ask for; equal settings give the same version."""
-    policy = Policy(
-        version="",
-        land=settings.land,
-        parallel_attempts=settings.parallel_attempts,
-        conflicts_before_ask=settings.conflicts_before_ask,
-        branch=settings.branch,
+    return versioned(
+        Policy(
+            version="",
+            land=settings.land,
+            parallel_attempts=settings.parallel_attempts,
+            conflicts_before_ask=settings.conflicts_before_ask,
+            branch=settings.branch,
+        )
     )
-    content = asdict(policy)
-    version = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
-    return Policy(**(content | {"version": version}))
 
 
 # ---------------------------------------------------------------- what `reeve init` writes
