@@ -1,0 +1,248 @@
+"""A git repository made of a source archive of the package index. No code of the archive runs."""
+
+import hashlib
+import html.parser
+import json
+import os
+import re
+import shutil
+import ssl
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.parse
+import urllib.request
+from ast import literal_eval
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pygit2
+
+from reeve.adapters.trees.unpack import unpack
+from reeve.errors import RepositoryError
+from reeve.records import RepoSource
+
+__all__ = ["Index", "archive_repository", "configured_index"]
+
+DEFAULT_INDEX = "https://pypi.org/simple"
+MAX_ARCHIVE_BYTES = 100 * 2**20
+TIMEOUT_SECONDS = 30.0
+SUFFIXES = (".tar.gz", ".tgz", ".zip", ".tar.bz2", ".tar.xz")
+BRANCH = "refs/heads/main"
+AT_UTC = 946_684_800  # 2000-01-01: the commit of one archive has the same id everywhere
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """How this machine reaches its packages: as pip is configured."""
+
+    pages: tuple[str, ...] = (DEFAULT_INDEX,)
+    find_links: tuple[str, ...] = ()
+    trusted_hosts: tuple[str, ...] = ()
+    cert: str = ""
+    proxy: str = ""
+
+
+def archive_repository(source: RepoSource, folder: Path, cache: Path, index: Index | None = None) -> Path:
+    """Return the repository of an archive below `folder`, made once: one commit, fixed identity and date.
+
+    The archive is fetched into `cache` unless it is there; only what has the SHA-256 of `source` is used. Raises
+    RepositoryError if it cannot be fetched, has another hash, or holds what must not be unpacked.
+    """
+    name, version = (source.archive or "").split("==")
+    wanted = source.sha256 or ""
+    repository = folder / f"{name}-{version}-{wanted[:8]}"
+    if repository.is_dir():
+        return repository
+    archive = _cached(name, version, wanted, cache, index)
+    files = unpack(archive)
+    folder.mkdir(parents=True, exist_ok=True)
+    # Made beside and renamed: an interruption leaves no half repository under the final name.
+    temporary = Path(tempfile.mkdtemp(prefix=".making-", dir=folder))
+    try:
+        _commit(temporary, files, f"{name} {version}\n\nSource archive, sha256 {wanted}\n")
+        os.chmod(temporary, 0o755)  # noqa: S103 - mkdtemp keeps it to one user; agents run as another
+        os.rename(temporary, repository)
+    except OSError as error:
+        if not repository.is_dir():  # another process was first otherwise
+            raise RepositoryError(f"making {str(repository)!r}: {error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return repository
+
+
+def _commit(folder: Path, files: Mapping[str, tuple[bytes, bool]], message: str) -> None:
+    # Blobs are written as they are: no attribute or line-ending setting of anybody applies.
+    repository = pygit2.init_repository(str(folder), initial_head=BRANCH)
+    for path, (content, executable) in files.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+        target.chmod(0o755 if executable else 0o644)
+        mode = pygit2.enums.FileMode.BLOB_EXECUTABLE if executable else pygit2.enums.FileMode.BLOB
+        repository.index.add(pygit2.IndexEntry(path, repository.create_blob(content), mode))
+    tree = repository.index.write_tree()
+    repository.index.write()
+    who = pygit2.Signature("reeve", "reeve@localhost", AT_UTC, 0)
+    repository.create_commit(BRANCH, who, who, message, tree, [])
+
+
+# ---------------------------------------------------------------- fetching
+
+
+def _cached(name: str, version: str, sha256: str, cache: Path, index: Index | None) -> Path:
+    kept = cache / "archives" / sha256
+    if kept.is_file() and hashlib.sha256(kept.read_bytes()).hexdigest() == sha256:
+        return kept
+    content = _fetch(name, version, sha256, index or configured_index())
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=kept.parent)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+    os.replace(temporary, kept)
+    return kept
+
+
+def _fetch(name: str, version: str, sha256: str, index: Index) -> bytes:
+    reasons: list[str] = []
+    for url in _candidates(name, version, index, reasons):
+        try:
+            content = _read(url, index)
+        except (OSError, ValueError) as error:
+            reasons.append(f"{_shown(url)}: {error}")
+            continue
+        found = hashlib.sha256(content).hexdigest()
+        if found == sha256:
+            return content
+        reasons.append(f"{_shown(url)}: has sha256 {found}")
+    tried = "; ".join(reasons) or "pip is configured with no index and no find-links"
+    raise RepositoryError(f"fetching the source archive of {name}=={version} with sha256 {sha256}: {tried}")
+
+
+def _candidates(name: str, version: str, index: Index, reasons: list[str]) -> Iterator[str]:
+    plain = re.sub(r"[-_.]+", "-", name).lower()
+    for page in (*index.find_links, *(f"{page.rstrip('/')}/{plain}/" for page in index.pages)):
+        try:
+            links = [url for url in _links(page, index) if _fits(url, plain, version)]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            reasons.append(f"{_shown(page)}: {error}")
+            continue
+        if not links:
+            reasons.append(f"{_shown(page)}: lists no source archive of {name}=={version}")
+        yield from links
+
+
+def _fits(url: str, plain: str, version: str) -> bool:
+    file = urllib.parse.unquote(urllib.parse.urlsplit(url).path.rpartition("/")[2])
+    suffix = next((each for each in SUFFIXES if file.endswith(each)), None)
+    project, _, found = file.removesuffix(suffix or "").rpartition("-")
+    return suffix is not None and found == version and re.sub(r"[-_.]+", "-", project).lower() == plain
+
+
+def _links(page: str, index: Index) -> list[str]:
+    local = _local(page)
+    if local is not None and local.is_dir():
+        if not (local / "index.html").is_file():
+            return [path.absolute().as_uri() for path in sorted(local.iterdir())]
+        page = (local / "index.html").absolute().as_uri()
+    text = _read(page, index).decode("utf-8", "replace")
+    if text.lstrip().startswith("{"):
+        return [urllib.parse.urljoin(page, file["url"]) for file in json.loads(text)["files"]]
+    anchors = _Anchors()
+    anchors.feed(text)
+    return [urllib.parse.urljoin(page, href) for href in anchors.found]
+
+
+class _Anchors(html.parser.HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        href = dict(attrs).get("href")
+        if tag == "a" and href:
+            self.found.append(href)
+
+
+def _local(place: str) -> Path | None:
+    if place.startswith("file:"):
+        return Path(urllib.request.url2pathname(urllib.parse.urlsplit(place).path))
+    return None if "://" in place else Path(place).expanduser()
+
+
+def _read(url: str, index: Index) -> bytes:
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme not in ("https", "http", "file"):
+        raise ValueError("neither https, http nor file")
+    # Names and passwords in the URL go into a header: urllib would take them for a part of the host.
+    bare = urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
+    request = urllib.request.Request(bare)  # noqa: S310 - the schemes are checked above
+    request.add_header("Accept", "application/vnd.pypi.simple.v1+json, text/html;q=0.5, */*;q=0.1")
+    if parts.username:
+        pair = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
+        request.add_header("Authorization", "Basic " + b64encode(pair.encode()).decode())
+    with _opener(parts, index).open(request, timeout=TIMEOUT_SECONDS) as answer:
+        content: bytes = answer.read(MAX_ARCHIVE_BYTES + 1)
+    if len(content) > MAX_ARCHIVE_BYTES:
+        raise ValueError(f"larger than {MAX_ARCHIVE_BYTES >> 20} MB")
+    return content
+
+
+def _opener(parts: urllib.parse.SplitResult, index: Index) -> urllib.request.OpenerDirector:
+    context = ssl.create_default_context(cafile=index.cert or None)
+    if {parts.hostname, f"{parts.hostname}:{parts.port}"} & set(index.trusted_hosts):
+        # The person told pip to do without this host's certificate; the hash decides what is used anyway.
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    handlers: list[urllib.request.BaseHandler] = [urllib.request.HTTPSHandler(context=context)]
+    if index.proxy:
+        handlers.append(urllib.request.ProxyHandler({"http": index.proxy, "https": index.proxy}))
+    return urllib.request.build_opener(*handlers)
+
+
+def _shown(url: str) -> str:
+    """The address without a person's name and password."""
+    parts = urllib.parse.urlsplit(url)
+    return urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
+
+
+# ---------------------------------------------------------------- pip's configuration
+
+
+def configured_index() -> Index:
+    """Ask this Python's pip how it is configured: its files, and its variables before them."""
+    command = [sys.executable, "-m", "pip", "config", "list"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    return _parse_config(listed)
+
+
+def _parse_config(listed: str) -> Index:
+    found: dict[tuple[str, str], str] = {}
+    for line in listed.splitlines():
+        key, equals, value = line.partition("=")
+        section, dot, name = key.strip().rpartition(".")
+        if equals and dot:
+            found[section, name.replace("_", "-")] = _literal(value.strip())
+
+    def option(name: str) -> str:
+        places = (":env:", "install", "global")
+        return next((found[place, name] for place in places if found.get((place, name))), "")
+
+    pages = (option("index-url") or DEFAULT_INDEX, *option("extra-index-url").split())
+    return Index(
+        pages=() if option("no-index").lower() in ("1", "true", "yes", "on") else pages,
+        find_links=tuple(option("find-links").split()),
+        trusted_hosts=tuple(option("trusted-host").split()),
+        cert=option("cert"),
+        proxy=option("proxy"),
+    )
+
+
+def _literal(text: str) -> str:
+    try:
+        return str(literal_eval(text))
+    except (SyntaxError, ValueError):
+        return text
