@@ -15,7 +15,7 @@ _UNSAFE = re.compile(
 def plain(text: str) -> str:
     r"""Show every character that a terminal or browser would obey instead of print; newlines and tabs stay.
 
-    Control characters become their pictures (ESC becomes U+241B), undecodable bytes ``\\xNN``, the rest ``<U+NNNN>``.
+    Control characters become their pictures (ESC becomes U+241B), undecodable bytes ``\xNN``, the rest ``<U+NNNN>``.
     """
     return _UNSAFE.sub(_shown, text)
 

@@ -18,7 +18,7 @@ from reeve.records import (
 )
 from reeve.units import plural, short_hash
 
-__all__ = ["Derived", "current", "is_of_attempt", "status_of"]
+__all__ = ["Derived", "current", "status_of"]
 
 DECIDING = ("decision", "landing", "review")
 """Facts that settle a round; what comes after the newest of them is a new round at work."""
@@ -42,11 +42,6 @@ def current(facts: Iterable[Fact]) -> tuple[Fact, ...]:
     return tuple(ordered[start:])
 
 
-def is_of_attempt(verdict: Fact) -> bool:
-    """Say whether a verdict belongs to an attempt of the flow, and not to a patch from elsewhere."""
-    return not verdict.key.startswith("patch:")
-
-
 def status_of(facts: Sequence[Fact]) -> Derived:
     """Derive the status of one task from its facts, in any order; without any fact it is queued."""
     facts = current(facts)
@@ -58,7 +53,7 @@ def status_of(facts: Sequence[Fact]) -> Derived:
     if settled is None:
         return Derived(Status.QUEUED, "waits for its first attempt", facts[:1])
     if settled.kind == "review":
-        return _reviewed(settled)
+        return _reviewed(settled, facts)
     if settled.kind == "landing":
         return _landed(settled, facts)
     return _decided(settled, facts)
@@ -66,7 +61,7 @@ def status_of(facts: Sequence[Fact]) -> Derived:
 
 def _at_work(orders: Sequence[Fact], facts: Sequence[Fact]) -> Derived:
     attempts = {fact.key: fact for fact in facts if fact.kind == "attempt"}
-    judged = {fact.key.split("@")[0] for fact in facts if fact.kind == "verdict" and is_of_attempt(fact)}
+    judged = {fact.key.split("@")[0] for fact in facts if fact.kind == "verdict"}
     live = [order for order in orders if order.key not in attempts]
     if live:
         return Derived(Status.WORKING, f"{plural(len(live), 'attempt')} of {len(orders)} at work", tuple(live))
@@ -81,13 +76,18 @@ def _at_work(orders: Sequence[Fact], facts: Sequence[Fact]) -> Derived:
     return Derived(Status.VERIFYING, "all attempts are judged; the selection follows", tuple(counted))
 
 
-def _reviewed(fact: Fact) -> Derived:
+def _reviewed(fact: Fact, facts: Sequence[Fact]) -> Derived:
     review = decode(Review, fact.body)
     if review.kind is ReviewKind.REJECT:
         return Derived(Status.REJECTED, f"rejected: {review.reason}", (fact,))
     if review.kind is ReviewKind.REVERT:
         return Derived(Status.REVERTED, f"reverted: {review.reason}", (fact,))
-    return Derived(Status.VERIFYING, "accepted; the landing follows", (fact,))
+    landings = [item for item in facts if item.kind == "landing" and item.seq < fact.seq]
+    if landings and decode(Landing, landings[-1].body).outcome is LandingOutcome.LANDED:
+        return _landed(landings[-1], facts)
+    # The landing follows within seconds; where it does not, the person must hear of it.
+    again = f"accepted, not landed yet: `reeve accept {review.attempt or review.task}` again lands it"
+    return Derived(Status.NEEDS_YOU, again, (fact,))
 
 
 def _landed(fact: Fact, facts: Sequence[Fact]) -> Derived:

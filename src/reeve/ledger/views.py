@@ -5,14 +5,14 @@ the kinds of facts that they need, and decode only the newest of them.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TypeVar
 
 from reeve.errors import InputError
 from reeve.ledger.codec import decode
-from reeve.ledger.status import current, is_of_attempt, status_of
+from reeve.ledger.status import current, status_of
 from reeve.ports import Fact, Store
 from reeve.records import (
     Attempt,
@@ -87,8 +87,8 @@ class TaskView:
     decisions: tuple[Decision, ...]
     landings: tuple[Landing, ...]
     reviews: tuple[Review, ...]
-    environment: Environment | None  # None: not made yet
-    foreign: tuple[Verdict, ...] = ()  # verdicts on patches from elsewhere
+    environment: Environment | None  # the newest; None: not made yet
+    verdicts: tuple[Verdict, ...] = ()  # of no attempt: on the untouched base, and on patches from elsewhere
 
     @property
     def id(self) -> str:
@@ -154,9 +154,8 @@ def counts(items: Iterable[Summary | TaskView]) -> dict[Status, int]:
 
 def task_views(store: Store) -> tuple[TaskView, ...]:
     """View every task of the ledger, in the order in which the tasks came."""
-    environments = {fact.key: fact for fact in store.facts(kind="environment")}
-    kinds = (*STATUS_KINDS, "base", "selection")
-    return tuple(_view(facts, environments) for facts in _by_task(store, kinds).values())
+    kinds = (*STATUS_KINDS, "selection", "environment")
+    return tuple(map(_view, _by_task(store, kinds).values()))
 
 
 def task_view(store: Store, task: str) -> TaskView:
@@ -165,10 +164,7 @@ def task_view(store: Store, task: str) -> TaskView:
     if not any(fact.kind == "task" for fact in facts):
         known = sorted({fact.task for fact in store.facts(kind="task")})
         raise InputError(f"no task {task!r} in the ledger{_nearest(task, known)}")
-    environments = {}
-    if key := _environment_key(facts):
-        environments = {fact.key: fact for fact in store.facts(kind="environment") if fact.key == key}
-    return _view(facts, environments)
+    return _view(facts)
 
 
 def attempt_view(store: Store, attempt: str) -> tuple[TaskView, AttemptView]:
@@ -232,12 +228,12 @@ def _summary(task: str, facts: tuple[Fact, ...]) -> Summary:
     )
 
 
-def _view(facts: tuple[Fact, ...], environments: Mapping[str, Fact]) -> TaskView:
+def _view(facts: tuple[Fact, ...]) -> TaskView:
     derived = status_of(facts)
     attempts = {fact.key: decode(Attempt, fact.body) for fact in facts if fact.kind == "attempt"}
-    verdicts = _decoded(Verdict, "verdict", [fact for fact in facts if fact.kind != "verdict" or is_of_attempt(fact)])
-    foreign = _decoded(Verdict, "verdict", [fact for fact in facts if not is_of_attempt(fact)])
-    environment = environments.get(_environment_key(facts) or "")
+    verdicts = _decoded(Verdict, "verdict", facts)
+    ordered = {fact.key for fact in facts if fact.kind == "order"}
+    environments = _decoded(Environment, "environment", facts)
     return TaskView(
         task=decode(Task, next(fact for fact in facts if fact.kind == "task").body),
         status=derived.status,
@@ -257,18 +253,13 @@ def _view(facts: tuple[Fact, ...], environments: Mapping[str, Fact]) -> TaskView
         decisions=_decoded(Decision, "decision", facts),
         landings=_decoded(Landing, "landing", facts),
         reviews=_decoded(Review, "review", facts),
-        environment=decode(Environment, environment.body) if environment else None,
-        foreign=foreign,
+        environment=environments[-1] if environments else None,
+        verdicts=tuple(verdict for verdict in verdicts if verdict.attempt not in ordered),
     )
 
 
 def _decoded(record: type[Record], kind: str, facts: Iterable[Fact]) -> tuple[Record, ...]:
     return tuple(decode(record, fact.body) for fact in facts if fact.kind == kind)
-
-
-def _environment_key(facts: Iterable[Fact]) -> str | None:
-    keys = [fact.body.get("environment") for fact in facts if fact.kind == "base"]
-    return str(keys[-1]) if keys and keys[-1] else None
 
 
 def _verdict(store: Store, wanted: str) -> VerdictView:

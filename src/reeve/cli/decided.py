@@ -1,0 +1,53 @@
+"""What `accept`, `reject` and `revert` have in common: the minutes, and how the result is said."""
+
+import time
+
+from reeve.cli.looked import measured_minutes
+from reeve.cli.output import minutes as said_minutes
+from reeve.cli.output import print_json, safe, screen
+from reeve.durable.reviews import Minutes
+from reeve.ledger.plain import one_line
+from reeve.ledger.views import task_view
+from reeve.ports import Store
+from reeve.records import Landing, LandingOutcome, Review, ReviewKind
+from reeve.units import short_hash
+
+__all__ = ["say", "spent"]
+
+
+def spent(store: Store, wanted: str, given: float | None) -> Minutes:
+    """Return the minutes a person gave, or else those since their first look."""
+    view = task_view(store, wanted.partition(".")[0])
+    if given is not None:
+        return Minutes(given, measured=False)
+    return Minutes(measured_minutes(store, view, time.time()), measured=True)
+
+
+def say(result: Landing | Review, took: Minutes, *, as_json: bool) -> int:
+    """Say what came of a decision; returns the exit code."""
+    outcome, reason = _outcome(result)
+    if as_json:
+        print_json(
+            {
+                "id": result.task,
+                "attempt": result.attempt,
+                "outcome": outcome,
+                "commit": result.commit,
+                "reason": reason,
+                "minutes": took.minutes,
+                "measured": took.measured,
+            }
+        )
+    else:
+        commit = f" as {short_hash(result.commit)}" if result.commit else ""
+        why = f": {one_line(reason)}" if reason else ""
+        clock = f"{said_minutes(took.minutes)} min, {'measured' if took.measured else 'given'}"
+        screen().print(safe(f"{result.attempt or result.task} {outcome}{commit}{why} ({clock})"))
+    return 3 if outcome in (LandingOutcome.CONFLICT, LandingOutcome.BOUNCED) else 0
+
+
+def _outcome(result: Landing | Review) -> tuple[str, str]:
+    if isinstance(result, Landing):
+        return str(result.outcome), result.reason
+    words = {ReviewKind.ACCEPT: "accepted", ReviewKind.REJECT: "rejected", ReviewKind.REVERT: "reverted"}
+    return words[result.kind], result.reason

@@ -1,0 +1,59 @@
+"""`reeve inbox`."""
+
+from reeve.cli.opened import ledger
+from reeve.cli.options import Json
+from reeve.cli.output import print_json, safe, screen
+from reeve.ledger.codec import encode
+from reeve.ledger.inbox import InboxItem, Need
+from reeve.ledger.inbox import inbox as needs
+from reeve.ledger.plain import one_line
+from reeve.ledger.views import task_views
+from reeve.units import plural
+
+TASKS_NAMED = 6
+
+
+def inbox(*, as_json: Json = False) -> None:
+    """List what needs a person, most valuable first, each with its reason and the commands to go on."""
+    items = needs(task_views(ledger()))
+    if as_json:
+        print_json({"items": [encode(item) | {"next": next_steps(item)} for item in items]})
+        return
+    console = screen()
+    if not items:
+        console.print(safe("Nothing needs you."))
+        return
+    console.print(safe(f"{plural(len(items), 'thing')} to decide, most valuable first"))
+    for place, item in enumerate(items, 1):
+        console.print()
+        console.print(safe(f"{place}. ", "bold").append_text(safe(_headline(item), "bold")))
+        console.print(safe(f"   {one_line(item.reason)}"))
+        for step in next_steps(item):
+            console.print(safe(f"   {step}", "dim"))
+
+
+def next_steps(item: InboxItem) -> list[str]:
+    """Name the commands that go on from an item, in the order in which a person would type them."""
+    first = item.tasks[0]
+    if item.need is Need.SETUP_FAILED:
+        return [f"reeve log {first}", "reeve run"]
+    if item.attempt is None:
+        return [f"reeve show {first}", f'reeve reject {first} -m "why"']
+    steps = [f"reeve show {item.attempt}", f"reeve diff {item.attempt}"]
+    return [*steps, f"reeve accept {item.attempt}", f'reeve reject {first} -m "why"']
+
+
+def _headline(item: InboxItem) -> str:
+    named = ", ".join(item.tasks[:TASKS_NAMED])
+    more = f" and {len(item.tasks) - TASKS_NAMED} more" if len(item.tasks) > TASKS_NAMED else ""
+    words = {
+        Need.CONFLICT: "passed, but does not land on the head",
+        Need.ASKED: "passed, and the rule asks you",
+        Need.UNVERIFIED: "a result without proof",
+        Need.SETUP_FAILED: "the environment cannot be made",
+        Need.NO_CHECKS: "nothing to prove a result with",
+        Need.OTHER: "needs you",
+    }[item.need]
+    size = f"  {plural(item.lines, 'line')}" if item.lines else ""
+    worth = f"  about {item.human_minutes:.0f} min by hand" if item.human_minutes else ""
+    return f"{item.attempt or named}{more if not item.attempt else ''}: {words}{size}{worth}"

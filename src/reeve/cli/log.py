@@ -1,0 +1,113 @@
+"""`reeve log`."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reeve.attempt.events import events_of
+from reeve.cli.opened import project
+from reeve.cli.options import AttemptOrTask, Json
+from reeve.cli.output import note, print_json, safe, screen
+from reeve.cli.start import open_store
+from reeve.errors import InputError
+from reeve.ledger.codec import encode
+from reeve.ledger.plain import plain
+from reeve.ledger.views import AttemptView, attempt_view, task_view
+from reeve.ports import Store
+from reeve.records import Event
+
+POLL_SECONDS = 0.25
+
+Follow = Annotated[bool, typer.Option("-f", "--follow", help="Go on printing until the attempt ends.")]
+
+
+def log(wanted: AttemptOrTask, *, follow: Follow = False, as_json: Json = False) -> None:
+    """Print the trajectory of an attempt; for a task that of its newest, or what a failed set-up printed."""
+    settings = project()
+    store = open_store(settings)
+    item = _attempt(store, wanted)
+    if item is None:
+        _setup_log(store, wanted, as_json=as_json)
+        return
+    printer = _Printer(as_json, item.started_utc)
+    for event in _events(store, settings.state, item, follow=follow):
+        printer.event(event)
+    printer.end(item.id)
+
+
+def _attempt(store: Store, wanted: str) -> AttemptView | None:
+    if "." in wanted:
+        return attempt_view(store, wanted)[1]
+    attempts = task_view(store, wanted).attempts
+    return attempts[-1] if attempts else None
+
+
+def _setup_log(store: Store, task: str, *, as_json: bool) -> None:
+    view = task_view(store, task)
+    if view.environment is None or not view.environment.log:
+        raise InputError(f"{task} has no attempt yet, and no set-up that printed anything: {view.reason}")
+    text = store.get(view.environment.log).decode("utf-8", "surrogateescape")
+    if as_json:
+        print_json({"id": task, "environment": view.environment.key, "ok": view.environment.ok, "text": text})
+        return
+    note(f"set-up of the environment of {task}: {view.environment.reason or 'done'}")
+    screen().print(safe(text.rstrip()), soft_wrap=True)
+
+
+def _events(store: Store, state: Path, item: AttemptView, *, follow: bool) -> Iterator[Event]:
+    """Read the events of an attempt, the stored ones or those so far; `follow` waits for what is still to come."""
+    if item.attempt is not None or not follow:
+        yield from events_of(_said(store, state, item, 0))
+        return
+    offset = 0
+    while item.attempt is None:
+        said = _said(store, state, item, offset)
+        whole = said[: said.rfind(b"\n") + 1]  # a line that is being written waits for its end
+        yield from events_of(whole)
+        offset += len(whole)
+        time.sleep(POLL_SECONDS)
+        item = attempt_view(store, item.id)[1]
+    yield from events_of(_said(store, state, item, offset))
+
+
+def _said(store: Store, state: Path, item: AttemptView, offset: int) -> bytes:
+    if item.attempt is not None:
+        return store.get(item.attempt.trajectory)[offset:] if item.attempt.trajectory else b""
+    try:
+        with (state / "attempts" / item.id / "output").open("rb") as file:
+            file.seek(offset)
+            return file.read()
+    except OSError:
+        return b""
+
+
+@dataclass
+class _Printer:
+    as_json: bool
+    started_utc: float
+    count: int = 0
+
+    def event(self, event: Event) -> None:
+        self.count += 1
+        if self.as_json:
+            typer.echo(_line(event))
+            return
+        since = max(event.at_utc - self.started_utc, 0.0) if event.at_utc else None
+        stamp = "         " if since is None else f"{since:7.1f} s"
+        lines = plain(event.text).rstrip().split("\n")
+        screen().print(safe(f"{stamp}  {event.kind:<9}  ", "dim").append_text(safe(lines[0])), soft_wrap=True)
+        for line in lines[1:]:
+            screen().print(safe(f"{'':22}{line}"), soft_wrap=True)
+
+    def end(self, attempt: str) -> None:
+        if not self.count and not self.as_json:
+            note(f"{attempt} printed nothing")
+
+
+def _line(event: Event) -> str:
+    return json.dumps(encode(event), ensure_ascii=True)

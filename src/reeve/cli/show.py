@@ -1,0 +1,247 @@
+"""`reeve show`."""
+
+from rich.console import Console
+
+from reeve.cli.looked import record_look
+from reeve.cli.opened import ledger
+from reeve.cli.options import Id, Json
+from reeve.cli.output import STYLES, Column, listing, minutes, print_json, safe, screen
+from reeve.ledger.codec import encode
+from reeve.ledger.plain import one_line, plain
+from reeve.ledger.views import AttemptView, TaskView, VerdictView, find
+from reeve.records import CheckResult, Status, Task, Verdict
+from reeve.units import duration, plural, short_hash
+
+EVIDENCE_SHOWN = 8
+
+
+def show(wanted: Id, *, as_json: Json = False) -> None:
+    """Show one task, attempt or verdict: what was wanted, what was done, what proves it, what was decided."""
+    store = ledger()
+    found = find(store, wanted)
+    console = screen()
+    if isinstance(found, VerdictView):
+        if as_json:
+            print_json({"kind": "verdict", "task": found.task.id, "verdict": found.verdict})
+            return
+        _head(console, found.verdict.id, found.verdict.outcome)
+        _verdict(console, found.verdict)
+        return
+    view, attempt = found if isinstance(found, tuple) else (found, None)
+    if as_json:
+        print_json(_json(view, attempt))
+        return
+    record_look(store, view)
+    if attempt is None:
+        _task(console, view)
+    else:
+        _attempt(console, view, attempt)
+
+
+def _json(view: TaskView, attempt: AttemptView | None) -> object:
+    if attempt is not None:
+        return {"kind": "attempt", "task": view.id, "live": attempt.live, **encode(attempt)}
+    return {
+        "kind": "task",
+        "id": view.id,
+        "status": view.status,
+        "reason": view.reason,
+        "proof": [{"kind": fact.kind, "key": fact.key, "at_utc": fact.at_utc} for fact in view.proof],
+        "human_minutes": view.spent_minutes,
+        "task": _without_hidden(view.task),
+        "environment": view.environment,
+        "attempts": [encode(item) | {"id": item.id, "live": item.live} for item in view.attempts],
+        "selections": view.selections,
+        "decisions": view.decisions,
+        "landings": view.landings,
+        "reviews": view.reviews,
+        "verdicts": view.verdicts,
+    }
+
+
+def _without_hidden(task: Task) -> object:
+    """Leave out what hidden files hold: who pipes this into a page or a prompt should not give the answers away."""
+    body = encode(task)
+    body["checks"]["hidden"] = [item.path for item in task.checks.hidden]
+    body["checks"]["test_patch"] = None
+    return body
+
+
+def _head(console: Console, title: str, state: str, more: str = "") -> None:
+    line = safe(title, "bold").append("  ").append_text(safe(state, STYLES.get(state, "")))
+    console.print(line.append_text(safe(f"  {more}", "dim")) if more else line)
+
+
+def _task(console: Console, view: TaskView) -> None:
+    task = view.task
+    _head(
+        console, view.id, view.status, f"about {minutes(task.human_minutes)} min by hand" if task.human_minutes else ""
+    )
+    console.print(safe(one_line(view.reason)))
+    console.print()
+    for line in plain(task.instruction.strip()).splitlines():
+        console.print(safe(f"  {line}"))
+    console.print()
+    _facts(console, _about(view))
+    _setup(console, view)
+    if view.attempts:
+        console.print()
+        listing(console, ATTEMPT_COLUMNS, [_attempt_row(item) for item in view.attempts])
+    chosen = view.chosen or (view.attempts[-1] if view.attempts else None)
+    if chosen and chosen.verdicts:
+        console.print()
+        _head(console, f"verdict on {chosen.id}", chosen.verdicts[-1].outcome)
+        _verdict(console, chosen.verdicts[-1])
+    _outcome(console, view)
+
+
+ATTEMPT_COLUMNS = (
+    Column("attempt"),
+    Column("agent"),
+    Column("ending"),
+    Column("verdict"),
+    Column("lines", right=True),
+    Column("needed", right=True),
+    Column("time", right=True),
+    Column("why", grows=True),
+)
+
+
+def _attempt_row(item: AttemptView) -> list[object]:
+    attempt, verdict = item.attempt, item.verdicts[-1] if item.verdicts else None
+    outcome = verdict.outcome if verdict else ""
+    needed = "" if verdict is None or verdict.needed_lines is None else verdict.needed_lines
+    return [
+        safe(item.id),
+        safe(item.order.agent.name),
+        safe(attempt.ending if attempt else "at work", "" if attempt else "cyan"),
+        safe(outcome, STYLES.get(outcome, "")),
+        safe(attempt.patch.lines if attempt else ""),
+        safe(needed),
+        safe(duration(attempt.wall_seconds) if attempt else ""),
+        safe(one_line(verdict.reason if verdict else attempt.reason if attempt else "")),
+    ]
+
+
+def _facts(console: Console, rows: list[tuple[str, str]]) -> None:
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, value in rows:
+        console.print(safe(f"{name:<{width}}  ", "dim").append_text(safe(value)))
+
+
+def _about(view: TaskView) -> list[tuple[str, str]]:
+    task, checks = view.task, view.task.checks
+    rows = [("repository", task.repo.path or task.repo.archive or ""), ("base", task.base)]
+    if view.attempts:
+        rows[1] = ("base", f"{task.base} = {short_hash(view.attempts[-1].order.base.commit)}")
+    rows += [("must pass", one_line(item)) for item in checks.required[:EVIDENCE_SHOWN]]
+    if len(checks.required) > EVIDENCE_SHOWN:
+        rows.append(("", f"and {len(checks.required) - EVIDENCE_SHOWN} more"))
+    rows += [("must succeed", one_line(item.command)) for item in checks.commands]
+    if checks.hidden or checks.test_patch:
+        rows.append(("hidden tests", "yes, no attempt sees them"))
+    if checks.none:
+        rows.append(("checks", "none: nothing can prove a result"))
+    rows.append(("from", task.source))
+    return [row for row in rows if row[1]]
+
+
+def _setup(console: Console, view: TaskView) -> None:
+    if view.environment is not None and not view.environment.ok:
+        console.print()
+        console.print(
+            safe("the set-up of its environment failed: ", "yellow").append_text(safe(view.environment.reason))
+        )
+        console.print(safe(f"reeve log {view.id}   what the set-up printed", "dim"))
+
+
+def _attempt(console: Console, view: TaskView, item: AttemptView) -> None:
+    state = item.attempt.ending if item.attempt else "at work"
+    _head(console, item.id, item.verdicts[-1].outcome if item.verdicts else state, f"task {view.id}: {view.status}")
+    order, attempt = item.order, item.attempt
+    rows = [
+        ("agent", f"{order.agent.name} {order.agent.version}"),
+        ("round", f"{order.round}, attempt {order.index + 1} of {order.of}, seed {order.seed}"),
+        ("base", order.base.commit),
+    ]
+    if attempt is not None:
+        rows += [
+            ("ending", f"{attempt.ending}: {one_line(attempt.reason)}"),
+            ("time", f"{duration(attempt.wall_seconds)}, CPU {duration(attempt.cpu_seconds)}"),
+            ("memory", f"{attempt.peak_memory_mb:.0f} MB at its peak"),
+            ("sandbox", attempt.sandbox),
+            ("patch", _patch_words(attempt.patch.lines, len(attempt.patch.changes))),
+        ]
+        rows += [("", f"{change.kind} {one_line(change.path)}") for change in attempt.patch.changes[:EVIDENCE_SHOWN]]
+        rows += [("refused", one_line(reason)) for reason in attempt.patch.refused]
+    _facts(console, rows)
+    for verdict in item.verdicts:
+        console.print()
+        _head(console, f"verdict {verdict.id}", verdict.outcome)
+        _verdict(console, verdict)
+    _outcome(console, view, item.id)
+
+
+def _patch_words(lines: int, files: int) -> str:
+    return f"{plural(lines, 'line')} in {plural(files, 'file')}" if files else "nothing was changed"
+
+
+def _verdict(console: Console, verdict: Verdict) -> None:
+    console.print(safe(one_line(verdict.reason)))
+    needed = "" if verdict.needed_lines is None else f", {verdict.needed_lines} needed"
+    rows = f"confidence {verdict.confidence:.2f}, {plural(verdict.lines, 'line')}{needed}, {duration(verdict.wall_seconds)}"
+    console.print(safe(rows, "dim"))
+    for check in verdict.checks:
+        _check(console, check)
+
+
+def _check(console: Console, check: CheckResult) -> None:
+    line = safe("  ").append_text(safe(f"{check.outcome:<10}", STYLES[check.outcome])).append_text(safe(check.name))
+    console.print(line.append_text(safe(" (weak evidence)", "dim")) if check.weak else line)
+    for sentence in check.evidence[:EVIDENCE_SHOWN]:
+        for part in plain(sentence).rstrip().splitlines():
+            console.print(safe(f"      {part}"))
+    if len(check.evidence) > EVIDENCE_SHOWN:
+        console.print(safe(f"      and {len(check.evidence) - EVIDENCE_SHOWN} more; --json has all", "dim"))
+
+
+def _outcome(console: Console, view: TaskView, only: str | None = None) -> None:
+    rows = [
+        (f"selection {item.round}", f"{item.chosen or 'none'}: {one_line(item.reason)} ({item.rule})")
+        for item in view.selections
+        if only is None
+    ]
+    rows += [
+        (f"decision {item.round}", f"{item.action}: {one_line(item.reason)} ({item.rule}; {_numbers(item.numbers)})")
+        for item in view.decisions
+        if only in (None, item.attempt)
+    ]
+    rows += [
+        (
+            "landing",
+            f"{item.attempt} {item.outcome} {short_hash(item.commit) if item.commit else ''} on {item.branch}: "
+            f"{one_line(item.reason)}",
+        )
+        for item in view.landings
+        if only in (None, item.attempt)
+    ]
+    rows += [
+        (
+            item.kind,
+            f"{one_line(item.reason)} ({minutes(item.minutes)} min, {'measured' if item.measured else 'given'})",
+        )
+        for item in view.reviews
+        if only in (None, item.attempt)
+    ]
+    if rows:
+        console.print()
+        _facts(console, rows)
+    if view.status is Status.NEEDS_YOU:
+        console.print()
+        target = only or (view.chosen.id if view.chosen else view.id)
+        console.print(safe(f'reeve diff {target}   reeve accept {target}   reeve reject {view.id} -m "why"', "dim"))
+
+
+def _numbers(numbers: object) -> str:
+    assert isinstance(numbers, dict)
+    return ", ".join(f"{name} {value:g}" for name, value in numbers.items()) or "no numbers"

@@ -1,0 +1,52 @@
+"""`reeve status`."""
+
+from reeve.cli.opened import ledger
+from reeve.cli.options import Json
+from reeve.cli.output import STYLES, Column, listing, minutes, print_json, safe, screen
+from reeve.ledger.plain import one_line
+from reeve.ledger.views import Summary, counts, summaries
+from reeve.records import Status
+from reeve.units import plural, short_hash
+
+COLUMNS = (
+    Column("task"),
+    Column("status"),
+    Column("attempts", right=True),
+    Column("landed"),
+    Column("minutes", right=True),
+    Column("why", grows=True),
+)
+
+
+def status(*, as_json: Json = False) -> None:
+    """Say where every task stands, derived from the ledger at this moment."""
+    rows = summaries(ledger())
+    if as_json:
+        print_json({"tasks": rows, "counts": counts(rows)})
+        return
+    console = screen()
+    if not rows:
+        console.print(safe("No task yet: write one into backlog/ and `reeve run`."))
+        return
+    listing(console, COLUMNS, map(_row, rows))
+    console.print()
+    console.print(safe(totals(rows)))
+    if any(row.status is Status.NEEDS_YOU for row in rows):
+        console.print(safe("`reeve inbox` says what needs you, most valuable first.", "dim"))
+
+
+def totals(rows: tuple[Summary, ...]) -> str:
+    """Count the tasks in one sentence."""
+    found = ", ".join(f"{number} {status}" for status, number in counts(rows).items())
+    return f"{plural(len(rows), 'task')}: {found}"
+
+
+def _row(row: Summary) -> list[object]:
+    return [
+        safe(row.id),
+        safe(row.status, STYLES[row.status]),
+        safe(row.attempts),
+        safe(short_hash(row.landed) if row.landed else ""),
+        safe(minutes(row.human_minutes) if row.human_minutes else ""),
+        safe(one_line(row.reason)),
+    ]
