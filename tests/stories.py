@@ -44,7 +44,7 @@ index 1111111..2222222 100644
  def head(line):
 -    return line[1]
 +    return line[0]
- 
+ def tail(line):
 """
 
 
@@ -80,20 +80,20 @@ class Story:
         made = Environment(key, ok=ok, venv="/x/env" if ok else None, reason=reason, log=digest, seconds=3.0)
         self.tell("environment", f"{task}:{key}:{'ready' if ok else digest[:12]}", task, made)
 
-    def order(self, name: str, *, round: int = 1, index: int = 0, of: int = 1, agent: AgentSpec = REPAIR) -> Order:
-        order = Order(name, name.split(".", maxsplit=1)[0], "d", round, index, of, agent, BASE, seed=7, policy="p1")
+    def order(self, name: str, *, round_: int = 1, index: int = 0, of: int = 1, agent: AgentSpec = REPAIR) -> Order:
+        order = Order(name, name.split(".", maxsplit=1)[0], "d", round_, index, of, agent, BASE, seed=7, policy="p1")
         self.tell("order", name, order.task, order)
         return order
 
     def attempt(
         self,
-        id: str,
+        name: str,
         *,
         diff: bytes = DIFF,
         said: bytes = b"looking at parser.py\nchanged line 2\n",
         ending: Ending = Ending.FINISHED,
         reason: str = "it finished by itself",
-        round: int = 1,
+        round_: int = 1,
         changes: Sequence[Change] = (Change("parser.py", "modified", 1, 1),),
         sandbox: str = "bubblewrap",
         agent: AgentSpec = REPAIR,
@@ -101,14 +101,14 @@ class Story:
     ) -> Attempt:
         """An order and its end."""
         if self.store.fact("order", name) is None:
-            self.order(name, round=round, agent=agent)
+            self.order(name, round_=round_, agent=agent)
         patch = Patch(BASE.tree, "2" * 40, tuple(changes), refused, self.store.put(diff))
         if not diff:
             patch = Patch(BASE.tree, BASE.tree, (), refused, self.store.put(b""))
         attempt = Attempt(
             id=name,
             task=name.split(".")[0],
-            round=round,
+            round=round_,
             agent=agent,
             base=BASE,
             ending=ending,
@@ -153,13 +153,13 @@ class Story:
         self.tell("verdict", name, verdict.task, verdict)
         return verdict
 
-    def selection(self, task: str, chosen: str | None, *, round: int = 1, ranked: Sequence[str] = ()) -> None:
+    def selection(self, task: str, chosen: str | None, *, round_: int = 1, ranked: Sequence[str] = ()) -> None:
         rows = tuple(Ranked(item, Outcome.PASSED, 2, 12.0) for item in ranked or ([chosen] if chosen else []))
         why = "the only one that passed" if chosen else "none passed"
-        self.tell("selection", f"{task}#{round}", task, Selection(task, round, chosen, rows, "smallest", why))
+        self.tell("selection", f"{task}#{round_}", task, Selection(task, round_, chosen, rows, "smallest", why))
 
     def decide(
-        self, task: str, action: Action, attempt: str | None = None, reason: str = "", *, round: int = 1, key: str = ""
+        self, task: str, action: Action, attempt: str | None = None, reason: str = "", *, round_: int = 1, key: str = ""
     ) -> None:
         words = {
             Action.LAND: f"{attempt} passed: the only one that passed",
@@ -168,9 +168,9 @@ class Story:
             Action.GIVE_UP: "no attempt passed; 1 of 1 required test did not pass",
         }
         decision = Decision(
-            task, round, action, attempt, "land = passed", reason or words[action], {"passed": 1.0}, "p1"
+            task, round_, action, attempt, "land = passed", reason or words[action], {"passed": 1.0}, "p1"
         )
-        self.tell("decision", key or f"{task}#{round}", task, decision)
+        self.tell("decision", key or f"{task}#{round_}", task, decision)
 
     def land(
         self,
@@ -216,10 +216,10 @@ class Story:
         self.verdict(f"{name}.1", Outcome.FAILED)
         self.selection(name, None)
         self.decide(name, Action.AGAIN)
-        self.attempt(f"{name}.2", diff=b"", round=2, changes=())
+        self.attempt(f"{name}.2", diff=b"", round_=2, changes=())
         self.verdict(f"{name}.2", Outcome.FAILED, "the attempt changed nothing")
-        self.selection(name, None, round=2)
-        self.decide(name, Action.GIVE_UP, round=2)
+        self.selection(name, None, round_=2)
+        self.decide(name, Action.GIVE_UP, round_=2)
 
     def unproven(self, name: str, **fields) -> None:
         """A patch, and nothing that could prove it."""

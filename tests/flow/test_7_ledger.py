@@ -70,7 +70,7 @@ def test_a_task_moves_through_its_statuses_as_its_facts_arrive(story):
 def test_a_second_round_after_a_failed_one_is_at_work_again(story):
     story.failed("t")
     assert told(story, "t")[0] == "failed"
-    story.order("t.3", round=3)
+    story.order("t.3", round_=3)
     assert told(story, "t") == ("working", "1 attempt of 1 at work")
 
 

@@ -1,5 +1,7 @@
 """`reeve show`."""
 
+from collections.abc import Mapping
+
 from rich.console import Console
 
 from reeve.cli.looked import record_look
@@ -189,8 +191,8 @@ def _patch_words(lines: int, files: int) -> str:
 def _verdict(console: Console, verdict: Verdict) -> None:
     console.print(safe(one_line(verdict.reason)))
     needed = "" if verdict.needed_lines is None else f", {verdict.needed_lines} needed"
-    rows = f"confidence {verdict.confidence:.2f}, {plural(verdict.lines, 'line')}{needed}, {duration(verdict.wall_seconds)}"
-    console.print(safe(rows, "dim"))
+    size = f"{plural(verdict.lines, 'line')}{needed}"
+    console.print(safe(f"confidence {verdict.confidence:.2f}, {size}, {duration(verdict.wall_seconds)}", "dim"))
     for check in verdict.checks:
         _check(console, check)
 
@@ -219,8 +221,7 @@ def _outcome(console: Console, view: TaskView, only: str | None = None) -> None:
     rows += [
         (
             "landing",
-            f"{item.attempt} {item.outcome} {short_hash(item.commit) if item.commit else ''} on {item.branch}: "
-            f"{one_line(item.reason)}",
+            f"{item.attempt} {item.outcome}{_as(item.commit)} on {item.branch}: {one_line(item.reason)}",
         )
         for item in view.landings
         if only in (None, item.attempt)
@@ -242,6 +243,9 @@ def _outcome(console: Console, view: TaskView, only: str | None = None) -> None:
         console.print(safe(f'reeve diff {target}   reeve accept {target}   reeve reject {view.id} -m "why"', "dim"))
 
 
-def _numbers(numbers: object) -> str:
-    assert isinstance(numbers, dict)
+def _as(commit: str | None) -> str:
+    return f" as {short_hash(commit)}" if commit else ""
+
+
+def _numbers(numbers: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:g}" for name, value in numbers.items()) or "no numbers"
