@@ -1,0 +1,300 @@
+"""The warm process: a pytest session with the project imported, which forks to try candidates.
+
+It lives inside ``pytest_runtestloop``, so configuration, plugins and collection are pytest's own. Nothing that
+changes the project happens in this process itself, only in its forks.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import resource
+import socket
+import sys
+import tempfile
+import time
+from typing import Any, Optional
+
+from .items import CpuLimit, OutOfTime, Outcome, Recorder, run_fully, shortcut
+from .splice import Source, Splice
+from .spectra import Tracer
+from .swap import NotSwappable, Swapper
+from .wire import Gone, Slots, receive, send, watch
+
+FILE_BYTES = 256 << 20
+WALL_STILL_SECONDS = 6.0
+
+
+def limit_memory(extra_bytes: int) -> None:
+    """Allow this process ``extra_bytes`` of address space more than it has now, and files of a bounded size."""
+    with open("/proc/self/statm", "rb") as stream:
+        now = int(stream.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    for what, size in ((resource.RLIMIT_AS, now + extra_bytes), (resource.RLIMIT_FSIZE, FILE_BYTES)):
+        hard = resource.getrlimit(what)[1]
+        resource.setrlimit(what, (size if hard == resource.RLIM_INFINITY else min(size, hard), hard))
+
+
+class Worker:
+    """Answers trace, batch and check requests by forking."""
+
+    def __init__(self, connection: socket.socket, root: str, sources: dict[str, str], memory_bytes: int) -> None:
+        self.connection = connection
+        self.root = root
+        self.paths = sources
+        self.memory_bytes = memory_bytes
+        self.recorder = Recorder()
+        self.items: list[Any] = []
+        self.errors: list[str] = []
+        self.shortcuts: dict[int, Any] = {}
+        self.swapper: Optional[Swapper] = None
+
+    # pytest hooks
+
+    def pytest_collectreport(self, report: Any) -> None:
+        """Keep what could not be collected."""
+        if report.failed:
+            self.errors.append(f"{report.nodeid}: {str(report.longrepr)[-2000:]}")
+
+    def pytest_runtestloop(self, session: Any) -> bool:
+        """Instead of running tests: answer requests until the agent goes away."""
+        self.items = list(session.items)
+        session.config.pluginmanager.register(self.recorder)
+        modules = sorted(name for name, module in list(sys.modules.items()) if module is not None and "." not in name)
+        send(
+            self.connection,
+            {"items": [item.nodeid for item in self.items], "errors": self.errors[:20], "modules": modules},
+        )
+        try:
+            while True:
+                request = receive(self.connection)
+                send(self.connection, getattr(self, "do_" + request["op"])(request))
+        except Gone:
+            os._exit(0)
+        return True
+
+    # requests
+
+    def do_load(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Read the sources that may be edited and find their live functions."""
+        sources = {}
+        for path in request["paths"]:
+            with open(os.path.join(self.root, path), "rb") as stream:
+                sources[path] = Source(path, stream.read())
+        self.swapper = Swapper(self.root, sources)
+        for index in request["shortcut"]:
+            call = shortcut(self.items[index])
+            if call is not None:
+                self.shortcuts[index] = call
+        gc.collect()
+        gc.freeze()
+        return {"shortcuts": sorted(self.shortcuts)}
+
+    def do_trace(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Run items in order under a line tracer, one fork until it dies; one record per item that was run."""
+        order, results = list(request["items"]), []
+        deadline = time.monotonic() + request["wall_seconds"]
+        while order and time.monotonic() < deadline:
+            with tempfile.TemporaryFile() as stream:
+                slots = Slots(8)
+                pid = self._fork(lambda: self._trace(order, request, stream.fileno(), slots, deadline))
+                watch(pid, lambda: slots.index, request["cpu_seconds"] + 5.0, request["cpu_seconds"] * 3 + 10.0)
+                stream.seek(0)
+                lines = stream.read().decode("utf-8", "replace").splitlines()
+                slots.close()
+            done = [_decoded(line) for line in lines]
+            results += [one for one in done if one is not None]
+            reached = len(lines)
+            if reached < len(order) and time.monotonic() < deadline:
+                results.append({"item": order[reached], "letter": "d", "cpu": 0.0, "lines": {}, "frames": []})
+                reached += 1
+            order = order[reached:]
+        return {"results": results}
+
+    def _trace(self, order: list[int], request: dict[str, Any], out: int, slots: Slots, deadline: float) -> None:
+        import json
+
+        tracer = Tracer(self.root, set(self.paths)) if request.get("lines", True) else None
+        limit = CpuLimit()
+        for number, index in enumerate(order):
+            if time.monotonic() > deadline:
+                break
+            slots.index = number
+            following = self.items[order[number + 1]] if number + 1 < len(order) else None
+            before = time.process_time()
+            outcome = self._limited(index, following, limit, request["cpu_seconds"], tracer)
+            used = time.process_time() - before
+            record = {
+                "item": index, "letter": outcome.letter, "cpu": used, "exception": outcome.exception,
+                "message": outcome.message, "frames": outcome.frames,
+                "lines": tracer.take() if tracer else {}, "types": tracer.types() if tracer else {},
+            }  # fmt: skip
+            os.write(out, (json.dumps(record) + "\n").encode("utf-8"))
+
+    def _limited(
+        self, index: int, following: Any, limit: CpuLimit, seconds: float, tracer: Optional[Tracer] = None
+    ) -> Outcome:
+        """Run one item fully under a CPU limit and, where given, a tracer."""
+        outcome = Outcome()
+        outcome.letter = "t"
+        try:
+            limit.start(seconds)
+            if tracer is not None:
+                tracer.start()
+            outcome = run_fully(self.items[index], following, self.recorder)
+        except OutOfTime:
+            pass
+        except BaseException as error:  # noqa: BLE001  (pytest.exit, KeyboardInterrupt raised by a project)
+            outcome.letter, outcome.exception = "f", type(error).__name__
+        finally:
+            if tracer is not None:
+                tracer.stop()
+            limit.stop()
+        return outcome
+
+    def do_batch(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Try candidates one after the other in one fork, forking again after one that hung or died.
+
+        Per candidate a letter (p all items passed, f one failed, t time, d died, x no valid code, n not swappable)
+        and how many items passed. ``full`` runs all items whatever fails, and gives a string of letters per candidate.
+        """
+        candidates = [[Splice(*one) for one in splices] for splices in request["candidates"]]
+        order, full = request["items"], request.get("full", False)
+        width = len(order) if full else 2
+        slots = Slots(len(candidates) * width + 1)
+        start, dirty = 0, False
+        while start < len(candidates):
+            slots.index = start
+            stop = len(candidates) if not request.get("alone") else start + 1
+            pid = self._fork(lambda: self._batch(candidates, start, stop, request, slots))
+            budget = request["cpu_seconds"] * (len(order) + 1) + 0.6
+            watch(pid, lambda: slots.index, budget, WALL_STILL_SECONDS + budget * 4)
+            if slots.index >= stop:
+                dirty = dirty or slots.get(len(candidates) * width, 1) == b"!"
+                start = stop
+            else:
+                place = slots.index * width
+                if full:
+                    slots.put(place, slots.get(place, width).replace(b"\0", b"d"))
+                else:
+                    slots.put(place, b"d\0")
+                start = slots.index + 1
+        rows = [slots.get(number * width, width) for number in range(len(candidates))]
+        slots.close()
+        if full:
+            return {"rows": [row.replace(b"\0", b"-").decode("latin-1") for row in rows], "dirty": dirty}
+        return {"letters": "".join(chr(row[0] or 100) for row in rows), "passed": [row[1] for row in rows], "dirty": dirty}
+
+    def _batch(
+        self, candidates: list[list[Splice]], start: int, stop: int, request: dict[str, Any], slots: Slots
+    ) -> None:
+        order, full = request["items"], request.get("full", False)
+        width = len(order) if full else 2
+        limit = CpuLimit()
+        seconds = request["cpu_seconds"]
+        swapper = self.swapper
+        assert swapper is not None
+        for number in range(start, stop):
+            slots.index = number
+            try:
+                swapper.install(candidates[number])
+            except NotSwappable:
+                slots.put(number * width, (b"n" * width) if full else b"n\0")
+                swapper.undo()
+                continue
+            except (SyntaxError, ValueError, RecursionError, MemoryError, StopIteration):
+                slots.put(number * width, (b"x" * width) if full else b"x\0")
+                swapper.undo()
+                continue
+            if full:
+                for place, index in enumerate(order):
+                    slots.put(number * width + place, self._quick(index, limit, seconds).encode("ascii"))
+            else:
+                letter, passed = "p", 0
+                for index in order:
+                    letter = self._quick(index, limit, seconds)
+                    if letter != "p":
+                        break
+                    passed += 1
+                slots.put(number * width, letter.encode("ascii") + bytes([min(passed, 255)]))
+            swapper.undo()
+        for index, expected in request.get("canaries", []):
+            if (self._quick(index, limit, seconds * 2) == "p") != (expected == "p"):
+                slots.put(len(candidates) * width, b"!")
+        slots.index = stop
+
+    def _quick(self, index: int, limit: CpuLimit, seconds: float) -> str:
+        """p, f or t for one item, by a direct call where the item allows it."""
+        call = self.shortcuts.get(index)
+        if call is None:
+            letter = self._limited(index, None, limit, seconds).letter
+            return letter if letter in "pt" else "f"
+        try:
+            limit.start(seconds)
+            call()
+            limit.stop()
+        except OutOfTime:
+            limit.stop()
+            return "t"
+        except BaseException:  # noqa: BLE001  (whatever a candidate raises, SystemExit too)
+            limit.stop()
+            return "f"
+        return "p"
+
+    def do_check(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Run items fully, in a fork of its own, with one candidate installed; a letter each, ``-`` where not run."""
+        splices = [Splice(*one) for one in request["candidate"]]
+        order = request["items"]
+        slots = Slots(len(order) + 1)
+        pid = self._fork(lambda: self._check(splices, order, request, slots))
+        limit = request["cpu_seconds"]
+        ended = watch(pid, lambda: slots.index, limit * 2 + 1.0, WALL_STILL_SECONDS + limit * 4)
+        letters = slots.get(0, len(order)).replace(b"\0", b"-").decode("ascii")
+        install = slots.get(len(order), 1).decode("latin-1")
+        slots.close()
+        return {"letters": letters, "install": install.strip("\0"), "ended": ended}
+
+    def _check(self, splices: list[Splice], order: list[int], request: dict[str, Any], slots: Slots) -> None:
+        try:
+            assert self.swapper is not None
+            self.swapper.install(splices)
+        except (NotSwappable, SyntaxError, ValueError, StopIteration, RecursionError):
+            slots.put(len(order), b"n")
+            return
+        limit = CpuLimit()
+        allowed = request.get("stop", True)
+        for number, index in enumerate(order):
+            slots.index = number + 1
+            following = self.items[order[number + 1]] if number + 1 < len(order) else None
+            letter = self._limited(index, following, limit, request["cpu_seconds"]).letter
+            slots.put(number, letter.encode("ascii"))
+            if allowed and letter in "ft":
+                return
+
+    def _fork(self, work: Any) -> int:
+        """Fork, run ``work`` in the child in a process group of its own, and end it without any clean-up."""
+        pid = os.fork()
+        if pid:
+            try:
+                os.setpgid(pid, pid)
+            except OSError:
+                pass
+            return pid
+        code = 1
+        try:
+            os.setpgid(0, 0)
+            self.connection.close()
+            limit_memory(self.memory_bytes)
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+
+
+def _decoded(line: str) -> Optional[dict[str, Any]]:
+    import json
+
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
