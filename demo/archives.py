@@ -63,7 +63,7 @@ class PipSettings:
 
 
 def pip_settings() -> PipSettings:
-    """Reads the configuration of the running Python's pip: its files and its PIP_* variables, the latter first."""
+    """Reads the configuration of the running Python's pip as pip lists it: its PIP_* variables before its files."""
     listed = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
     )
@@ -75,10 +75,8 @@ def pip_settings() -> PipSettings:
             found.setdefault(section, {})[name.replace("_", "-")] = _unquoted(value)
 
     def option(name: str) -> str:
-        variable = os.environ.get("PIP_" + name.upper().replace("-", "_"), "")
-        for section in (":env:", "install", "download", "global"):
-            variable = variable or found.get(section, {}).get(name, "")
-        return variable
+        sections = (":env:", "install", "download", "global")
+        return next((found[section][name] for section in sections if found.get(section, {}).get(name)), "")
 
     indexes = (
         () if option("no-index").lower() in ("1", "true", "yes", "on") else (option("index-url") or DEFAULT_INDEX,)
