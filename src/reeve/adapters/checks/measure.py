@@ -1,0 +1,173 @@
+"""The port Check: measures a tree in fresh sandboxed processes, and never the same tree twice."""
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from reeve.adapters.checks.clean import LOG_BYTES, CleanTree
+from reeve.adapters.checks.command_check import run_command
+from reeve.adapters.checks.junit_check import run_junit
+from reeve.adapters.checks.pytest_check import PLUGIN, Suite, run_pytest
+from reeve.errors import PatchError, RepositoryError, SandboxError
+from reeve.ledger.codec import dumps, encode, loads
+from reeve.ports import CheckRequest, Fact, Objects, Sandbox, Store, Trees
+from reeve.records import Ending, Measurement, Runner, TestOutcome
+
+__all__ = ["SandboxedCheck", "key_of"]
+
+FORMAT = 1  # of what is kept: raise it when a measurement of the past would be made differently now
+MOST_RUNS = 3  # a measurement of more runs than asked for serves as well
+MESSAGE = 1500  # characters
+NOT_KEPT = (Ending.SANDBOX_FAILED, Ending.INTERRUPTED)  # these say nothing about the tree
+
+
+@dataclass
+class SandboxedCheck:
+    """Port Check. Measurements are kept in the store by a key of everything that could change them."""
+
+    sandbox: Sandbox
+    trees: Trees
+    objects: Objects
+    store: Store
+    scratch: Path | None = None  # a folder for what a run needs and leaves; None: the system's own place
+    _plugin: str = field(default="", repr=False)
+
+    def measure(self, request: CheckRequest) -> Measurement:
+        """Measure, or find the measurement of the same tree by the same checks in the same environment."""
+        if not request.fresh:
+            for runs in range(request.runs, max(request.runs, MOST_RUNS) + 1):
+                if (known := self._known(key_of(replace(request, runs=runs), self._version()))) is not None:
+                    return known
+        key = key_of(request, self._version())
+        if not request.environment.ok:
+            return Measurement(key, request.tree, problem=request.environment.reason, ending=Ending.SANDBOX_FAILED)
+        try:
+            measured = self._measured(request, key)
+        except (SandboxError, RepositoryError, OSError) as error:
+            problem = f"the checks could not run: {error}"
+            return Measurement(key, request.tree, problem=problem, ending=Ending.SANDBOX_FAILED)
+        if measured.ending not in NOT_KEPT and not request.fresh:
+            self._keep(measured)
+        return measured
+
+    def _measured(self, request: CheckRequest, key: str) -> Measurement:
+        try:
+            tree = self._with_hidden(request)
+        except PatchError as error:
+            return Measurement(key, request.tree, problem=f"the task's own tests do not fit the tree: {error}")
+        clean = CleanTree(
+            self.sandbox, self.trees, tree, request.environment, request.limits, request.env, self.scratch
+        )
+        runs: list[_Run] = []
+        while len(runs) < request.runs:
+            runs.append(_once(clean, request))
+            if runs[-1].suite.problem:
+                break  # it would only be found again
+        return _joined(runs, Measurement(key, request.tree), self.store)
+
+    def _with_hidden(self, request: CheckRequest) -> str:
+        """Lay the tests that no attempt saw over the tree, for this run only."""
+        checks, tree = request.checks, request.tree
+        if checks.test_patch:
+            tree = self.objects.apply(tree, checks.test_patch.encode("utf-8", "surrogateescape"))
+        if checks.hidden:
+            tree = self.objects.write(tree, {file.path: (file.content, False) for file in checks.hidden})
+        return tree
+
+    def _known(self, key: str) -> Measurement | None:
+        fact = self.store.fact("measurement", key)
+        return None if fact is None else loads(Measurement, self.store.get(str(fact.body["artefact"])))
+
+    def _keep(self, measured: Measurement) -> None:
+        artefact = self.store.put(dumps(measured))
+        self.store.append(Fact("measurement", measured.key, "", {"artefact": artefact}, time.time()))
+
+    def _version(self) -> str:
+        """Name the code that runs inside: with another plugin an old measurement is not the same."""
+        if not self._plugin:
+            parts = [file.read_bytes() for file in sorted(PLUGIN.glob("*.py"))]
+            self._plugin = hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+        return self._plugin
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    suite: Suite
+    commands: dict[str, TestOutcome]
+
+
+def _once(clean: CleanTree, request: CheckRequest) -> _Run:
+    """Run the tests and the commands once, each in a workspace of its own."""
+    checks, suite = request.checks, Suite(ended=True)
+    commands: dict[str, TestOutcome] = {}
+    if request.only or not checks.none:
+        if checks.runner is Runner.JUNIT and checks.test_command:
+            suite = run_junit(clean, checks)
+        elif checks.required or checks.keep or request.only:
+            suite = run_pytest(clean, checks, request.only)
+    if request.only or suite.ending in NOT_KEPT:
+        return _Run(suite, commands)
+    for check in checks.commands:
+        done = run_command(clean, check)
+        commands[check.command] = done.outcome
+        if done.message:
+            suite.messages[check.command] = done.message[-MESSAGE:]
+        suite.wall_seconds += done.result.wall_seconds
+        suite.cpu_seconds += done.result.cpu_seconds
+        suite.log += f"$ {check.command}\n{done.log}"
+        if done.result.ending in NOT_KEPT:
+            suite.problem, suite.ending = done.result.reason, done.result.ending
+    return _Run(suite, commands)
+
+
+def _joined(runs: list[_Run], empty: Measurement, store: Store) -> Measurement:
+    """Put runs of one tree together: the worst outcome counts, and who disagreed with himself is flaky."""
+    first, last = runs[0].suite, runs[-1].suite
+    whole = [run for run in runs if not run.suite.problem] or runs
+    flaky = set().union(*(run.suite.flaky for run in whole))
+    tests = Suite()
+    for run in whole:
+        for name in first.tests.keys() | run.suite.tests.keys():
+            if run.suite.tests.get(name) != whole[0].suite.tests.get(name):
+                flaky.add(name)
+    for run in whole:
+        for name, outcome in run.suite.tests.items():
+            tests.add(name, outcome, run.suite.messages.get(name, ""))
+    commands = dict(runs[0].commands)
+    for run in whole:
+        commands |= {name: outcome for name, outcome in run.commands.items() if outcome is not TestOutcome.PASSED}
+    names = [name for run in whole for name in run.suite.messages if name in commands]
+    messages = tests.messages | {name: run.suite.messages[name] for run in whole for name in names}
+    log = "".join(run.suite.log for run in runs)[-LOG_BYTES:]
+    return replace(
+        empty,
+        tests=tests.tests,
+        commands=commands,
+        flaky=tuple(sorted(flaky)),
+        problem=last.problem,
+        runs=len(runs),
+        messages=messages,
+        log=store.put(log.encode()) if log else "",
+        wall_seconds=sum(run.suite.wall_seconds for run in runs) / len(runs),
+        cpu_seconds=sum(run.suite.cpu_seconds for run in runs) / len(runs),
+        ending=last.ending,
+    )
+
+
+def key_of(request: CheckRequest, version: str) -> str:
+    """Name a measurement by everything that could change its result."""
+    limits = request.limits
+    content = {
+        "format": FORMAT,
+        "version": version,
+        "tree": request.tree,
+        "checks": encode(request.checks),
+        "environment": request.environment.key,
+        "limits": [limits.check_seconds, limits.memory_mb, limits.disk_mb, limits.processes, limits.output_mb],
+        "env": dict(request.env),
+        "only": sorted(request.only),
+        "runs": request.runs,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]

@@ -1,0 +1,206 @@
+"""pytest, read through our own plugin: every test by its exact id, as it happens, also where the process dies."""
+
+import json
+import secrets
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reeve.adapters.checks.clean import CleanTree, regular_file
+from reeve.records import Checks, Ending, TestOutcome
+
+__all__ = ["Suite", "read_report", "run_pytest"]
+
+PLUGIN = Path(__file__).parent / "pytest_plugin"
+REPORT_BYTES = 128 << 20
+OPTIONS = (
+    "--rootdir=/work",
+    "-o",
+    "cache_dir=/tmp/pytest-cache",
+    "--continue-on-collection-errors",
+    "--maxfail=0",
+    "--color=no",
+    "--tb=short",
+)
+
+
+@dataclass
+class Suite:
+    """What one or more processes reported together; `problem` says why some of it is missing."""
+
+    tests: dict[str, TestOutcome] = field(default_factory=dict)
+    messages: dict[str, str] = field(default_factory=dict)
+    flaky: set[str] = field(default_factory=set)
+    seconds: dict[str, float] = field(default_factory=dict)  # of each test
+    collected: list[str] = field(default_factory=list)
+    under_way: str | None = None  # the test at which the process died
+    ended: bool = False
+    problem: str = ""
+    ending: Ending = Ending.FINISHED
+    log: str = ""
+    wall_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+    def add(self, identifier: str, outcome: TestOutcome, text: str) -> None:
+        """Take one outcome; of two for one id the worse counts."""
+        before = self.tests.get(identifier)
+        if before is None or _BADNESS[outcome] > _BADNESS[before]:
+            self.tests[identifier] = outcome
+            if text:
+                self.messages[identifier] = text
+
+    def join(self, other: "Suite") -> None:
+        """Take in what a further process reported."""
+        for identifier, outcome in other.tests.items():
+            self.add(identifier, outcome, other.messages.get(identifier, ""))
+        self.flaky |= other.flaky
+        self.seconds |= other.seconds
+        self.collected += [name for name in other.collected if name not in set(self.collected)]
+        self.log += other.log
+        self.wall_seconds += other.wall_seconds
+        self.cpu_seconds += other.cpu_seconds
+
+
+_BADNESS = {
+    TestOutcome.PASSED: 0,
+    TestOutcome.XPASSED: 1,
+    TestOutcome.SKIPPED: 2,
+    TestOutcome.XFAILED: 3,
+    TestOutcome.FAILED: 4,
+    TestOutcome.ERROR: 5,
+}
+
+
+def run_pytest(clean: CleanTree, checks: Checks, only: tuple[str, ...] = ()) -> Suite:
+    """Run the tests once. Where the process dies in a test, that test is broken and the rest runs once without it.
+
+    With `only` these ids alone run; else what `keep` names and the required ids, or the whole suite and, if it
+    does not include them, the files of the required ids.
+    """
+    wanted = only or ((*checks.keep, *checks.required) if checks.keep else ())
+    suite = _run_on(clean, checks, wanted)
+    if not wanted and not suite.problem:
+        outside = [name for name in checks.required if name not in suite.tests and _file(name) not in suite.tests]
+        outside = [name for name in outside if not any(_file(name) == _file(known) for known in suite.tests)]
+        if outside:
+            more = _run_on(clean, checks, tuple(dict.fromkeys(_file(name) for name in outside)), only_new=True)
+            suite.join(more)
+            suite.problem, suite.ending = suite.problem or more.problem, more.ending
+    return suite
+
+
+def _run_on(clean: CleanTree, checks: Checks, wanted: tuple[str, ...], *, only_new: bool = False) -> Suite:
+    suite = _session(clean, checks, wanted, ())
+    culprit = suite.under_way
+    if suite.ended or culprit is None or suite.ending in (Ending.SANDBOX_FAILED, Ending.INTERRUPTED):
+        if only_new and suite.problem.startswith(NOTHING):
+            suite.problem = ""  # the files of the required ids do not exist: the ids are missing, which says it all
+        return suite
+    suite.add(culprit, TestOutcome.ERROR, suite.problem)
+    left = [name for name in suite.collected if name not in suite.tests]
+    suite.problem, suite.under_way = "", None
+    if not left:
+        return suite
+    rest = _session(clean, checks, tuple(left) if len(left) <= 50 else wanted, tuple(suite.tests))
+    suite.join(rest)
+    suite.problem, suite.ending = rest.problem, rest.ending
+    if rest.under_way is not None:
+        suite.add(rest.under_way, TestOutcome.ERROR, rest.problem)
+    return suite
+
+
+NOTHING = "none of these exists"
+
+
+def _session(clean: CleanTree, checks: Checks, wanted: tuple[str, ...], leave_out: tuple[str, ...]) -> Suite:
+    """Start one pytest process and read its report."""
+    name = f"{secrets.token_hex(16)}.jsonl"
+    plan = {
+        "arguments": [*OPTIONS, *checks.pytest_args],
+        "paths": list(dict.fromkeys(_file(entry) for entry in wanted)),
+        "select": list(wanted) or None,
+        "leave_out": list(leave_out),
+    }
+    with tempfile.TemporaryDirectory(prefix="plan-", dir=clean.scratch) as folder:
+        file = Path(folder) / "plan.json"
+        file.write_text(json.dumps(plan))
+        file.chmod(0o644)
+        with clean.run(
+            (clean.python, "-B", "/reeve/pytest/run.py", "/reeve/plan.json"),
+            seconds=clean.limits.check_seconds,
+            env={"REEVE_REPORT": f"/out/{name}"},
+            binds={"/reeve/pytest": str(PLUGIN), "/reeve/plan.json": str(file)},
+        ) as done:
+            content = regular_file(done.out / name, REPORT_BYTES)
+            suite = read_report(content)
+            suite.log, suite.ending = done.log, done.result.ending
+            suite.wall_seconds, suite.cpu_seconds = done.result.wall_seconds, done.result.cpu_seconds
+            if not suite.ended and not suite.problem:
+                suite.problem = _why(suite, done.result.reason, done.result.status)
+            elif suite.ended and suite.ending is Ending.CRASHED:
+                suite.ending = Ending.FINISHED  # a status that is not 0 is how pytest says that tests failed
+            return suite
+
+
+def read_report(content: bytes | None) -> Suite:
+    """Read what the plugin wrote; hostile and torn content gives a problem, never an exception."""
+    suite = Suite()
+    for number, line in enumerate((content or b"").split(b"\n")):
+        if not line:
+            continue
+        try:
+            event = json.loads(line)
+            if event["n"] != number:
+                suite.problem = (
+                    f"the report of the tests was tampered with: line {number} says it is {event['n']!r:.20}"
+                )
+                suite.ended = False
+                return suite
+            _take(suite, event)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            break  # torn by the end of the process, or not ours: what was read counts, what was not is missing
+    return suite
+
+
+def _take(suite: Suite, event: dict[str, Any]) -> None:
+    match event["event"]:
+        case "collected":
+            suite.collected = [str(name) for name in event["ids"]]
+        case "broken":
+            suite.add(str(event["id"]), TestOutcome(event["outcome"]), str(event["text"]))
+        case "begin":
+            suite.under_way = str(event["id"])
+        case "test":
+            identifier = str(event["id"])
+            suite.add(identifier, TestOutcome(event["outcome"]), str(event["text"]))
+            suite.seconds[identifier] = float(event["seconds"])
+            if event.get("again"):
+                suite.flaky.add(identifier)
+            suite.under_way = None
+        case "end":
+            suite.ended = True
+            if event["status"] == 4:
+                suite.problem = "pytest could not use its arguments or configuration"
+        case "no-pytest":
+            suite.problem = f"pytest is not in the environment ({event['text']}): name it in `setup`"
+        case "nothing":
+            suite.problem = str(event["text"])
+
+
+def _why(suite: Suite, reason: str, status: int | None) -> str:
+    """Say in one sentence why a session has no end."""
+    how = reason or ("the process ended early" if status is None else f"the process ended early with status {status}")
+    if suite.ending is Ending.FINISHED:
+        how = f"the process ended early with status {status}, without a report of its end"
+    if suite.under_way is not None:
+        return f"{how}, while {suite.under_way} was running"
+    if suite.tests and suite.collected:
+        return f"{how}, after {len(suite.tests)} of {len(suite.collected)} tests"
+    last = next((line.strip() for line in reversed(suite.log.splitlines()) if line.strip()), "")
+    said = f"; the last it printed: {last[:300]}" if last else ""
+    return f"the tests could not be collected: {how}{said}"
+
+
+def _file(entry: str) -> str:
+    return entry.split("::", 1)[0].removeprefix("./")

@@ -1,0 +1,62 @@
+"""Runs pytest in a sandbox with the report plugin; started as a script, so nothing of the tree is on its path.
+
+The plan is read from the file that the first argument names; the report file from the environment, once. Stand-alone,
+Python 3.8 and newer. Its exit status says nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from importlib import import_module
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def main() -> int:
+    """Import pytest before the tree is on the path, then run what the plan says."""
+    with open(sys.argv[1]) as file:
+        plan = json.load(file)
+    descriptor = os.open(os.environ.pop("REEVE_REPORT"), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
+    os.set_inheritable(descriptor, False)
+    try:
+        import pytest
+
+        reeve_report = import_module("reeve_report")
+    except ImportError as error:
+        line = {"event": "no-pytest", "n": 0, "text": f"{sys.executable}: {error}"}
+        os.write(descriptor, json.dumps(line).encode("ascii") + b"\n")
+        return 1
+    # From here on as `python -m pytest` would do; the folder of this script is nobody's business.
+    sys.path[:] = [os.getcwd(), *(path for path in sys.path if os.path.abspath(path or ".") != HERE)]
+    sys.argv[:] = ["pytest"]
+    report = reeve_report.Report(descriptor, plan["select"], plan["leave_out"])
+    arguments = plan["arguments"] + [path for path in plan["paths"] if os.path.exists(path)]
+    if plan["paths"] and len(arguments) == len(plan["arguments"]):
+        report.tell("nothing", text=f"none of these exists: {', '.join(plan['paths'][:20])}")
+        return 1
+    status = pytest.main(arguments + options(), plugins=[report])
+    if int(status) == 4 and not report.started:
+        # The project's configuration may not go with our options: then without them.
+        status = pytest.main(arguments, plugins=[report])
+    return int(status)
+
+
+def options() -> list[str]:
+    """Make plugins that are installed repeat themselves: no coverage, no workers, no random order, one seed."""
+    if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD"):
+        return []
+    from importlib.util import find_spec
+
+    wanted = (
+        ("pytest_cov", ["--no-cov"]),
+        ("xdist", ["-n0"]),
+        ("pytest_randomly", ["-p", "no:randomly"]),
+        ("hypothesis", ["--hypothesis-seed=0"]),
+    )
+    return [word for module, words in wanted if find_spec(module) is not None for word in words]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
