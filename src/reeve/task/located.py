@@ -14,6 +14,7 @@ __all__ = ["Located", "Unreadable", "decode", "parse_json_line", "parse_toml", "
 MAX_DEPTH = 32
 MAX_NODES = 20_000
 MAX_ALIASES = 100
+PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 KeyPath = tuple[str | int, ...]
 
@@ -116,6 +117,8 @@ class _Builder:
         # Aliases share nodes: what is counted is the data they stand for, which can be far more than was written.
         if self.built > MAX_NODES or len(path) > MAX_DEPTH:
             raise Unreadable("aliases stand for too much data", line)
+        if not isinstance(node, yaml.ScalarNode) and node.tag not in PLAIN_TAGS:
+            raise Unreadable(f"not valid YAML: the tag {node.tag!r} is not for plain data", line)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
