@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["AttemptOrTask", "Id", "Json", "Minutes", "Why"]
+__all__ = ["AttemptOrTask", "Id", "Json", "Minutes", "SandboxName", "Why"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="A task, an attempt (TASK.1) or a verdict.", show_default=False)]
@@ -20,3 +20,12 @@ Minutes = Annotated[
     ),
 ]
 Why = Annotated[str, typer.Option("-m", "--message", metavar="WHY", help="The reason, kept in the ledger.")]
+SandboxName = Annotated[
+    str | None,
+    typer.Option(
+        "--sandbox",
+        metavar="NAME",
+        help="`bubblewrap`, or `none`: no walls at all, and the report says so.",
+        show_default=False,
+    ),
+]

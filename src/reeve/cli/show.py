@@ -27,7 +27,7 @@ def show(wanted: Id, *, as_json: Json = False) -> None:
             print_json({"kind": "verdict", "task": found.task.id, "verdict": found.verdict})
             return
         _head(console, found.verdict.id, found.verdict.outcome)
-        _verdict(console, found.verdict)
+        print_verdict(console, found.verdict)
         return
     view, attempt = found if isinstance(found, tuple) else (found, None)
     if as_json:
@@ -93,7 +93,7 @@ def _task(console: Console, view: TaskView) -> None:
     if chosen and chosen.verdicts:
         console.print()
         _head(console, f"verdict on {chosen.id}", chosen.verdicts[-1].outcome)
-        _verdict(console, chosen.verdicts[-1])
+        print_verdict(console, chosen.verdicts[-1])
     _outcome(console, view)
 
 
@@ -180,7 +180,7 @@ def _attempt(console: Console, view: TaskView, item: AttemptView) -> None:
     for verdict in item.verdicts:
         console.print()
         _head(console, f"verdict {verdict.id}", verdict.outcome)
-        _verdict(console, verdict)
+        print_verdict(console, verdict)
     _outcome(console, view, item.id)
 
 
@@ -188,7 +188,7 @@ def _patch_words(lines: int, files: int) -> str:
     return f"{plural(lines, 'line')} in {plural(files, 'file')}" if files else "nothing was changed"
 
 
-def _verdict(console: Console, verdict: Verdict) -> None:
+def print_verdict(console: Console, verdict: Verdict) -> None:
     console.print(safe(one_line(verdict.reason)))
     needed = "" if verdict.needed_lines is None else f", {verdict.needed_lines} needed"
     size = f"{plural(verdict.lines, 'line')}{needed}"

@@ -1,0 +1,182 @@
+"""What a run looks like while it runs: fed by facts, asked for a picture a few times a second."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from reeve.attempt.events import events_of
+from reeve.cli.output import NARROW, safe
+from reeve.ledger.codec import decode
+from reeve.ledger.plain import one_line
+from reeve.ports import Fact
+from reeve.records import (
+    Action,
+    Attempt,
+    Decision,
+    Environment,
+    Landing,
+    LandingOutcome,
+    Order,
+    Task,
+    Verdict,
+)
+from reeve.units import duration, plural, short_hash
+
+__all__ = ["Progress", "sentence"]
+
+TAIL_BYTES = 8_192
+ROWS_SHOWN = 12
+BAR_WIDTH = 30
+
+
+@dataclass(slots=True)
+class Work:
+    """One attempt under way, or its result under check."""
+
+    attempt: str
+    agent: str
+    since: float
+    phase: str  # at work, checking
+
+
+@dataclass
+class Progress:
+    """Everything the picture shows; facts may come from any thread.
+
+    `state` is the folder where live attempts write; `now` gives the time.
+    """
+
+    tasks: Sequence[Task]
+    state: Path
+    now: Callable[[], float]
+    began: float = 0.0
+    stopping: bool = False
+    _work: dict[str, Work] = field(default_factory=dict)
+    _ended: dict[str, str] = field(default_factory=dict)  # task -> how it stands
+    _facts: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.began = self.now()
+        self._ids = {task.id for task in self.tasks}
+
+    @property
+    def did_something(self) -> bool:
+        """Something was recorded beyond what the tasks are."""
+        return self._facts > 0
+
+    def see(self, fact: Fact) -> None:
+        """Take in one fact."""
+        with self._lock:
+            if fact.kind not in ("task", "base", "run", "policy"):
+                self._facts += 1
+            if fact.kind == "order":
+                order = decode(Order, fact.body)
+                self._work[fact.key] = Work(order.attempt, order.agent.name, self.now(), "at work")
+            elif fact.kind == "attempt" and fact.key in self._work:
+                self._work[fact.key].phase, self._work[fact.key].since = "checking", self.now()
+            elif fact.kind == "verdict":
+                self._work.pop(fact.key, None)
+            elif fact.kind == "decision":
+                self._decided(fact.task, decode(Decision, fact.body))
+            elif fact.kind == "landing" and decode(Landing, fact.body).outcome is LandingOutcome.LANDED:
+                self._ended[fact.task] = "landed"
+
+    def settled(self, task: str, action: Action) -> None:
+        """Take in that a task has come to its end."""
+        with self._lock:
+            self._ended[task] = {Action.LAND: "landed", Action.ASK: "needs-you", Action.GIVE_UP: "failed"}[action]
+
+    def picture(self, console: Console) -> RenderableType:
+        """Draw the present moment."""
+        with self._lock:
+            rows = sorted(self._work.values(), key=lambda work: (work.phase != "at work", work.since))
+            ended = dict(self._ended)
+        parts: list[RenderableType] = [self._head(ended, console.width)]
+        if rows:
+            parts.append(self._table(rows[:ROWS_SHOWN], console.width))
+        elif len(ended) < len(self.tasks):
+            parts.append(safe("  preparing: environments, and what the tests give before any change", "dim"))
+        if len(rows) > ROWS_SHOWN:
+            parts.append(safe(f"  and {len(rows) - ROWS_SHOWN} more", "dim"))
+        if self.stopping:
+            parts.append(
+                safe("stopping; what is done is kept, and `reeve run` goes on. Ctrl-C again: at once", "yellow")
+            )
+        return Group(*parts)
+
+    def _decided(self, task: str, decision: Decision) -> None:
+        words = {Action.ASK: "needs-you", Action.GIVE_UP: "failed"}
+        if decision.action in words:
+            self._ended[task] = words[decision.action]
+
+    def _head(self, ended: dict[str, str], width: int) -> Text:
+        done, of = len(ended), max(len(self.tasks), 1)
+        filled = BAR_WIDTH * done // of
+        line = Text()
+        if width >= NARROW:
+            line.append("━" * filled, "green").append("━" * (BAR_WIDTH - filled), "dim").append("  ")
+        line.append(f"{done} of {plural(len(self.tasks), 'task')}")
+        for status, style in (("landed", "green"), ("needs-you", "yellow"), ("failed", "red")):
+            count = sum(value == status for value in ended.values())
+            if count:
+                line.append(f"  {count} {status}", style)
+        return line.append(f"  {duration(self.now() - self.began)}", "dim")
+
+    def _table(self, rows: Sequence[Work], width: int) -> Table:
+        table = Table.grid(padding=(0, 2, 0, 0))
+        for _ in range(4):
+            table.add_column(no_wrap=True, overflow="ellipsis")
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        for work in rows:
+            said = self._last_line(work) if work.phase == "at work" else "its checks run again, elsewhere"
+            cells = [safe(f"  {work.attempt}"), safe(work.agent, "dim"), safe(work.phase, "cyan")]
+            clock = safe(duration(self.now() - work.since), "dim")
+            table.add_row(*cells, clock, safe(one_line(said, max(width - 20, 20)), "dim"))
+        return table
+
+    def _last_line(self, work: Work) -> str:
+        try:
+            with (self.state / "attempts" / work.attempt / "output").open("rb") as file:
+                file.seek(0, 2)
+                file.seek(max(file.tell() - TAIL_BYTES, 0))
+                events = events_of(file.read())
+        except OSError:
+            return ""
+        lines = [line for event in events[-1:] for line in event.text.splitlines() if line.strip()]
+        return lines[-1] if lines else ""
+
+
+def sentence(fact: Fact) -> str | None:
+    """Say one fact in one line, for a log; None for facts that say nothing to a person."""
+    lines = list(_sentences(fact))
+    return one_line(f"{fact.task}  {lines[0]}") if lines else None
+
+
+def _sentences(fact: Fact) -> Iterator[str]:
+    if fact.kind == "order":
+        order = decode(Order, fact.body)
+        yield f"attempt {order.attempt} began: {order.agent.name}, round {order.round}, {order.index + 1} of {order.of}"
+    elif fact.kind == "attempt":
+        attempt = decode(Attempt, fact.body)
+        size = "no change" if attempt.patch.empty else plural(attempt.patch.lines, "line")
+        yield f"attempt {attempt.id} ended: {attempt.ending}, {size}, {duration(attempt.wall_seconds)}"
+    elif fact.kind == "verdict":
+        verdict = decode(Verdict, fact.body)
+        yield f"verdict {verdict.id}: {verdict.outcome}: {verdict.reason}"
+    elif fact.kind == "decision":
+        decision = decode(Decision, fact.body)
+        yield f"decision: {decision.action}: {decision.reason}"
+    elif fact.kind == "landing":
+        landing = decode(Landing, fact.body)
+        commit = f" as {short_hash(landing.commit)}" if landing.commit else ""
+        yield f"landing of {landing.attempt}: {landing.outcome}{commit}: {landing.reason}"
+    elif fact.kind == "environment":
+        environment = decode(Environment, fact.body)
+        made = "ready" if environment.ok else f"failed: {environment.reason}"
+        yield f"environment {made} ({duration(environment.seconds)})"

@@ -1,0 +1,287 @@
+"""`reeve run`."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.live import Live
+
+from reeve import flow
+from reeve.cli.chosen import tasks_of
+from reeve.cli.failing import tasks_that_fail
+from reeve.cli.opened import project
+from reeve.cli.options import Json, SandboxName
+from reeve.cli.output import STYLES, Column, listing, note, print_json, safe, screen
+from reeve.cli.progress import Progress, sentence
+from reeve.cli.start import open_store, open_world
+from reeve.durable.steps import World
+from reeve.errors import InputError, Interrupted
+from reeve.ledger.codec import encode
+from reeve.ledger.plain import one_line
+from reeve.ledger.views import TaskView, counts, summaries, task_views
+from reeve.ports import Fact
+from reeve.records import AgentSpec, Decision, Status, Task
+from reeve.settings import Settings
+from reeve.task.build import sealed
+from reeve.units import duration, plural
+
+REFRESH_PER_SECOND = 4
+CLOSED = (Status.LANDED, Status.REJECTED, Status.REVERTED)
+
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[TASK|DIR|FILE|INSTRUCTION]...",
+        help="Tasks by id, file or folder, or one instruction in quotes; without any, the whole backlog.",
+        show_default=False,
+    ),
+]
+Check = Annotated[
+    list[str] | None,
+    typer.Option("--check", metavar="TESTID", help="For an instruction: a test that must pass. Repeatable."),
+]
+Keep = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--keep",
+        metavar="TESTS",
+        help="For an instruction: what must stay passing; default: all tests. Repeatable.",
+    ),
+]
+Failing = Annotated[bool, typer.Option("--failing", help="No backlog: one task for each test that fails at HEAD.")]
+Agent = Annotated[
+    list[str] | None, typer.Option("--agent", metavar="NAME", help="Use this agent, whatever tasks say. Repeatable.")
+]
+Command = Annotated[
+    str | None,
+    typer.Option("--command", metavar="SHELL", help="Use this shell command as the agent.", show_default=False),
+]
+Attempts = Annotated[
+    int | None, typer.Option("--attempts", min=1, help="Attempts at each task, whatever tasks say.", show_default=False)
+]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Attempts and verdicts at one time.", show_default=False)
+]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but the summary.")]
+
+
+def run(
+    words: Words = None,
+    *,
+    failing: Failing = False,
+    check: Check = None,
+    keep: Keep = None,
+    agent: Agent = None,
+    command: Command = None,
+    attempts: Attempts = None,
+    workers: Workers = None,
+    sandbox: SandboxName = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Attempt tasks, prove every result again, choose, land what passes, and say what became of each.
+
+    Ctrl-C stops cleanly; `reeve run` goes on from there.
+    """
+    settings = _settings(project(), agent or (), command, workers)
+    if failing and (words or check or keep):
+        raise InputError("--failing finds its tasks itself; leave out the words, --check and --keep")
+    tasks = () if failing else tasks_of(words or (), settings, checks=check or (), keep=keep or ())
+    world = open_world(settings, sandbox=sandbox)
+    if failing:
+        tasks = tasks_that_fail(world, settings)
+    agents = tuple(agent or ()) or (("command",) if command else ())
+    tasks = _overridden(tasks, settings, agents, attempts)
+    progress = Progress(tasks, settings.state, time.time)
+    interrupted = _run(world, tasks, progress, quiet=quiet or as_json)
+    raise typer.Exit(_report(settings, tasks, progress, interrupted, as_json=as_json))
+
+
+# ---------------------------------------------------------------- what is asked for
+
+
+def _settings(settings: Settings, agents: Sequence[str], command: str | None, workers: int | None) -> Settings:
+    if workers is not None:
+        settings = replace(settings, workers=workers)
+    if command is not None:
+        if agents and tuple(agents) != ("command",):
+            raise InputError("--command is an agent of its own; leave out --agent")
+        spec = AgentSpec("command", "command", "", command=command)
+        settings = replace(settings, agents={**settings.agents, "command": spec})
+    unknown = [name for name in agents if name not in settings.agents]
+    if unknown:
+        raise InputError(f"--agent {unknown[0]}: reeve.toml names {', '.join(sorted(settings.agents))}")
+    return settings
+
+
+def _overridden(
+    tasks: Sequence[Task], settings: Settings, agents: tuple[str, ...], attempts: int | None
+) -> tuple[Task, ...]:
+    """Put in what the command line says. What is closed already keeps its old form, so that it is not done again."""
+    if not agents and attempts is None:
+        return tuple(tasks)
+    closed = {row.id for row in summaries(open_store(settings)) if row.status in CLOSED}
+
+    def override(task: Task) -> Task:
+        if task.id in closed:
+            return task
+        return sealed(replace(task, agents=agents or task.agents, attempts=attempts or task.attempts), settings.root)
+
+    return tuple(map(override, tasks))
+
+
+# ---------------------------------------------------------------- running
+
+
+def _run(world: World, tasks: Sequence[Task], progress: Progress, *, quiet: bool) -> bool:
+    """Run the loop under a picture of it; returns whether the person stopped it."""
+    console = screen(stderr=True)
+
+    def settled(task: Task, decision: Decision) -> None:
+        progress.settled(task.id, decision.action)
+
+    live = console.is_terminal and not quiet
+
+    def see(fact: Fact) -> None:
+        progress.see(fact)
+        said = None if quiet or live else sentence(fact)
+        if said:
+            note(f"{time.time() - progress.began:7.1f} s  {said}")
+
+    world.journal.store.watch = see
+    try:
+        with _stopping(world.stop, progress), _picture(console, progress, live=live):
+            flow.run(world, tasks, settled)
+    except Interrupted:
+        return True
+    return False
+
+
+@contextmanager
+def _picture(console: Console, progress: Progress, *, live: bool) -> Iterator[None]:
+    if not live:
+        yield
+        return
+    with Live(
+        get_renderable=lambda: progress.picture(console),
+        console=console,
+        refresh_per_second=REFRESH_PER_SECOND,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    ):
+        yield
+
+
+@contextmanager
+def _stopping(stop: threading.Event, progress: Progress) -> Iterator[None]:
+    """The first Ctrl-C asks for an end, the second one ends this process at once; the ledger can take both."""
+
+    def asked(_signal: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            sys.stderr.write("\n\x1b[?25h" if sys.stderr.isatty() else "\n")
+            sys.stderr.flush()
+            os._exit(130)
+        progress.stopping = True
+        stop.set()
+        if not sys.stderr.isatty():
+            os.write(2, b"reeve: stopping; what is done is kept, and `reeve run` goes on\n")
+
+    before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+# ---------------------------------------------------------------- the end
+
+COLUMNS = (
+    Column("task"),
+    Column("status"),
+    Column("attempts", right=True),
+    Column("lines", right=True),
+    Column("why", grows=True),
+)
+
+
+def _report(settings: Settings, tasks: Sequence[Task], progress: Progress, interrupted: bool, *, as_json: bool) -> int:
+    wanted = {task.id for task in tasks}
+    views = [view for view in task_views(open_store(settings)) if view.id in wanted]
+    code = 130 if interrupted else exit_code(views)
+    if as_json:
+        rows = [row for row in summaries(open_store(settings)) if row.id in wanted]
+        lines = {view.id: _lines(view) for view in views}
+        print_json(
+            {
+                "tasks": [encode(row) | {"lines": lines[row.id]} for row in rows],
+                "counts": counts(rows),
+                "seconds": round(time.time() - progress.began, 1),
+                "interrupted": interrupted,
+                "exit_code": code,
+            }
+        )
+        return code
+    console = screen()
+    if not tasks:
+        console.print(safe("Nothing to do: there is no task."))
+        return code
+    if not progress.did_something and not interrupted:
+        console.print(safe("Nothing to do: every task is decided. A task that is edited is run again."))
+        console.print()
+    listing(console, COLUMNS, map(_row, views))
+    console.print()
+    console.print(safe(_totals(views, time.time() - progress.began)))
+    if interrupted:
+        console.print(safe("Stopped. What was done is kept; `reeve run` goes on from there.", "yellow"))
+    _next(console, views)
+    return code
+
+
+def exit_code(views: Sequence[TaskView]) -> int:
+    """Return 3 if something needs a person, else 1 if something failed or is not finished, else 0."""
+    statuses = {view.status for view in views}
+    if Status.NEEDS_YOU in statuses:
+        return 3
+    return 1 if statuses - {*CLOSED} else 0
+
+
+def _row(view: TaskView) -> list[object]:
+    return [
+        safe(view.id),
+        safe(view.status, STYLES[view.status]),
+        safe(len(view.attempts)),
+        safe("" if _lines(view) is None else _lines(view)),
+        safe(one_line(view.reason)),
+    ]
+
+
+def _lines(view: TaskView) -> int | None:
+    chosen = view.chosen
+    return chosen.attempt.patch.lines if chosen and chosen.attempt else None
+
+
+def _totals(views: Sequence[TaskView], seconds: float) -> str:
+    found = ", ".join(f"{number} {status}" for status, number in counts(views).items())
+    return f"{plural(len(views), 'task')} in {duration(seconds)}: {found}"
+
+
+def _next(console: Console, views: Sequence[TaskView]) -> None:
+    steps = ["reeve report"]
+    if any(view.status is Status.NEEDS_YOU for view in views):
+        steps.insert(0, "reeve inbox")
+    failed = next((view for view in views if view.status is Status.FAILED), None)
+    landed = next((view for view in views if view.status is Status.LANDED), None)
+    steps += [f"reeve show {failed.id}"] if failed else []
+    steps += [f"reeve diff {landed.id}"] if landed else []
+    console.print(safe("Look further: " + "   ".join(steps), "dim"))

@@ -1,0 +1,77 @@
+"""`reeve verify`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reeve import flow
+from reeve.cli.chosen import tasks_of
+from reeve.cli.opened import project
+from reeve.cli.options import Json, SandboxName
+from reeve.cli.output import STYLES, print_json, safe, screen
+from reeve.cli.show import print_verdict
+from reeve.cli.start import open_world
+from reeve.errors import InputError
+from reeve.ledger.codec import encode
+from reeve.records import Outcome, Verdict
+
+EXIT = {Outcome.PASSED: 0, Outcome.FAILED: 1, Outcome.UNVERIFIED: 3}
+
+PatchFile = Annotated[
+    str, typer.Option("--patch", metavar="FILE", help="A git diff against the base of the task; - reads it from stdin.")
+]
+
+
+def verify(
+    task: Annotated[str, typer.Argument(metavar="TASK", help="A task, or the file that holds it.", show_default=False)],
+    *,
+    patch: PatchFile,
+    sandbox: SandboxName = None,
+    as_json: Json = False,
+) -> None:
+    """Give the verdict on any patch, from anyone, without running an agent.
+
+    Exits with 0 for passed, 1 for failed, 3 for unverified.
+    """
+    settings = project()
+    content = _read(patch)
+    found = tasks_of([task], settings)
+    if len(found) != 1:
+        raise InputError(f"{task!r} holds {len(found)} tasks; name one of {', '.join(item.id for item in found[:8])}")
+    verdict = flow.verify(open_world(settings, sandbox=sandbox), found[0], content)
+    if as_json:
+        print_json(as_shape(verdict))
+    else:
+        console = screen()
+        console.print(
+            safe(found[0].id, "bold").append("  ").append_text(safe(verdict.outcome, STYLES[verdict.outcome]))
+        )
+        print_verdict(console, verdict)
+    raise typer.Exit(EXIT[verdict.outcome])
+
+
+def as_shape(verdict: Verdict) -> dict[str, object]:
+    """Return the documented JSON of a verdict."""
+    surplus = None if verdict.needed_lines is None else verdict.lines - verdict.needed_lines
+    return {
+        "id": verdict.id,
+        "task": verdict.task,
+        "verdict": verdict.outcome,
+        "reason": verdict.reason,
+        "confidence": verdict.confidence,
+        "checks": [encode(check) for check in verdict.checks],
+        "lines": verdict.lines,
+        "needed_lines": verdict.needed_lines,
+        "surplus": {"lines": surplus},
+    }
+
+
+def _read(name: str) -> bytes:
+    if name == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(name).read_bytes()
+    except OSError as error:
+        raise InputError(f"reading the patch {name!r}: {error.strerror}") from error
