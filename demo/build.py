@@ -168,6 +168,7 @@ def build(dest: Path, chosen: list[Package]) -> None:
             f"  {package.name} {package.version} with the tests of {package.tests_version}: main at {head[:12]}",
             flush=True,
         )
+    shutil.copyfile(HERE / "reeve.toml", dest / "reeve.toml")
     names = [package.name for package in chosen]
     tasks = copy_backlog(dest / "backlog", names)
     print(f"{tasks} tasks written to {dest / 'backlog'}", flush=True)

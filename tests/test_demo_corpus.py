@@ -284,7 +284,8 @@ def test_the_demo_worked_when_half_landed_and_the_rest_is_explained():
         (told(1), "fewer than half"),
         (told(2, reason=""), "without a reason"),
         (told(2)[:3], "knows 3 of 4"),
-        ([{"id": f"t{number}", "status": "landed"} for number in range(4)], "every task landed"),
+        ([{"id": f"t{number}", "status": "landed"} for number in range(4)], "no task needs a person"),
+        ([*told(3), {"id": "w", "status": "working", "reason": "1 attempt of 2 at work"}], "w is still 'working'"),
     ],
 )
 def test_the_demo_did_not_work_when_the_ledger_falls_short(tasks, sentence):
