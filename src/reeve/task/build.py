@@ -33,7 +33,7 @@ class Defaults:
     limits: Limits = field(default_factory=Limits)
     protected: tuple[str, ...] = ()
     setup: str | None = None
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
     known_agents: Collection[str] | None = None
     swebench_repos: Mapping[str, str] = field(default_factory=dict)
     repo_root: Path | None = None

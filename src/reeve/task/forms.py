@@ -221,7 +221,7 @@ def validated(form: type[Model], located: Located, *, file: str, error: type[Loc
 
 
 def _path(details: ErrorDetails) -> KeyPath:
-    return tuple(part for part in details["loc"] if not (isinstance(part, str) and part.startswith("<")))
+    return tuple(part for part in details["loc"] if not (isinstance(part, str) and part.startswith(("<", "[key]"))))
 
 
 _WANTED: Mapping[str, str] = {
@@ -272,9 +272,9 @@ def _spelled(path: KeyPath) -> str:
 
 def _known_keys(form: type[BaseModel], path: KeyPath) -> list[str]:
     """The keys of the model at a path, found by walking the annotations."""
-    model: Any = form
+    model = form
     for part in path:
-        if isinstance(part, str) and isinstance(model, type) and issubclass(model, BaseModel):
+        if isinstance(part, str) and part in model.model_fields:  # else it is a name that the person chose
             model = _model_in(model.model_fields[part].annotation) or model
     return list(model.model_fields)
 
