@@ -1,0 +1,1 @@
+"""How results are measured: pytest, JUnit XML of any other runner, commands; one entry, `measure.SandboxedCheck`."""

@@ -1,0 +1,218 @@
+"""How a Python project is set up, read from its own files without running any of its code."""
+
+import ast
+import configparser
+import hashlib
+import re
+import shlex
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["SetupPlan", "derive", "fits_python"]
+
+LOCKS = ("requirements.lock", "requirements.txt")
+FURTHER = (
+    "requirements-dev.txt",
+    "requirements_dev.txt",
+    "requirements-test.txt",
+    "requirements-tests.txt",
+    "requirements_test.txt",
+    "dev-requirements.txt",
+    "test-requirements.txt",
+    "requirements/dev.txt",
+    "requirements/test.txt",
+    "requirements/tests.txt",
+    "requirements/testing.txt",
+)
+EXTRAS = ("test", "tests", "testing", "dev")
+"""The first of these that a project has is installed, as extra and as dependency group."""
+INPUTS = (
+    *LOCKS,
+    *FURTHER,
+    "pyproject.toml",
+    "setup.py",
+    "setup.cfg",
+    "MANIFEST.in",
+    "uv.lock",
+    "poetry.lock",
+    "pdm.lock",
+    "meson.build",
+    "CMakeLists.txt",
+    "Cargo.toml",
+)
+COMPILED = (".c", ".cc", ".cpp", ".pyx", ".pxd", ".rs", ".f90", ".i")
+NAMES_ONLY = re.compile(r"(?:python3? -m )?pip3? install((?: +(?!-e|--editable|\.|/)[^\s;&|<>`$()]+)+)")
+
+
+@dataclass(frozen=True, slots=True)
+class SetupPlan:
+    """The commands of a set-up, in their order, and the digest of everything in the tree that they depend on.
+
+    `requires_python` is what the project asks of the interpreter; empty: nothing.
+    """
+
+    commands: tuple[str, ...]
+    inputs: str
+    requires_python: str = ""
+
+
+def derive(folder: Path, tree: str, setup: str | None) -> SetupPlan:
+    """Plan the set-up of the project in a folder; `setup` is the owner's own command and replaces what is derived.
+
+    Derived, in this order: the requirements files (a lock file before `requirements.txt`), then the project itself,
+    editable, with its test extra and its test dependency group; else nothing. pytest is added by who runs this.
+    """
+    project = _toml(folder / "pyproject.toml")
+    python = str(project.get("project", {}).get("requires-python", "")) or _cfg(folder, "options", "python_requires")
+    found = {name: _read(folder / name) for name in INPUTS}
+    known = {name: content for name, content in found.items() if content is not None}
+    parts = [_digest(known), *_layout(folder)]
+    if setup is not None:
+        if not all(NAMES_ONLY.fullmatch(line.strip()) for line in re.split(r"&&|;|\n", setup) if line.strip()):
+            parts.append(tree)  # it may read anything of the tree
+        return SetupPlan((setup,), _digest({"": "\n".join([setup, *parts]).encode()}), python)
+    commands = _derived(folder, project, known)
+    if _compiles(folder):
+        parts.append(tree)
+    return SetupPlan(commands, _digest({"": "\n".join([*commands, *parts]).encode()}), python)
+
+
+def _derived(folder: Path, project: Mapping[str, Any], known: Mapping[str, bytes]) -> tuple[str, ...]:
+    arguments: list[str] = []
+    for name in [*(lock for lock in LOCKS if lock in known)][:1] + [name for name in FURTHER if name in known]:
+        arguments += ["-r", name]
+    commands = []
+    installable = "setup.py" in known or any(key in project for key in ("project", "build-system"))
+    installable = installable or bool(_cfg(folder, "metadata", "name"))
+    if installable or "poetry" in project.get("tool", {}):
+        extra = _first(_extras(folder, project, known))
+        arguments += ["-e", f".[{extra}]" if extra else "."]
+    arguments += _group(project)
+    if arguments:
+        commands.append(f"python -m pip install {shlex.join(arguments)}")
+    return tuple(commands)
+
+
+def _extras(folder: Path, project: Mapping[str, Any], known: Mapping[str, bytes]) -> set[str]:
+    found = set(project.get("project", {}).get("optional-dependencies", {}))
+    found |= set(project.get("tool", {}).get("poetry", {}).get("extras", {}))
+    parser = _config(folder / "setup.cfg")
+    if parser.has_section("options.extras_require"):
+        found |= set(parser.options("options.extras_require"))
+    return found | _extras_of_script(known.get("setup.py", b""))
+
+
+def _extras_of_script(script: bytes) -> set[str]:
+    """Read the names in `extras_require={...}` of a setup.py, where they are written out."""
+    try:
+        tree = ast.parse(script)
+    except (SyntaxError, ValueError, RecursionError):
+        return set()
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        named = isinstance(node, ast.keyword) and node.arg == "extras_require"
+        if isinstance(node, ast.Assign):
+            named = any(isinstance(target, ast.Name) and "extras" in target.id.lower() for target in node.targets)
+        if named and isinstance(value := node.value, ast.Dict):  # type: ignore[attr-defined]
+            found |= {str(key.value) for key in value.keys if isinstance(key, ast.Constant)}
+    return found
+
+
+def _group(project: Mapping[str, Any]) -> list[str]:
+    """Spell out the test dependency group: pip learned to read groups late."""
+    groups = project.get("dependency-groups", {})
+    poetry = {
+        name: [package for package in body.get("dependencies", {}) if package != "python"]
+        for name, body in project.get("tool", {}).get("poetry", {}).get("group", {}).items()
+        if isinstance(body, dict)
+    }
+    name = _first(set(groups)) or _first(set(poetry))
+    return _spelt(groups, name, ()) if name in groups else poetry.get(name, [])
+
+
+def _spelt(groups: Mapping[str, Any], name: str, inside: tuple[str, ...]) -> list[str]:
+    if name in inside:
+        return []
+    found: list[str] = []
+    for entry in groups.get(name, []):
+        if isinstance(entry, str):
+            found.append(entry)
+        elif isinstance(entry, dict) and "include-group" in entry:
+            found += _spelt(groups, str(entry["include-group"]), (*inside, name))
+    return list(dict.fromkeys(found))
+
+
+def _first(names: Iterable[str]) -> str:
+    names = set(names)
+    return next((name for name in EXTRAS if name in names), "")
+
+
+def _layout(folder: Path) -> list[str]:
+    """Name the top-level packages and modules: an editable installation remembers them."""
+    found = []
+    for top in (folder, folder / "src"):
+        if top.is_dir() and not top.is_symlink():
+            found += [f"{top.name if top != folder else ''}/{entry.name}" for entry in sorted(top.iterdir())
+                      if entry.suffix == ".py" or (entry.is_dir() and not entry.name.startswith("."))]  # fmt: skip
+    return found
+
+
+def _compiles(folder: Path) -> bool:
+    """Say whether something of the tree may be compiled; then every tree needs a set-up of its own."""
+    return any(path.suffix in COMPILED for path in folder.rglob("*") if "test" not in str(path.relative_to(folder)))
+
+
+def fits_python(requires: str, version: tuple[int, int, int]) -> bool:
+    """Say whether an interpreter satisfies `requires-python`; a clause that is not understood does not object."""
+    return all(_holds(clause.strip(), version) for clause in requires.split(",") if clause.strip())
+
+
+def _holds(clause: str, version: tuple[int, int, int]) -> bool:
+    match = re.fullmatch(r"(>=|<=|==|!=|~=|>|<)\s*(\d+(?:\.\d+){0,2})(\.\*)?.*", clause)
+    if match is None:
+        return True
+    sign, number, star = match[1], tuple(int(part) for part in match[2].split(".")), match[3]
+    padded = (*number, 0, 0)[:3]
+    same = version[: len(number)] == number if star or sign == "~=" else version == padded
+    if sign == "~=":
+        return version >= padded and version[: len(number) - 1] == number[:-1]
+    return {
+        ">=": version >= padded,
+        "<=": version <= padded,
+        "==": same,
+        "!=": not same,
+        ">": version > padded,
+        "<": version < padded,
+    }[sign]
+
+
+def _digest(parts: Mapping[str, bytes]) -> str:
+    body = b"\0".join(f"{name}:{len(content)}:".encode() + content for name, content in sorted(parts.items()))
+    return hashlib.sha256(body).hexdigest()
+
+
+def _read(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() and not path.is_symlink() else None
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads((_read(path) or b"").decode())
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _config(path: Path) -> configparser.RawConfigParser:
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read_string((_read(path) or b"").decode())
+    except (configparser.Error, ValueError):
+        return configparser.RawConfigParser()
+    return parser
+
+
+def _cfg(folder: Path, section: str, option: str) -> str:
+    return _config(folder / "setup.cfg").get(section, option, fallback="").strip()

@@ -1,0 +1,56 @@
+"""Where pip installs from on this machine: the person's own settings, handed to set-up and to nothing else."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+__all__ = ["PipSettings", "pip_folder", "pip_settings"]
+
+TAKEN = frozenset({
+    "index-url", "extra-index-url", "find-links", "no-index", "trusted-host", "cert", "proxy", "default-timeout",
+    "timeout",
+})  # fmt: skip
+PASSED = (
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class PipSettings:
+    """Variables for the set-up, and the local folders and files that they speak of, to be mounted as they are."""
+
+    env: Mapping[str, str]
+    binds: Mapping[str, str]
+
+
+def pip_settings() -> PipSettings:
+    """Ask pip itself how it is configured; indexes, certificates and proxies are taken, everything else is not."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False, timeout=120
+    )
+    env = {name: os.environ[name] for name in PASSED if os.environ.get(name)}
+    for line in done.stdout.splitlines():
+        key, _, value = line.partition("=")
+        option = key.rsplit(".", 1)[-1]
+        if option in TAKEN:
+            plain = " ".join(shlex.split(value)).replace("\\n", " ")
+            env["PIP_" + option.upper().replace("-", "_")] = plain
+    words = [word for name, value in env.items() for word in value.split() if name not in ("NO_PROXY", "no_proxy")]
+    paths = {re.sub(r"^file://", "", word) for word in words if word.startswith(("file:///", "/"))}
+    return PipSettings(env, {path: path for path in sorted(paths) if Path(path).exists() and path != "/"})
+
+
+def pip_folder() -> dict[str, str]:
+    """Give the mounts that bring our own pip into a set-up, at /reeve/pip."""
+    found = find_spec("pip")
+    if found is None or not found.submodule_search_locations:
+        return {}
+    package = Path(next(iter(found.submodule_search_locations)))
+    return {f"/reeve/pip/{entry.name}": str(entry) for entry in (package, *package.parent.glob("pip-*.dist-info"))}
