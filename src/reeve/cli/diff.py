@@ -49,10 +49,10 @@ def patch_bytes(store: Store, patch: Patch) -> bytes:
 def _of_task(view: TaskView) -> tuple[TaskView, AttemptView]:
     ended = [item for item in view.attempts if item.attempt is not None]
     changed = [item for item in ended if item.attempt and not item.attempt.patch.empty]
-    found = view.chosen or (changed or ended or [None])[-1]
-    if found is None:
+    wanted = [view.chosen] if view.chosen else [*reversed(changed), *reversed(ended)]
+    if not wanted:
         raise InputError(f"{view.id} has no finished attempt, so there is no patch: {view.reason}")
-    return view, found
+    return view, wanted[0]
 
 
 def _about(attempt: Attempt) -> dict[str, object]:

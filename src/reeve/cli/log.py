@@ -10,10 +10,9 @@ from typing import Annotated
 import typer
 
 from reeve.attempt.events import events_of
-from reeve.cli.opened import project
+from reeve.cli.opened import ledger_of, project
 from reeve.cli.options import AttemptOrTask, Json
 from reeve.cli.output import note, print_json, safe, screen
-from reeve.cli.start import open_store
 from reeve.errors import InputError
 from reeve.ledger.codec import encode
 from reeve.ledger.plain import plain
@@ -29,7 +28,7 @@ Follow = Annotated[bool, typer.Option("-f", "--follow", help="Go on printing unt
 def log(wanted: AttemptOrTask, *, follow: Follow = False, as_json: Json = False) -> None:
     """Print the trajectory of an attempt; for a task that of its newest, or what a failed set-up printed."""
     settings = project()
-    store = open_store(settings)
+    store = ledger_of(settings)
     item = _attempt(store, wanted)
     if item is None:
         _setup_log(store, wanted, as_json=as_json)

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -59,7 +59,7 @@ def safe(value: object, style: str = "") -> Text:
     return Text(plain(str(value)), style=style)
 
 
-def listing(console: Console, columns: Sequence[Column], rows: Iterable[Sequence[RenderableType]]) -> None:
+def listing(console: Console, columns: Sequence[Column], rows: Iterable[Sequence[Text]]) -> None:
     """Print rows as a table, or as one block a row where the terminal is narrow."""
     found = list(rows)
     if console.width < NARROW:
@@ -79,12 +79,10 @@ def listing(console: Console, columns: Sequence[Column], rows: Iterable[Sequence
     console.print(table)
 
 
-def _blocks(console: Console, columns: Sequence[Column], rows: Sequence[Sequence[RenderableType]]) -> None:
+def _blocks(console: Console, columns: Sequence[Column], rows: Sequence[Sequence[Text]]) -> None:
     for row in rows:
         head = Text("  ").join(
-            cell
-            for column, cell in zip(columns, row, strict=True)
-            if not column.grows and isinstance(cell, Text) and cell.plain
+            cell for column, cell in zip(columns, row, strict=True) if not column.grows and cell.plain
         )
         console.print(head)
         for column, cell in zip(columns, row, strict=True):

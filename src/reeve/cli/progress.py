@@ -51,9 +51,9 @@ class Progress:
     `state` is the folder where live attempts write; `now` gives the time.
     """
 
-    tasks: Sequence[Task]
     state: Path
     now: Callable[[], float]
+    tasks: Sequence[Task] = ()
     began: float = 0.0
     stopping: bool = False
     _work: dict[str, Work] = field(default_factory=dict)
@@ -63,7 +63,6 @@ class Progress:
 
     def __post_init__(self) -> None:
         self.began = self.now()
-        self._ids = {task.id for task in self.tasks}
 
     @property
     def did_something(self) -> bool:

@@ -3,15 +3,15 @@
 import typer
 
 from reeve.cli.decided import say, spent
-from reeve.cli.opened import project
+from reeve.cli.opened import ledger_of, project
 from reeve.cli.options import Id, Json, Minutes, Why
-from reeve.cli.start import open_store, open_world
+from reeve.cli.start import open_world
 from reeve.durable import reviews
 
 
 def revert(wanted: Id, *, why: Why, minutes: Minutes = None, as_json: Json = False) -> None:
     """Take a landed result back with a revert commit, and record it as wrong."""
     settings = project()
-    took = spent(open_store(settings), wanted, minutes)
+    took = spent(ledger_of(settings), wanted, minutes)
     result = reviews.revert(open_world(settings), wanted, why, took)
     raise typer.Exit(say(result, took, as_json=as_json))

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.live import Live
+from rich.text import Text
 
 from reeve import flow
 from reeve.cli.chosen import tasks_of
@@ -92,26 +93,33 @@ def run(
 
     Ctrl-C stops cleanly; `reeve run` goes on from there.
     """
-    settings = _settings(project(), agent or (), command, workers)
+    settings = _settings(project(), agent or (), command)
     if failing and (words or check or keep):
         raise InputError("--failing finds its tasks itself; leave out the words, --check and --keep")
     tasks = () if failing else tasks_of(words or (), settings, checks=check or (), keep=keep or ())
-    world = open_world(settings, sandbox=sandbox)
-    if failing:
-        tasks = tasks_that_fail(world, settings)
-    agents = tuple(agent or ()) or (("command",) if command else ())
-    tasks = _overridden(tasks, settings, agents, attempts)
-    progress = Progress(tasks, settings.state, time.time)
-    interrupted = _run(world, tasks, progress, quiet=quiet or as_json)
-    raise typer.Exit(_report(settings, tasks, progress, interrupted, as_json=as_json))
+    console = screen(stderr=True)
+    live = console.is_terminal and not (quiet or as_json)
+    progress = Progress(settings.state, time.time)
+
+    def see(fact: Fact) -> None:
+        progress.see(fact)
+        said = None if quiet or as_json or live else sentence(fact)
+        if said:
+            note(f"{time.time() - progress.began:7.1f} s  {said}")
+
+    world = open_world(settings, sandbox=sandbox, workers=workers, watch=see)
+    with _stopping(world.stop, progress), _picture(console, progress, live=live):
+        if failing:
+            tasks = tasks_that_fail(world, settings)
+        progress.tasks = _overridden(tasks, settings, tuple(agent or ()) or (("command",) if command else ()), attempts)
+        interrupted = _run(world, progress)
+    raise typer.Exit(_report(settings, progress, interrupted, as_json=as_json))
 
 
 # ---------------------------------------------------------------- what is asked for
 
 
-def _settings(settings: Settings, agents: Sequence[str], command: str | None, workers: int | None) -> Settings:
-    if workers is not None:
-        settings = replace(settings, workers=workers)
+def _settings(settings: Settings, agents: Sequence[str], command: str | None) -> Settings:
     if command is not None:
         if agents and tuple(agents) != ("command",):
             raise InputError("--command is an agent of its own; leave out --agent")
@@ -142,25 +150,14 @@ def _overridden(
 # ---------------------------------------------------------------- running
 
 
-def _run(world: World, tasks: Sequence[Task], progress: Progress, *, quiet: bool) -> bool:
-    """Run the loop under a picture of it; returns whether the person stopped it."""
-    console = screen(stderr=True)
+def _run(world: World, progress: Progress) -> bool:
+    """Run the loop; returns whether the person stopped it."""
 
     def settled(task: Task, decision: Decision) -> None:
         progress.settled(task.id, decision.action)
 
-    live = console.is_terminal and not quiet
-
-    def see(fact: Fact) -> None:
-        progress.see(fact)
-        said = None if quiet or live else sentence(fact)
-        if said:
-            note(f"{time.time() - progress.began:7.1f} s  {said}")
-
-    world.journal.store.watch = see
     try:
-        with _stopping(world.stop, progress), _picture(console, progress, live=live):
-            flow.run(world, tasks, settled)
+        flow.run(world, progress.tasks, settled)
     except Interrupted:
         return True
     return False
@@ -215,8 +212,8 @@ COLUMNS = (
 )
 
 
-def _report(settings: Settings, tasks: Sequence[Task], progress: Progress, interrupted: bool, *, as_json: bool) -> int:
-    wanted = {task.id for task in tasks}
+def _report(settings: Settings, progress: Progress, interrupted: bool, *, as_json: bool) -> int:
+    wanted = {task.id for task in progress.tasks}
     views = [view for view in task_views(open_store(settings)) if view.id in wanted]
     code = 130 if interrupted else exit_code(views)
     if as_json:
@@ -233,7 +230,7 @@ def _report(settings: Settings, tasks: Sequence[Task], progress: Progress, inter
         )
         return code
     console = screen()
-    if not tasks:
+    if not progress.tasks:
         console.print(safe("Nothing to do: there is no task."))
         return code
     if not progress.did_something and not interrupted:
@@ -256,7 +253,7 @@ def exit_code(views: Sequence[TaskView]) -> int:
     return 1 if statuses - {*CLOSED} else 0
 
 
-def _row(view: TaskView) -> list[object]:
+def _row(view: TaskView) -> list[Text]:
     return [
         safe(view.id),
         safe(view.status, STYLES[view.status]),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from rich.console import Console
+from rich.text import Text
 
 from reeve.cli.looked import record_look
 from reeve.cli.opened import ledger
@@ -109,7 +110,7 @@ ATTEMPT_COLUMNS = (
 )
 
 
-def _attempt_row(item: AttemptView) -> list[object]:
+def _attempt_row(item: AttemptView) -> list[Text]:
     attempt, verdict = item.attempt, item.verdicts[-1] if item.verdicts else None
     outcome = verdict.outcome if verdict else ""
     needed = "" if verdict is None or verdict.needed_lines is None else verdict.needed_lines

@@ -1,5 +1,7 @@
 """`reeve status`."""
 
+from rich.text import Text
+
 from reeve.cli.opened import ledger
 from reeve.cli.options import Json
 from reeve.cli.output import STYLES, Column, listing, minutes, print_json, safe, screen
@@ -41,7 +43,7 @@ def totals(rows: tuple[Summary, ...]) -> str:
     return f"{plural(len(rows), 'task')}: {found}"
 
 
-def _row(row: Summary) -> list[object]:
+def _row(row: Summary) -> list[Text]:
     return [
         safe(row.id),
         safe(row.status, STYLES[row.status]),

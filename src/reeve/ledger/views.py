@@ -114,7 +114,7 @@ class TaskView:
     @property
     def spent_minutes(self) -> float:
         """Return the minutes that people spent on deciding about it."""
-        return sum(review.minutes for review in self.reviews)
+        return float(sum(review.minutes for review in self.reviews))
 
     def attempt(self, wanted: str) -> AttemptView | None:
         """Return one attempt by its id."""
@@ -224,7 +224,7 @@ def _summary(task: str, facts: tuple[Fact, ...]) -> Summary:
         attempts=sum(fact.kind == "order" for fact in facts),
         landed=decode(Landing, landing.body).commit if landing else None,
         reason=derived.reason,
-        human_minutes=sum(review.minutes for review in _decoded(Review, "review", facts)),
+        human_minutes=float(sum(review.minutes for review in _decoded(Review, "review", facts))),
     )
 
 
