@@ -96,12 +96,13 @@ def test_an_archive_becomes_one_commit_with_its_files_as_they_are(shop):
 
 
 def test_the_commit_is_the_same_everywhere_and_made_once(shop, tmp_path):
-    source = shop.offer(tarball(FILES))
+    content = tarball(FILES)
+    source = shop.offer(content)
     first = shop.repository(source)
     (shop.links / "tool-1.0.tar.gz").unlink()
     assert shop.repository(source) == first
     other = Shop(tmp_path / "other")
-    second = other.repository(other.offer(tarball(FILES)))
+    second = other.repository(other.offer(content))
     assert shop.git(first, "rev-parse", "main") == other.git(second, "rev-parse", "main")
 
 
