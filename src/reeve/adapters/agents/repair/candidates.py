@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import heapq
 from dataclasses import dataclass
-from typing import Iterator, Optional
+from typing import Iterable, Iterator, Optional
 
 from .expressions import Expressions
 from .localise import Spectrum, Suspect, header_lines
@@ -14,8 +15,9 @@ from .splice import FUNCTIONS, SCOPES, Function, Source, Splice
 from .statements import Statements
 
 DISTRUST = 1.5  # how much more an edit costs where nothing is suspicious
-SHALLOW_COST = 2.45
-NOISE = 0.7
+NOISE = 0.5
+NOT_OURS = 0.8  # what a candidate of another attempt's share costs more
+LEAST_COST = 0.95
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Generator:
         scope = self.scope(source, node)
         lines = set(header_lines(node))
         function = name_of(source, node)
-        weight = 1.0 + DISTRUST * (1.0 - suspect.score)
+        weight = weight_of(suspect)
         expressions, statements = Expressions(source, scope), Statements(source, scope)
 
         def edits() -> Iterator[tuple[float, str, Splice]]:
@@ -132,21 +134,73 @@ def unit_interval(*parts: object) -> float:
     return int.from_bytes(digest, "big") / 2**64
 
 
-def ordered(candidates: list[Candidate], seed: int, attempt: int, attempts: int) -> list[Candidate]:
+class Order:
     """The order in which one attempt tries candidates.
 
-    Attempt 0 goes best first. Every other attempt takes its own share of the candidates first (dealt in turn, so that
-    the cheap ones are shared out too) and weighs functions and templates by its own seeded noise.
+    Attempt 0 goes best first. Every other attempt prefers its own share of the candidates (dealt by hash, so that the
+    cheap ones are shared out too) and weighs functions and templates by its own seeded noise.
     """
-    base = sorted(candidates, key=lambda one: (one.key, one.path, one.splices))
-    if attempt == 0 or attempts < 2:
-        return base
-    own = [one for number, one in enumerate(base) if number % (attempts - 1) == attempt - 1]
-    rest = [one for number, one in enumerate(base) if number % (attempts - 1) != attempt - 1]
 
-    def weighed(one: Candidate) -> tuple[float, str, tuple[Splice, ...]]:
-        where = unit_interval(seed, attempt, "function", one.path, one.function)
-        what = unit_interval(seed, attempt, "template", one.template)
-        return one.key * (1.0 + NOISE * (where + what - 1.0)), one.path, one.splices
+    def __init__(self, seed: int, attempt: int, attempts: int) -> None:
+        self.seed, self.attempt, self.others = seed, attempt, attempts - 1
+        self.greedy = attempt == 0 or attempts < 2
+        self.noise: dict[tuple[str, ...], float] = {}
 
-    return sorted(own, key=weighed) + sorted(rest, key=weighed)
+    def _noise(self, *parts: str) -> float:
+        if parts not in self.noise:
+            self.noise[parts] = unit_interval(self.seed, self.attempt, parts) - 0.5
+        return self.noise[parts]
+
+    def key(self, candidate: Candidate) -> float:
+        """Smaller is sooner."""
+        if self.greedy:
+            return candidate.key
+        noise = self._noise("function", candidate.path, candidate.function) + self._noise("template", candidate.template)
+        share = int(unit_interval(self.seed, candidate.splices) * self.others) % self.others
+        return candidate.key * (1.0 + NOISE * noise) + (0.0 if share == self.attempt - 1 else NOT_OURS)
+
+    def least(self, suspect: Suspect) -> float:
+        """A lower bound of the keys of a suspect's candidates."""
+        weight = LEAST_COST * weight_of(suspect)
+        return weight if self.greedy else weight * (1.0 - NOISE)
+
+
+def weight_of(suspect: Suspect) -> float:
+    """How much an edit's cost grows with how little its place is suspected."""
+    return 1.0 + DISTRUST * (1.0 - suspect.score)
+
+
+class Stream:
+    """Candidates of all suspects, best first, made only when their turn comes."""
+
+    def __init__(self, suspects: list[Suspect], generator: Generator, order: Order, first: Iterable[Candidate]) -> None:
+        self.generator, self.order = generator, order
+        self.suspects = sorted(suspects, key=lambda one: (order.least(one), one.path, one.node.lineno, one.node.col_offset))
+        self.expanded = 0
+        self.made = 0
+        self.given: list[Candidate] = []
+        self.heap: list[tuple[float, int, Candidate]] = []
+        self._push(first)
+
+    def _push(self, candidates: Iterable[Candidate]) -> None:
+        for candidate in candidates:
+            self.made += 1
+            heapq.heappush(self.heap, (self.order.key(candidate), self.made, candidate))
+
+    def __iter__(self) -> Iterator[Candidate]:
+        while True:
+            while self.expanded < len(self.suspects):
+                suspect = self.suspects[self.expanded]
+                if self.heap and self.heap[0][0] < self.order.least(suspect):
+                    break
+                self.expanded += 1
+                self._push(self.generator.of(suspect))
+            if not self.heap:
+                return
+            candidate = heapq.heappop(self.heap)[2]
+            self.given.append(candidate)
+            yield candidate
+
+    def size(self) -> int:
+        """How many candidates there are; extrapolated from the suspects looked at so far."""
+        return self.made if not self.expanded else self.made * len(self.suspects) // self.expanded

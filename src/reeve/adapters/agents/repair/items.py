@@ -9,6 +9,7 @@ from typing import Any, Callable, Optional
 
 TICK_SECONDS = 0.05
 LAST_TICK = 6
+GENERATOR_OR_COROUTINE = 0x3A0
 
 
 class OutOfTime(BaseException):
@@ -20,7 +21,7 @@ class CpuLimit:
 
     def __init__(self) -> None:
         self.ticks = 0
-        signal.signal(signal.SIGVTALRM, self._tick)
+        signal.signal(signal.SIGPROF, self._tick)
 
     def _tick(self, _signal: int, _frame: Optional[types.FrameType]) -> None:
         self.ticks += 1
@@ -29,15 +30,15 @@ class CpuLimit:
         raise OutOfTime
 
     def start(self, seconds: float) -> None:
-        """Count ``seconds`` of user CPU from now."""
+        """Count ``seconds`` of CPU from now; system time too, which is what runaway memory costs."""
         self.ticks = 0
-        signal.setitimer(signal.ITIMER_VIRTUAL, seconds, TICK_SECONDS)
+        signal.setitimer(signal.ITIMER_PROF, seconds, TICK_SECONDS)
 
     def stop(self) -> None:
         """Stop counting; a tick that comes in between is not an error."""
         while True:
             try:
-                signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+                signal.setitimer(signal.ITIMER_PROF, 0)
                 return
             except OutOfTime:
                 continue
@@ -113,9 +114,7 @@ def run_fully(item: Any, following: Any, recorder: Recorder) -> Outcome:
 
 def parameters(item: Any) -> Optional[dict[str, Any]]:
     """The arguments of an item that needs no fixture but its direct parameters, or None."""
-    if type(item).__name__ != "Function" or not isinstance(getattr(item, "obj", None), types.FunctionType):
-        return None
-    if item.get_closest_marker("xfail") or item.get_closest_marker("skipif") or item.get_closest_marker("skip"):
+    if any(item.get_closest_marker(name) for name in ("xfail", "skipif", "skip", "usefixtures", "asyncio", "anyio")):
         return None
     callspec = getattr(item, "callspec", None)
     values = dict(callspec.params) if callspec is not None else {}
@@ -124,16 +123,52 @@ def parameters(item: Any) -> Optional[dict[str, Any]]:
         direct = not definitions or all(one.func.__name__ == "get_direct_param_fixture_func" for one in definitions)
         if name not in values or not direct:
             return None
-    code = item.obj.__code__
-    if code.co_flags & 0x380 or code.co_argcount + code.co_kwonlyargcount != len(values):  # coroutine or generator
-        return None
     return values
 
 
-def shortcut(item: Any) -> Optional[Callable[[], None]]:
-    """A direct call that decides the same as the protocol, for plain test functions; None for everything else."""
-    values = parameters(item)
-    if values is None or hasattr(item.module, "setup_function") or hasattr(item.module, "setup_module"):
+def plain_case(item: Any) -> Optional[Callable[[], None]]:
+    """A direct call of a unittest test without class or module set-up."""
+    import unittest
+
+    case = item.cls
+    name = item.originalname or item.name
+    method = getattr(case, name, None)
+    if not issubclass(case, unittest.TestCase) or issubclass(case, unittest.IsolatedAsyncioTestCase) or method is None:
         return None
-    function = item.obj
-    return lambda: function(**values)
+    if case.run is not unittest.TestCase.run or case.debug is not unittest.TestCase.debug:
+        return None
+    for part in ("setUpClass", "tearDownClass"):
+        if getattr(case, part).__func__ is not getattr(unittest.TestCase, part).__func__:  # type: ignore[attr-defined]
+            return None
+    for part in ("setUpModule", "tearDownModule", "setup_module", "teardown_module"):
+        if hasattr(item.module, part):
+            return None
+    for holder in (case, method):
+        if getattr(holder, "__unittest_skip__", False) or getattr(holder, "__unittest_expecting_failure__", False):
+            return None
+    if any(one != "request" and not one.startswith(("_unittest", "_xunit")) for one in item.fixturenames):
+        return None
+    return lambda: case(name).debug()
+
+
+def shortcut(item: Any) -> Optional[Callable[[], None]]:
+    """A direct call that decides the same as the protocol, for plain tests; None for everything else."""
+    kind = type(item).__name__
+    if kind == "TestCaseFunction":
+        return plain_case(item)
+    function = getattr(item, "obj", None)
+    if kind != "Function" or not isinstance(function, (types.FunctionType, types.MethodType)):
+        return None
+    code = getattr(function, "__code__", None)
+    values = parameters(item)
+    if values is None or code is None or code.co_flags & GENERATOR_OR_COROUTINE:
+        return None
+    if any(hasattr(item.module, name) for name in ("setup_function", "teardown_function", "setup_module", "teardown_module")):
+        return None
+    if isinstance(function, types.FunctionType):
+        return lambda: function(**values)
+    owner, name = item.cls, item.originalname
+    parts = ("setup_method", "teardown_method", "setup_class", "teardown_class", "setup", "teardown")
+    if owner is None or not isinstance(name, str) or any(hasattr(owner, part) for part in parts):
+        return None
+    return lambda: getattr(owner(), name)(**values)

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Iterator, Optional
 
-from .candidates import Candidate, Generator, combined, ordered
+from .candidates import Candidate, Generator, Order, Stream, combined
 from .events import Events
 from .localise import Spectrum, Suspect, suspects
 from .mine import TestFacts
@@ -20,12 +20,12 @@ from .tree import Tree
 
 COLLECT_SHARE, TRACE_SHARE, SEARCH_SHARE = 0.3, 0.25, 0.85
 MOST_SUSPECTS = 400
-MOST_CANDIDATES = 150_000
 BATCH_SECONDS = 0.4
 MOST_PLAUSIBLE = 12
 EXTRA_LEAST, EXTRA_SHARE = 400, 0.5
 COVERING_CPU_SECONDS = 2.0
 PAIR_PARENTS = 400
+LEAST_LIMIT = 0.03  # CPU seconds; the kernel counts in steps of 4 ms
 
 
 class Over(Exception):
@@ -55,7 +55,8 @@ class Search:
         self.failing: list[int] = []
         self.guarding: list[int] = []
         self.tried = 0
-        self.space = 0
+        self.pairs = 0
+        self.stream: Optional[Stream] = None
         self.plausible: list[Plausible] = []
         self.hung: list[Candidate] = []
         self.anew: list[tuple[float, int, Candidate]] = []  # a heap: key, order of arrival, edit outside live functions
@@ -72,6 +73,11 @@ class Search:
     def remaining(self) -> float:
         """Wall seconds left for searching."""
         return self.spec.wall_seconds * SEARCH_SHARE - self.events.seconds()
+
+    @property
+    def space(self) -> int:
+        """How many candidates there are to try, as far as is known."""
+        return self.pairs + (self.stream.size() if self.stream is not None else 0)
 
     def check_budget(self) -> None:
         """Over where the time, or the number of candidates, has run out."""
@@ -205,17 +211,13 @@ class Search:
         found = self.localise()
         self.began = time.monotonic()
         generator = Generator(self.sources, self.spectrum, self.facts())
-        singles: list[Candidate] = list(self._imports())
-        for suspect in found:
-            singles.extend(generator.of(suspect))
-            if len(singles) > MOST_CANDIDATES or self.remaining() < 0.5 * self.spec.wall_seconds:
-                break
-        singles = ordered(singles, self.spec.seed, self.spec.attempt, self.spec.attempts)
-        self.space = len(singles)
-        self.events.emit("text", f"{self.space} single edits to try.", search_space=self.space)
-        self._try_all(iter(singles))
+        order = Order(self.spec.seed, self.spec.attempt, self.spec.attempts)
+        self.stream = Stream(found, generator, order, self._imports())
+        self._try_all(iter(self.stream))
         if self.enough():
             return
+        singles = self.stream.given
+        self.events.emit("text", f"All {len(singles)} single edits have been tried.", search_space=self.space)
         again, self.hung = self.hung, []
         self._try_all(iter(again), patience=4.0)
         if self.enough() or self.plausible:
@@ -237,7 +239,7 @@ class Search:
     def _limit(self) -> float:
         """CPU seconds one test may take under a candidate."""
         slowest = max([self.spectrum.cpu.get(item, 0.0) for item in (*self.failing, *self.guarding[:20])], default=0.0)
-        return min(max(10 * slowest, 0.1), max(1.0, 3 * slowest))
+        return min(max(10 * slowest, LEAST_LIMIT), max(1.0, 3 * slowest))
 
     def _try_all(self, candidates: Iterator[Candidate], patience: float = 1.0) -> None:
         while not self.enough():
@@ -258,8 +260,8 @@ class Search:
             if not batch and (not self.anew or self.stop_at is not None):
                 return
             self.events.progress(
-                f"{self.tried} candidates tried, {len(self.plausible)} plausible.",
-                candidates_tried=self.tried, plausible=len(self.plausible), seconds=round(self.events.seconds(), 2),
+                f"{self.tried} of {self.space} candidates tried, {len(self.plausible)} plausible.",
+                candidates_tried=self.tried, search_space=self.space, plausible=len(self.plausible), seconds=round(self.events.seconds(), 2),
             )  # fmt: skip
 
     def _batch(self, batch: list[Candidate], items: list[int], **more: Any) -> dict[str, Any]:
@@ -277,7 +279,7 @@ class Search:
         if reply["dirty"]:
             self.alone += 1
             reply = self._batch(batch, self.failing, patience=patience, alone=True)
-        self.tried += len(batch)
+        self.tried += len(batch) - reply["letters"].count("n")
         seconds = max(1e-3, time.monotonic() - before)
         self.rate = 0.5 * self.rate + 0.5 * len(batch) / seconds
         for candidate, letter in zip(batch, reply["letters"]):
@@ -286,7 +288,6 @@ class Search:
             elif letter == "t" and patience == 1.0:
                 self.hung.append(candidate)
             elif letter == "n":
-                self.tried -= 1
                 self.deferred += 1
                 heapq.heappush(self.anew, (candidate.key, self.deferred, candidate))
 
@@ -414,7 +415,7 @@ class Search:
                 for other in rest[start : start + step]:
                     both = combined(one, other)
                     if both is not None:
-                        self.space += 1
+                        self.pairs += 1
                         yield both
 
     def _two(self, singles: list[Candidate]) -> Iterator[Candidate]:
@@ -438,7 +439,7 @@ class Search:
                 heapq.heappush(heap, (group[second].key + group[second + 1].key, number, second, second + 1, group))
             both = combined(group[first], group[second])
             if both is not None:
-                self.space += 1
+                self.pairs += 1
                 yield both
 
     # the end

@@ -23,7 +23,7 @@ from typing import Any, Optional
 from .edited import serve as serve_edited
 from .items import letter_of
 from .spec import Spec
-from .wire import Gone, Slots, end_group, receive, send, watch
+from .wire import Gone, Slots, die_with, end_group, receive, send, watch
 from .worker import Worker, limit_memory
 
 QUIET = {
@@ -88,6 +88,7 @@ class Zygote:
 
     def __init__(self, spec: Spec, root: str, own: socket.socket, warm: socket.socket, sources: list[str]) -> None:
         self.spec, self.root, self.own, self.warm, self.sources = spec, root, own, warm, sources
+        self.warm_pid = 0
 
     def run(self) -> None:
         """Answer requests until the agent goes away."""
@@ -103,18 +104,29 @@ class Zygote:
                 request = receive(self.own)
                 send(self.own, getattr(self, "do_" + request["op"])(request))
         except Gone:
-            return
+            self._end_warm()
+
+    def _end_warm(self) -> None:
+        """End the warm process and wait for it, so that its CPU time is counted as ours."""
+        if self.warm_pid:
+            end_group(self.warm_pid)
+            os.waitpid(self.warm_pid, 0)
+            self.warm_pid = 0
 
     def do_warm(self, request: dict[str, Any]) -> dict[str, Any]:
         """Fork the warm process; it speaks on a connection of its own."""
+        self._end_warm()
+        parent = os.getpid()
         pid = os.fork()
         if not pid:
             try:
                 os.setpgid(0, 0)
+                die_with(parent)
                 self.own.close()
                 self._collect(request["arguments"])
             finally:
                 os._exit(0)
+        self.warm_pid = pid
         return {"pid": pid}
 
     def _collect(self, arguments: list[str]) -> None:
@@ -153,10 +165,12 @@ class Zygote:
         """Run items with the project imported from edited sources, in one fork; letters by node id."""
         slots = Slots(8)
         with tempfile.TemporaryFile() as stream:
+            parent = os.getpid()
             pid = os.fork()
             if not pid:
                 try:
                     os.setpgid(0, 0)
+                    die_with(parent)
                     limit_memory(self.spec.memory_bytes)
                     self._run_anew(request, slots, stream.fileno())
                 finally:
@@ -190,10 +204,12 @@ class Server:
         self.own, own_far = socket.socketpair()
         self.warm, warm_far = socket.socketpair()
         self.warm_pid = 0
+        parent = os.getpid()
         self.pid = os.fork()
         if not self.pid:
             try:
                 os.setpgid(0, 0)
+                die_with(parent)
                 self.own.close()
                 self.warm.close()
                 Zygote(spec, root, own_far, warm_far, sources).run()
@@ -207,8 +223,6 @@ class Server:
 
     def collect(self, arguments: list[str], seconds: float) -> dict[str, Any]:
         """Start the warm process; its items and collection errors, or Failure."""
-        if self.warm_pid:
-            end_group(self.warm_pid)
         send(self.own, {"op": "warm", "arguments": arguments})
         self.warm_pid = receive(self.own, 60.0)["pid"]
         try:
@@ -240,15 +254,11 @@ class Server:
 
     def close(self) -> None:
         """End every process of the server."""
-        for pid in (self.warm_pid, self.pid):
-            if pid:
-                end_group(pid)
-        try:
-            os.waitpid(self.pid, 0)
-        except ChildProcessError:
-            pass
         self.own.close()
         self.warm.close()
+        watch(self.pid, lambda: 0, 5.0, 5.0)
+        if self.warm_pid:
+            end_group(self.warm_pid)
 
 
 def fresh(

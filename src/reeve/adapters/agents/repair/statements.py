@@ -230,6 +230,16 @@ class Statements:
             current = self.source.parents.get(current)
         return False
 
+    def iterated(self, node: ast.AST) -> set[str]:
+        """Names that the loops around a statement run over: appending to one of them never ends."""
+        found = set()
+        current = self.source.parents.get(node)
+        while current is not None and not isinstance(current, SCOPES):
+            if isinstance(current, ast.For) and isinstance(current.iter, ast.Name):
+                found.add(current.iter.id)
+            current = self.source.parents.get(current)
+        return found
+
     # inserting
 
     def insert(self, node: ast.stmt) -> Iterator[Edit]:
@@ -277,7 +287,10 @@ class Statements:
                 for name in scope.arguments[1:]:
                     texts.setdefault(f"self.{name} = {name}", 2.6)
         own = self.source.segment(node)
+        endless = self.iterated(node)
         for text, cost in texts.items():
+            if any(text.startswith(f"{name}.append(") for name in endless):
+                continue
             for where, put in places:
                 if where == "after" and terminal or text == own and where == "before":
                     continue
@@ -460,7 +473,7 @@ class Statements:
         for decorator in node.decorator_list:
             start = self.source.starts[decorator.lineno - 1]
             yield Edit(2.4, "drop decorator", Splice(self.source.path, start, self.source.starts[decorator.end_lineno or 0], ""))
-        if isinstance(self.source.parents.get(node), ast.ClassDef):
+        if isinstance(self.source.parents.get(node), ast.ClassDef) and not node.name.startswith("__"):
             start, indent = self.source.starts[node.lineno - 1], self.source.indent(node)
             for name in ("property", "staticmethod", "classmethod"):
                 yield Edit(2.2, "add decorator", Splice(self.source.path, start, start, f"{indent}@{name}{self.source.newline}"))

@@ -19,7 +19,7 @@ from .items import CpuLimit, OutOfTime, Outcome, Recorder, run_fully, shortcut
 from .splice import Source, Splice
 from .spectra import Tracer
 from .swap import NotSwappable, Swapper
-from .wire import Gone, Slots, receive, send, watch
+from .wire import Gone, Slots, die_with, receive, send, watch
 
 FILE_BYTES = 256 << 20
 WALL_STILL_SECONDS = 6.0
@@ -59,6 +59,8 @@ class Worker:
         """Instead of running tests: answer requests until the agent goes away."""
         self.items = list(session.items)
         session.config.pluginmanager.register(self.recorder)
+        for item in self.items:  # describing a failure costs far more than finding it
+            item.repr_failure = _brief
         modules = sorted(name for name, module in list(sys.modules.items()) if module is not None and "." not in name)
         send(
             self.connection,
@@ -81,6 +83,8 @@ class Worker:
             with open(os.path.join(self.root, path), "rb") as stream:
                 sources[path] = Source(path, stream.read())
         self.swapper = Swapper(self.root, sources)
+        for path in sources:  # before the forks, not in each of them
+            self.swapper.units_of(path)
         for index in request["shortcut"]:
             call = shortcut(self.items[index])
             if call is not None:
@@ -272,6 +276,7 @@ class Worker:
 
     def _fork(self, work: Any) -> int:
         """Fork, run ``work`` in the child in a process group of its own, and end it without any clean-up."""
+        parent = os.getpid()
         pid = os.fork()
         if pid:
             try:
@@ -282,12 +287,17 @@ class Worker:
         code = 1
         try:
             os.setpgid(0, 0)
+            die_with(parent)
             self.connection.close()
             limit_memory(self.memory_bytes)
             work()
             code = 0
         finally:
             os._exit(code)
+
+
+def _brief(excinfo: Any, *_: Any, **__: Any) -> str:
+    return str(excinfo.typename)
 
 
 def _decoded(line: str) -> Optional[dict[str, Any]]:
