@@ -1,0 +1,74 @@
+"""No sandbox, for `--sandbox none`: the same limits and the same ending of all processes, and no walls at all."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from reeve.adapters.sandboxes.supervised import Spec, Supervised, common_spec
+from reeve.errors import SandboxError
+from reeve.records import SandboxRun
+
+__all__ = ["NoSandbox"]
+
+_INSIDE = re.compile(r"(?<![\w./-])/(work|env|reeve|out)(?=$|[/:;,\s'\"&|)])")
+
+
+class NoSandbox(Supervised):
+    """Port Sandbox without walls: what runs can read and write whatever the person who started reeve can.
+
+    There is no /work, /env, /reeve or /out; these names are replaced by host folders in arguments and variables.
+    Needs copied trees, as an overlay would have to be mounted. If the runner itself is killed, what it started may
+    live on; bubblewrap has no such gap.
+    """
+
+    name = "none"
+
+    def available(self) -> str:
+        """Say why it cannot run here; nothing is needed, so it always can."""
+        return ""
+
+    def spec(self, run: SandboxRun) -> Spec:
+        """Describe a run: the command itself, its limits, and where the names of the layout lead."""
+        if run.workspace.kind != "copy":
+            raise SandboxError("without a sandbox a tree cannot be mounted; open the workspace as a copy")
+        folders = {"/work": run.workspace.upper, "/out": run.out or "", **run.binds}
+        if run.env_writable:
+            folders["/env"] = run.env_writable
+        temporary = Path(run.workspace.work) / "tmp"
+        (temporary / "home").mkdir(parents=True, exist_ok=True)
+        env = {**self._environment(folders, temporary), **run.env}
+        return {
+            **common_spec(run),
+            "argv": [_placed(argument, folders) for argument in run.argv],
+            "bwrap": None,
+            "env": {name: _placed(value, folders) for name, value in env.items()},
+            "uid": None,
+            "staged": False,
+            "running": _processes_of(os.getuid()),
+        }
+
+    def _environment(self, folders: Mapping[str, str], temporary: Path) -> dict[str, str]:
+        own = [f"{folders['/env']}/bin"] if "/env" in folders else []
+        return {"PATH": ":".join([*own, "/usr/local/bin:/usr/bin:/bin"]), "HOME": str(temporary / "home"),
+                "TMPDIR": str(temporary), "LANG": "C.UTF-8"}  # fmt: skip
+
+
+def _placed(text: str, folders: Mapping[str, str]) -> str:
+    """Replace the names of the layout by the host folders they stand for, the longest first."""
+    for inside in sorted((name for name in folders if name.count("/") > 1 and folders[name]), key=len, reverse=True):
+        text = text.replace(inside, folders[inside])
+    return _INSIDE.sub(lambda found: folders.get(found[0]) or found[0], text)
+
+
+def _processes_of(uid: int) -> int:
+    """Count what a user runs already: without a user namespace the kernel's limit counts that too."""
+    count = 0
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                owner = os.stat(f"/proc/{name}").st_uid
+                count += len(os.listdir(f"/proc/{name}/task")) if owner == uid else 0
+            except OSError:
+                continue
+    return count
