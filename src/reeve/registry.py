@@ -1,4 +1,4 @@
-"""What may be extended: agents, checks, task readers. Built-in kinds, and those that installed packages bring.
+"""What may be extended: agents and task readers. Built-in kinds, and those that installed packages bring.
 
 A package adds a kind by an entry point in the group of the registry; nothing in reeve has to change.
 """
@@ -11,10 +11,9 @@ from typing import Any, Generic, TypeVar
 
 from reeve.errors import InputError
 
-__all__ = ["AGENTS", "CHECKS", "TASK_READERS", "Registry"]
+__all__ = ["AGENTS", "TASK_READERS", "Registry"]
 
 AGENTS = "reeve.agents"
-CHECKS = "reeve.checks"
 TASK_READERS = "reeve.task_readers"
 
 Port = TypeVar("Port")
@@ -22,7 +21,6 @@ Port = TypeVar("Port")
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 METHODS: Mapping[str, tuple[str, ...]] = {
     AGENTS: ("available", "launch"),
-    CHECKS: ("measure",),
     TASK_READERS: ("reads", "read"),
 }
 """The methods that the port of each group asks for."""

@@ -394,8 +394,10 @@ def test_a_clone_can_be_named_in_the_settings(project):
 
 
 def test_a_missing_clone_says_how_to_give_one(project):
-    with pytest.raises(TaskError, match=r"instances.jsonl:1: repo: no local clone of 'acme/tool'.*--repo-root"):
+    with pytest.raises(TaskError, match=r"instances.jsonl:1: repo: no local clone of 'acme/tool'; .*swebench_repos"):
         swebench(project, instance())
+    (project.root / "acme__tool" / ".git").mkdir(parents=True)
+    assert swebench(project, instance())[0].repo.path == str(project.root / "acme__tool")
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ class Defaults:
 
     `root` is the project's folder; `repo` the git repository of a task that names none. `known_agents` None
     means that the names of agents are not checked. `swebench_repos` maps ``owner/name`` to local clones;
-    `repo_root` is a folder that is searched for further ones.
+    further ones are looked for in `repo_root` and beside the file with the rows.
     """
 
     root: Path

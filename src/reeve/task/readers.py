@@ -162,17 +162,16 @@ class SwebenchReader:
         owner, name = repo.split("/")
         named = self.defaults.swebench_repos.get(repo)
         candidates = [self.defaults.root / Path(named).expanduser()] if named else []
-        if self.defaults.repo_root is not None:
-            folder = self.defaults.repo_root
+        for folder in filter(None, (self.defaults.repo_root, place.folder)):
             candidates += [folder / owner / name, folder / f"{owner}__{name}", folder / name]
         for candidate in candidates:
             if (candidate / ".git").exists() or (candidate / "HEAD").is_file():
                 return candidate.resolve()
-        looked = ", ".join(str(candidate) for candidate in candidates) or "nowhere yet"
+        looked = ", ".join(str(candidate) for candidate in candidates)
         raise place.error(
             (),
-            f"repo: no local clone of {repo!r} (looked: {looked}); "
-            "give the folder of clones with --repo-root, or name it in reeve.toml under [swebench_repos]",
+            f"repo: no local clone of {repo!r}; clone it beside this file as {owner}__{name}, "
+            f"or name its folder in reeve.toml under [swebench_repos] (looked at {looked})",
         )
 
 

@@ -1,0 +1,163 @@
+"""The house plan: eight names in one order everywhere, the import rule, pinned public names, imports that do no work."""
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "reeve"
+STAGES = ("task", "attempt", "verdict", "selection", "decision", "landing", "ledger", "policy")
+
+# What each part may import of the rest; a part may always import itself.
+WORDS = {"records", "errors", "units"}
+BELOW_STAGES = WORDS | {"ports", "stats"}
+MAY_IMPORT = {
+    "records": {"errors", "units"},
+    "errors": set(),
+    "units": set(),
+    "ports": WORDS,
+    "stats": WORDS,
+    "registry": BELOW_STAGES,
+    **dict.fromkeys(STAGES, BELOW_STAGES),
+    "settings": {*BELOW_STAGES, *STAGES},
+    "durable": {*BELOW_STAGES, *STAGES},
+    "adapters": {*BELOW_STAGES, *STAGES, "registry"},
+    "flow": {*BELOW_STAGES, *STAGES, "durable"},
+    "cli": {*BELOW_STAGES, *STAGES, "settings", "registry", "durable", "flow", "web"},
+    "web": {*BELOW_STAGES, *STAGES, "settings", "flow"},
+}
+CHOOSES_ADAPTERS = {"cli/start.py", "cli/doctor.py"}
+
+
+def modules() -> list[Path]:
+    # The repair agent is a program of its own, which runs under the task's interpreter and imports nothing of reeve.
+    return [path for path in sorted(SOURCE.rglob("*.py")) if "agents/repair/" not in path.as_posix()]
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imports_of(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names = [node.module] if node.module != "reeve" else [f"reeve.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        found |= {name.split(".")[1] for name in names if name and name.startswith("reeve.")}
+    return found
+
+
+# ---------------------------------------------------------------- the flow
+
+
+def test_the_eight_stages_have_one_name_and_one_order_everywhere():
+    numbered = [f"{number}-{stage}" for number, stage in enumerate(STAGES, start=1)]
+    assert [path.stem for path in sorted((ROOT / "docs" / "flow").glob("*.md"))] == numbered
+    stories = [path.stem for path in sorted((ROOT / "tests" / "flow").glob("test_*.py"))]
+    assert stories == [f"test_{number}_{stage}" for number, stage in enumerate(STAGES, start=1)]
+    assert all((SOURCE / stage / "__init__.py").is_file() for stage in STAGES)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/README.md", "CONTRIBUTING.md"])
+def test_the_flow_line_is_the_same_on_every_page(page):
+    assert " -> ".join(STAGES) in (ROOT / page).read_text(encoding="utf-8")
+
+
+# ---------------------------------------------------------------- imports
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(SOURCE).as_posix())
+def test_a_module_imports_only_what_its_place_allows(path):
+    part = part_of(path)
+    if part in ("__init__", "__main__"):
+        return
+    allowed = MAY_IMPORT[part] | {part}
+    if path.relative_to(SOURCE).as_posix() in CHOOSES_ADAPTERS:
+        allowed |= {"adapters"}
+    assert imports_of(path) <= allowed
+
+
+def test_the_repair_agent_imports_nothing_of_reeve():
+    for path in (SOURCE / "adapters" / "agents" / "repair").rglob("*.py"):
+        names = [
+            node.module or "" for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom) and not node.level
+        ]  # fmt: skip
+        assert not [name for name in names if name.split(".")[0] == "reeve"]
+
+
+def test_importing_everything_makes_no_folder_reads_no_environment_and_prints_nothing(tmp_path):
+    names = [
+        ".".join(("reeve", *path.relative_to(SOURCE).with_suffix("").parts)).removesuffix(".__init__")
+        for path in modules()
+    ]
+    program = f"""
+import importlib, os, sys
+before = set(sys.modules)
+class Watched(dict):
+    reads = []
+    def get(self, key, default=None): self.note(key); return super().get(key, default)
+    def __getitem__(self, key): self.note(key); return super().__getitem__(key)
+    def note(self, key):
+        frame = sys._getframe(2)
+        if frame.f_globals.get("__name__", "").startswith("reeve"): self.reads.append((frame.f_globals["__name__"], key))
+os.environ.__class__.get = lambda self, key, default=None: (Watched().note(key), os.environ._data.get(key.encode(), default))[1]
+for name in {[name for name in names if not name.endswith("__main__")]!r}:
+    importlib.import_module(name)
+assert not Watched.reads, Watched.reads
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---------------------------------------------------------------- public names
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(SOURCE).as_posix())
+def test_public_names_are_sorted_and_there(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and [getattr(target, "id", "") for target in node.targets] == ["__all__"]:
+            names = ast.literal_eval(node.value)
+            assert sorted(set(names), key=lambda name: (not name.isupper(), not name[0].isupper(), name)) == names
+            module = importlib.import_module(".".join(("reeve", *path.relative_to(SOURCE).with_suffix("").parts)))
+            assert [name for name in names if not hasattr(module, name)] == []
+
+
+PINNED = {
+    "records": (
+        "Action AgentSpec Attempt Base Change CheckResult Checks CommandCheck Decision Ending Environment Event "
+        "HiddenFile Landing LandingOutcome Limits Measurement Order Outcome Patch Policy Ranked RepoSource Review "
+        "ReviewKind Runner SandboxResult SandboxRun Selection Status Task TestOutcome Verdict Workspace"
+    ),
+    "ports": (
+        "Agent Check CheckRequest Clock Environments Fact LandingLock Launch Objects Patches Piece Repository Sandbox Store "
+        "TaskReader Trees"
+    ),
+    "errors": (
+        "CheckError InputError Interrupted LedgerError LocatedError PatchError ReeveError RepositoryError SandboxError "
+        "SettingsError SetupError TaskError"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PINNED)
+def test_the_names_that_others_build_on_are_pinned(name):
+    module = importlib.import_module(f"reeve.{name}")
+    own = {
+        key
+        for key, value in vars(module).items()
+        if getattr(value, "__module__", "") == module.__name__ and key[0] != "_"
+    }
+    public = set(getattr(module, "__all__", own))
+    assert public == set(PINNED[name].split())
+    assert own <= public
