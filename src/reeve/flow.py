@@ -12,9 +12,9 @@ from reeve.durable import steps
 from reeve.durable.locks import only_run
 from reeve.durable.steps import World
 from reeve.errors import InputError, Interrupted, RepositoryError
-from reeve.records import Action, Decision, Task
+from reeve.records import Action, Decision, Patch, Task, Verdict
 
-__all__ = ["run", "settle"]
+__all__ = ["run", "settle", "verify"]
 
 THREADS_PER_WORKER = 3  # a task that waits for its attempt, its verdict or the landing lock needs no processor
 
@@ -48,6 +48,19 @@ def run(world: World, tasks: Sequence[Task], settled: Callable[[Task, Decision],
         with ThreadPoolExecutor(max(1, min(len(todo), world.workers * THREADS_PER_WORKER))) as pool:
             futures = {pool.submit(settle, world, task): task for task in todo}
             _watch(world, futures, settled)
+
+
+def verify(world: World, task: Task, patch: bytes) -> Verdict:
+    """Give the verdict on a patch from anywhere, without running an agent; raises PatchError if it does not apply.
+
+    The verdict is stored under an id made of the patch; the task itself is not begun.
+    """
+    start = steps.start_fresh(world, task)
+    tree = world.objects.apply(start.base.tree, patch)
+    changes = tuple(world.objects.changes(start.base.tree, tree))
+    diff = world.journal.store.put(patch)
+    id_ = f"patch:{start.base.commit[:8]}-{task.digest[:8]}-{diff[:12]}"
+    return steps.patch_verdict(world, task, id_, start, Patch(start.base.tree, tree, changes, diff=diff))
 
 
 def _admit(world: World, tasks: Sequence[Task]) -> None:

@@ -113,6 +113,16 @@ def admit(world: World, task: Task) -> None:
     _base(world, task, past(world, task))
 
 
+def check_agents(world: World, task: Task) -> None:
+    """Raise InputError if the task names an agent that is not there or cannot run here."""
+    for name in task.agents:
+        if name not in world.agents:
+            known = ", ".join(sorted(world.agents))
+            raise InputError(f"no agent is called {name!r}; reeve.toml and the program know: {known}")
+        if reason := world.agents[name].available():
+            raise InputError(f"the agent {name!r} cannot run here: {reason}")
+
+
 def past(world: World, task: Task) -> Past:
     """Read what has happened to the present version of a task."""
     facts = world.journal.store.facts(task=task.id)
@@ -177,6 +187,13 @@ def start(world: World, task: Task) -> Start:
     """Prepare what a round starts from: the base, its environment, and what the checks give on it."""
     now = past(world, task)
     return _start_at(world, task, _base(world, task, now), now.round)
+
+
+def start_fresh(world: World, task: Task) -> Start:
+    """Prepare a start at the task's own base as it is now, without beginning the task."""
+    repo = world.repository_of(task)
+    commit = world.repository.resolve(str(repo), task.base)
+    return _start_at(world, task, world.objects.import_base(repo, commit), 1)
 
 
 def _start_at(world: World, task: Task, base: Base, round_: int) -> Start:
@@ -338,6 +355,11 @@ def examine(world: World, task: Task, id_: str, attempt: str, start: Start, patc
 
     needed = minimise(world.objects.split(start.base.tree, tree), holds)
     return verdict(result, tree, again, sum(piece.lines for piece in needed))
+
+
+def patch_verdict(world: World, task: Task, id_: str, start: Start, patch: Patch) -> Verdict:
+    """Judge a patch that came from elsewhere."""
+    return world.journal.once(Verdict, "verdict", id_, task.id, lambda: examine(world, task, id_, "", start, patch))
 
 
 def _measurable(start: Start) -> bool:

@@ -1,7 +1,7 @@
 """Trees as full copies: the fall-back where the kernel refuses overlays, and for `--sandbox none`."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from reeve.adapters.sandboxes import owner_of_trees
@@ -9,7 +9,7 @@ from reeve.adapters.trees.bases import Bases
 from reeve.adapters.trees.capture import Caps, captured_copy
 from reeve.adapters.trees.folders import copy_over
 from reeve.adapters.trees.objects import GitObjects
-from reeve.adapters.trees.overlay import drop_workspace, new_folders
+from reeve.adapters.trees.overlay import drop_workspace, new_folders, sweep_workspaces
 from reeve.records import Patch, Workspace
 
 __all__ = ["CopyTrees"]
@@ -46,3 +46,7 @@ class CopyTrees:
     def drop(self, workspace: Workspace) -> None:
         """Remove a workspace; removing it twice is no error."""
         drop_workspace(workspace)
+
+    def sweep(self, keep: Collection[str]) -> None:
+        """Remove every workspace but those named: what a maker that died left behind."""
+        sweep_workspaces(self.root, keep)

@@ -1,7 +1,7 @@
 """Trees as overlays: a workspace costs as much as what is changed in it, not as much as the repository."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from reeve.adapters.sandboxes import owner_of_trees
@@ -40,6 +40,13 @@ def drop_workspace(workspace: Workspace) -> None:
         return
 
 
+def sweep_workspaces(root: Path, keep: Collection[str]) -> None:
+    """Remove every workspace but those named; whoever made them has died."""
+    for folder in sorted((root / "attempts").glob("*")):
+        if folder.name not in keep:
+            remove(folder)
+
+
 class OverlayTrees:
     """Port Trees, below the state folder `root`; mounted by the sandbox in its own mount namespace, never by us."""
 
@@ -72,3 +79,7 @@ class OverlayTrees:
     def drop(self, workspace: Workspace) -> None:
         """Remove a workspace; removing it twice is no error."""
         drop_workspace(workspace)
+
+    def sweep(self, keep: Collection[str]) -> None:
+        """Remove every workspace but those named: what a maker that died left behind."""
+        sweep_workspaces(self.root, keep)

@@ -1,0 +1,131 @@
+"""Where a program starts: the one place that chooses adapters."""
+
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reeve.errors import SandboxError
+from reeve.ports import Fact, Sandbox, Trees
+from reeve.records import Task
+from reeve.settings import Settings, to_policy
+
+if TYPE_CHECKING:
+    from reeve.adapters.stores.sqlite import SqliteStore
+    from reeve.adapters.trees.objects import GitObjects
+    from reeve.durable.journal import Journal
+    from reeve.durable.steps import World
+
+__all__ = ["Clock", "ledger_id", "open_store", "open_world", "repository_of"]
+
+
+class Clock:
+    """Port Clock on the system's clocks."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        return time.monotonic()
+
+
+def open_store(settings: Settings, watch: Callable[[Fact], None] | None = None) -> "SqliteStore":
+    """Open the ledger of a project; enough for whoever only reads, and quick."""
+    from reeve.adapters.stores.sqlite import SqliteStore
+
+    state = settings.state
+    state.mkdir(parents=True, exist_ok=True)
+    ignore = state / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("# written by reeve: nothing here belongs into a commit\n*\n")
+    return SqliteStore(state, watch)
+
+
+def open_world(
+    settings: Settings,
+    *,
+    sandbox: str | None = None,
+    workers: int | None = None,
+    watch: Callable[[Fact], None] | None = None,
+    reach: Callable[[str], None] | None = None,
+) -> "World":
+    """Open everything that running, verifying and landing need.
+
+    `sandbox` and `workers` take the place of what reeve.toml says. `reach` is called at every crash point.
+    Raises SandboxError with a remedy if the sandbox cannot run here: without walls only on demand.
+    """
+    from reeve.adapters.agents import agent_kinds, make_agents
+    from reeve.adapters.checks.measure import SandboxedCheck
+    from reeve.adapters.environments.python_env import PythonEnvironments
+    from reeve.adapters.trees.objects import GitObjects
+    from reeve.adapters.trees.repository import GitRepository
+    from reeve.durable.journal import Journal
+    from reeve.durable.steps import World
+
+    store, state, clock = open_store(settings, watch), settings.state, Clock()
+    objects = GitObjects(state / "objects.git")
+    walls = _walls(sandbox or settings.sandbox)
+    trees = _trees(walls, state, objects)
+    places = workers or settings.workers
+    journal = Journal(store, clock, reach) if reach else Journal(store, clock)
+    return World(
+        state=state,
+        ledger=ledger_id(journal),
+        policy=to_policy(settings),
+        journal=journal,
+        objects=objects,
+        repository=GitRepository(
+            lambda tree, known: objects.pack([tree], [known]), (settings.author_name, settings.author_email)
+        ),
+        trees=trees,
+        sandbox=walls,
+        check=SandboxedCheck(walls, trees, objects, store),
+        environments=PythonEnvironments(walls, trees, store, state / "environments"),
+        agents=make_agents(settings.agents, agent_kinds()),
+        repository_of=partial(repository_of, settings),
+        clock=clock,
+        workers=places,
+        slots=threading.Semaphore(places),
+    )
+
+
+def _walls(name: str) -> Sandbox:
+    from reeve.adapters.sandboxes.bubblewrap import BubblewrapSandbox
+    from reeve.adapters.sandboxes.none import NoSandbox
+
+    walls: Sandbox = NoSandbox() if name == "none" else BubblewrapSandbox()
+    if problem := walls.available():
+        raise SandboxError(
+            f"the sandbox cannot run here: {problem}; `reeve doctor` says more, and `--sandbox none` does without walls"
+        )
+    return walls
+
+
+def _trees(walls: Sandbox, state: Path, objects: "GitObjects") -> Trees:
+    """Overlays where the kernel allows them, else copies; without walls nothing can be mounted."""
+    from reeve.adapters.sandboxes.bubblewrap import BubblewrapSandbox
+    from reeve.adapters.trees.copy import CopyTrees
+    from reeve.adapters.trees.overlay import OverlayTrees
+
+    overlays = isinstance(walls, BubblewrapSandbox) and not walls.trial("overlay", state)
+    return OverlayTrees(state, objects) if overlays else CopyTrees(state, objects)
+
+
+def ledger_id(journal: "Journal") -> str:
+    """Return the name of a ledger, given to it on its first use: landed commits carry it."""
+    fact = journal.store.append(Fact("ledger", "id", "", {"id": uuid.uuid4().hex[:12]}, time.time()))
+    return str(fact.body["id"])
+
+
+def repository_of(settings: Settings, task: Task) -> Path:
+    """Return the repository of a task; one that comes as an archive is made on its first use."""
+    from reeve.adapters.trees.archive import archive_repository
+
+    if task.repo.path is not None:
+        return Path(task.repo.path)
+    return archive_repository(task.repo, settings.state / "repos", settings.cache / "archives")
