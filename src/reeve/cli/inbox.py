@@ -17,7 +17,7 @@ def inbox(*, as_json: Json = False) -> None:
     """List what needs a person, most valuable first, each with its reason and the commands to go on."""
     items = needs(task_views(ledger()))
     if as_json:
-        print_json({"items": [encode(item) | {"next": next_steps(item)} for item in items]})
+        print_json({"items": [encode(item) | {"next": item.next} for item in items]})
         return
     console = screen()
     if not items:
@@ -28,19 +28,8 @@ def inbox(*, as_json: Json = False) -> None:
         console.print()
         console.print(safe(f"{place}. ", "bold").append_text(safe(_headline(item), "bold")))
         console.print(safe(f"   {one_line(item.reason)}"))
-        for step in next_steps(item):
+        for step in item.next:
             console.print(safe(f"   {step}", "dim"))
-
-
-def next_steps(item: InboxItem) -> list[str]:
-    """Name the commands that go on from an item, in the order in which a person would type them."""
-    first = item.tasks[0]
-    if item.need is Need.SETUP_FAILED:
-        return [f"reeve log {first}", "reeve run"]
-    if item.attempt is None:
-        return [f"reeve show {first}", f'reeve reject {first} -m "why"']
-    steps = [f"reeve show {item.attempt}", f"reeve diff {item.attempt}"]
-    return [*steps, f"reeve accept {item.attempt}", f'reeve reject {first} -m "why"']
 
 
 def _headline(item: InboxItem) -> str:

@@ -38,6 +38,17 @@ class InboxItem:
     lines: int | None  # of the patch to look at
     human_minutes: float | None  # expected for the tasks by hand; None: not estimated
 
+    @property
+    def next(self) -> tuple[str, ...]:
+        """Name the commands that go on from here, in the order in which a person would type them."""
+        first = self.tasks[0]
+        if self.need is Need.SETUP_FAILED:
+            return (f"reeve log {first}", "reeve run")
+        reject = f'reeve reject {first} -m "why"'
+        if self.attempt is None:
+            return (f"reeve show {first}", reject)
+        return (*(f"reeve {verb} {self.attempt}" for verb in ("show", "diff", "accept")), reject)
+
 
 def inbox(views: Iterable[TaskView]) -> tuple[InboxItem, ...]:
     """List what needs a person, most valuable first."""
