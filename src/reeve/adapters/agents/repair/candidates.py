@@ -8,7 +8,7 @@ import heapq
 from dataclasses import dataclass
 from typing import Iterable, Iterator, Optional
 
-from .expressions import Expressions
+from .expressions import DEEP_COST, Expressions
 from .localise import Spectrum, Suspect, header_lines
 from .mine import Scope, TestFacts
 from .splice import FUNCTIONS, SCOPES, Function, Source, Splice
@@ -81,8 +81,8 @@ class Generator:
             self.scopes[key] = Scope(source, function, types, self.facts)
         return self.scopes[key]
 
-    def of(self, suspect: Suspect) -> Iterator[Candidate]:
-        """Every candidate of one suspicious statement."""
+    def of(self, suspect: Suspect, deep: bool) -> Iterator[Candidate]:
+        """The candidates of one suspicious statement: the near ones, or those with material from elsewhere."""
         source, node = self.sources[suspect.path], suspect.node
         scope = self.scope(source, node)
         lines = set(header_lines(node))
@@ -91,14 +91,12 @@ class Generator:
         expressions, statements = Expressions(source, scope), Statements(source, scope)
 
         def edits() -> Iterator[tuple[float, str, Splice]]:
-            yield from statements.of(node)
+            yield from statements.deep(node) if deep else statements.of(node)
             if isinstance(node, (ast.If, ast.While)):
-                yield from expressions.condition(node.test)
+                yield from expressions.more_conditions(node.test) if deep else expressions.condition(node.test)
             for part in header_nodes(node):
                 if isinstance(part, ast.expr) and part.lineno in lines:
-                    yield from expressions.of(part, part.lineno)
-                elif isinstance(part, ast.Lambda):
-                    continue
+                    yield from expressions.deep(part, part.lineno) if deep else expressions.of(part, part.lineno)
 
         for cost, template, splice in edits():
             splices = (splice,)
@@ -159,9 +157,9 @@ class Order:
         share = int(unit_interval(self.seed, candidate.splices) * self.others) % self.others
         return candidate.key * (1.0 + NOISE * noise) + (0.0 if share == self.attempt - 1 else NOT_OURS)
 
-    def least(self, suspect: Suspect) -> float:
+    def least(self, suspect: Suspect, deep: bool) -> float:
         """A lower bound of the keys of a suspect's candidates."""
-        weight = LEAST_COST * weight_of(suspect)
+        weight = (DEEP_COST if deep else LEAST_COST) * weight_of(suspect)
         return weight if self.greedy else weight * (1.0 - NOISE)
 
 
@@ -175,7 +173,10 @@ class Stream:
 
     def __init__(self, suspects: list[Suspect], generator: Generator, order: Order, first: Iterable[Candidate]) -> None:
         self.generator, self.order = generator, order
-        self.suspects = sorted(suspects, key=lambda one: (order.least(one), one.path, one.node.lineno, one.node.col_offset))
+        self.steps = sorted(
+            ((order.least(one, deep), one.path, one.node.lineno, one.node.col_offset, deep, one) for one in suspects for deep in (False, True)),
+            key=lambda step: step[:5],
+        )
         self.expanded = 0
         self.made = 0
         self.given: list[Candidate] = []
@@ -189,12 +190,12 @@ class Stream:
 
     def __iter__(self) -> Iterator[Candidate]:
         while True:
-            while self.expanded < len(self.suspects):
-                suspect = self.suspects[self.expanded]
-                if self.heap and self.heap[0][0] < self.order.least(suspect):
+            while self.expanded < len(self.steps):
+                least, *_, deep, suspect = self.steps[self.expanded]
+                if self.heap and self.heap[0][0] < least:
                     break
                 self.expanded += 1
-                self._push(self.generator.of(suspect))
+                self._push(self.generator.of(suspect, deep))
             if not self.heap:
                 return
             candidate = heapq.heappop(self.heap)[2]
@@ -202,5 +203,5 @@ class Stream:
             yield candidate
 
     def size(self) -> int:
-        """How many candidates there are; extrapolated from the suspects looked at so far."""
-        return self.made if not self.expanded else self.made * len(self.suspects) // self.expanded
+        """How many candidates there are; extrapolated from the statements looked at so far."""
+        return self.made if not self.expanded else self.made * len(self.steps) // self.expanded

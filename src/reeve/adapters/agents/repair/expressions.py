@@ -13,6 +13,9 @@ from .mine import BUILTINS, LENGTH_KINDS, Scope, closest
 from .splice import Source, Splice
 
 
+DEEP_COST = 2.3
+
+
 class Edit(NamedTuple):
     """One small change: what it costs to believe in, which template made it, and the text it replaces."""
 
@@ -107,6 +110,27 @@ class Expressions:
             yield from special(node, line)
         if not isinstance(node, (ast.Starred, ast.Slice, ast.JoinedStr, ast.FormattedValue)):
             yield from self.anything(node, line)
+
+    def deep(self, node: ast.expr, line: int) -> Iterator[Edit]:
+        """The many edits that bring in expressions from elsewhere; none costs less than DEEP_COST."""
+        if node in self.source.in_fstring or isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del)):
+            return
+        if isinstance(node, ast.IfExp):
+            yield from self.more_conditions(node.test)
+        for generator in getattr(node, "generators", []):
+            for condition in generator.ifs:
+                yield from self.more_conditions(condition)
+        if isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+            yield from self.filters(node, line)
+        if not isinstance(node, (ast.Starred, ast.Slice, ast.JoinedStr, ast.FormattedValue)) and self.free(node):
+            yield from self.material(node, line)
+
+    def free(self, node: ast.expr) -> bool:
+        """Whether any other expression could stand here."""
+        parent = self.source.parents.get(node)
+        if (isinstance(parent, ast.Call) and parent.func is node) or (isinstance(parent, ast.keyword) and parent.arg is None):
+            return False
+        return not (isinstance(parent, ast.Attribute) and isinstance(node, ast.Name) and node.id in ("self", "cls", *self.scope.module))
 
     def put(self, node: ast.AST, cost: float, template: str, new: str, loose: bool = True) -> Iterator[Edit]:
         """One edit, unless it changes nothing."""
@@ -219,8 +243,8 @@ class Expressions:
             if abs(value) < 10:
                 yield from self.put(node, 2.2, "constant", f"{value}.5" if value >= 0 else str(value))
         elif isinstance(value, float):
-            for other in (value + 1, value - 1, -value, value * 2, value / 2, value * 10, value / 10, 0.0, 1.0, 0.5):
-                yield from self.put(node, 2.0, "constant", repr(other))
+            for number in (value + 1, value - 1, -value, value * 2, value / 2, value * 10, value / 10, 0.0, 1.0, 0.5):
+                yield from self.put(node, 2.0, "constant", repr(number))
         elif isinstance(value, str):
             yield from self.text(node, value)
         elif value is None:
@@ -460,6 +484,10 @@ class Expressions:
                 yield from self.put(test, 2.4, "truth for number", text + new)
         yield from self.put(test, 2.2, "always", "True", loose=False)
         yield from self.put(test, 2.2, "never", "False", loose=False)
+
+    def more_conditions(self, test: ast.expr) -> Iterator[Edit]:
+        """A test with another condition joined to it, or in its place."""
+        text = self.source.segment(test)
         left = f"({text})" if isinstance(test, (ast.BoolOp, ast.IfExp, ast.Lambda)) else text
         extra = [(one, 2.6) for one in self.scope.conditions] + [(one, 3.6) for one in self.scope.file_conditions[:80]]
         for number, name in enumerate(self.scope.visible(test.lineno)[:10]):
@@ -497,7 +525,10 @@ class Expressions:
                 text = self.source.text[place:end]
                 if text.startswith("if") and text.count("(") == text.count(")"):
                     yield Edit(1.7, "drop filter", Splice(self.source.path, place, end, ""))
-        last = generators[-1]
+
+    def filters(self, node: ast.expr, line: int) -> Iterator[Edit]:
+        """A comprehension with one more filter."""
+        last: ast.comprehension = node.generators[-1]  # type: ignore[attr-defined]
         bound = [part.id for part in ast.walk(last.target) if isinstance(part, ast.Name)]
         end = self.source.span(last.ifs[-1] if last.ifs else last.iter)[1]
         if self.source.text[end : end + 1] not in ("]", "}", ")"):
@@ -549,9 +580,7 @@ class Expressions:
         """Edits that fit any expression: wraps, plus or minus one, negation, other expressions, names."""
         scope, text, atom = self.scope, self.source.segment(node), self.source.atom(node)
         parent = self.source.parents.get(node)
-        if isinstance(parent, ast.Call) and parent.func is node or isinstance(parent, ast.keyword) and parent.arg is None:
-            return
-        if isinstance(parent, ast.Attribute) and isinstance(node, ast.Name) and node.id in ("self", "cls", *scope.module):
+        if not self.free(node):
             return
         kind = scope.kind(node)
         constant = isinstance(node, ast.Constant)
@@ -570,15 +599,21 @@ class Expressions:
                     yield from self.put(node, (2.1 if kind != "?" else 2.6) + 0.05 * number, "suffix", atom + suffix, loose=False)
         if isinstance(node, (ast.Compare, ast.Call)) and kind in ("bool", "?") and not isinstance(parent, (ast.If, ast.While)):
             yield from self.put(node, 1.7, "negate", f"not {atom}")
+        if not isinstance(node, ast.Name):
+            for number, name in enumerate(scope.visible(line)):
+                cost = 2.0 if kind == scope.types.get(name, "?") != "?" else 2.5
+                yield from self.put(node, cost + 0.02 * number, "name for expression", name, loose=False)
+
+    def material(self, node: ast.expr, line: int) -> Iterator[Edit]:
+        """Other expressions of the function in the place of this one, and joined to it."""
+        scope, text, atom = self.scope, self.source.segment(node), self.source.atom(node)
+        kind, constant = scope.kind(node), isinstance(node, ast.Constant)
         yield from self.arithmetic_with_names(node, kind, atom, text, line)
         for other, other_kind in scope.expressions.items():
             if other != atom:
                 cost = 2.8 if kind == other_kind != "?" else 3.2 if "?" in (kind, other_kind) else 4.2
                 yield from self.put(node, cost, "expression", other, loose=False)
         if not isinstance(node, ast.Name):
-            for number, name in enumerate(scope.visible(line)):
-                cost = 2.0 if kind == scope.types.get(name, "?") != "?" else 2.5
-                yield from self.put(node, cost + 0.02 * number, "name for expression", name, loose=False)
             if not constant:
                 for value in dict.fromkeys([0, 1, *scope.ints]):
                     yield from self.put(node, 3.0, "constant for expression", str(value), loose=False)

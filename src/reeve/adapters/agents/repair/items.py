@@ -138,7 +138,7 @@ def plain_case(item: Any) -> Optional[Callable[[], None]]:
     if case.run is not unittest.TestCase.run or case.debug is not unittest.TestCase.debug:
         return None
     for part in ("setUpClass", "tearDownClass"):
-        if getattr(case, part).__func__ is not getattr(unittest.TestCase, part).__func__:  # type: ignore[attr-defined]
+        if getattr(case, part).__func__ is not getattr(unittest.TestCase, part).__func__:
             return None
     for part in ("setUpModule", "tearDownModule", "setup_module", "teardown_module"):
         if hasattr(item.module, part):

@@ -105,7 +105,10 @@ class Scope:
     def __init__(self, source: Source, function: Optional[Function], types: dict[str, str], facts: TestFacts) -> None:
         self.source, self.function, self.types, self.facts = source, function, types, facts
         self.owner = source.owner(function) if function is not None else None
-        self.module = module_names(source)
+        if "names" not in source.mined:
+            source.mined["names"] = module_names(source)
+            source.mined["conditions"] = dict.fromkeys(self._conditions(source.tree))
+        self.module: dict[str, str] = source.mined["names"]
         self.locals: dict[str, int] = {}
         outer: Optional[Function] = function
         while outer is not None:
@@ -121,10 +124,7 @@ class Scope:
         self.expressions = self._expressions(within)
         self.statements = list(dict.fromkeys(self._simple(within)))
         self.calls = list(dict.fromkeys(self._calls()))
-        if function is not None and function.body:
-            self.file_conditions = [one for one in dict.fromkeys(self._conditions(source.tree)) if self.speakable(one)]
-        else:
-            self.file_conditions = []
+        self.file_conditions = [one for one in source.mined["conditions"] if function is not None and self.speakable(one)]
 
     def _attributes(self) -> dict[str, dict[str, None]]:
         """Attributes seen in the file, by the text of what they are taken from."""

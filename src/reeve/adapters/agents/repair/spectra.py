@@ -77,7 +77,7 @@ class Tracer:
     def stop(self) -> None:
         """Stop collecting."""
         sys.settrace(None)
-        threading.settrace(None)  # type: ignore[arg-type]
+        threading.settrace(None)
 
     def take(self) -> dict[str, list[int]]:
         """The lines since the last call, by file, sorted."""

@@ -12,7 +12,7 @@ import io
 import re
 import tokenize
 from dataclasses import dataclass
-from typing import Iterator, NamedTuple, Optional, Union
+from typing import Any, Iterator, NamedTuple, Optional, Union
 
 Function = Union[ast.FunctionDef, ast.AsyncFunctionDef]
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -76,13 +76,15 @@ class Source:
         self.text = self.encoded.text
         self.newline = "\r\n" if "\r\n" in self.text else "\n"
         # Comments and cookies do not matter to ast.parse(str); line ends do, and it takes all three kinds.
-        self.lines = re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+$", self.text)
+        self.lines: list[str] = re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+$", self.text)
         self.starts = [0]
         for line in self.lines:
             self.starts.append(self.starts[-1] + len(line))
         self.tree = ast.parse(self.text)
         self.parents: dict[ast.AST, ast.AST] = {}
         self.in_fstring: set[ast.AST] = set()
+        self.mined: dict[str, Any] = {}  # what the search has gathered from the whole file, kept with it
+        self._functions: Optional[list[Function]] = None
         self._link(self.tree, False)
 
     def _link(self, node: ast.AST, fstring: bool) -> None:
@@ -165,13 +167,13 @@ class Source:
 
     def functions(self) -> Iterator[Function]:
         """Every function of the file, outer before inner."""
-        for node in ast.walk(self.tree):
-            if isinstance(node, FUNCTIONS):
-                yield node
+        if self._functions is None:
+            self._functions = [node for node in ast.walk(self.tree) if isinstance(node, FUNCTIONS)]
+        yield from self._functions
 
     def indent(self, node: ast.stmt) -> str:
         """The white space before a statement (of its line, where others stand before it)."""
-        line = self.lines[node.lineno - 1]
+        line: str = self.lines[node.lineno - 1]
         return line[: len(line) - len(line.lstrip(" \t"))]
 
     def alone(self, node: ast.stmt) -> bool:

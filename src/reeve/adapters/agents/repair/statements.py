@@ -40,6 +40,11 @@ class Statements:
         if self.source.alone(node):
             yield from self.remove(node)
             yield from self.move(node)
+            yield from self.missing(node)
+
+    def deep(self, node: ast.stmt) -> Iterator[Edit]:
+        """The many edits that bring in conditions and statements; none costs less than DEEP_COST."""
+        if not is_docstring(node) and not isinstance(node, SCOPES) and self.source.alone(node):
             yield from self.guard(node)
             yield from self.insert(node)
 
@@ -244,10 +249,10 @@ class Statements:
 
     def insert(self, node: ast.stmt) -> Iterator[Edit]:
         """Statements of the same function, and small new ones, before or after a statement."""
-        scope, parent = self.scope, self.source.parents.get(node)
-        places = [("after", self.after)]
+        scope = self.scope
+        places = ["after"]
         if self.siblings(node)[0] is node or not isinstance(node, SIMPLE):
-            places.append(("before", self.before))
+            places.append("before")
         terminal = isinstance(node, (ast.Return, ast.Raise, ast.Continue, ast.Break))
         texts: dict[str, float] = {}
         if self.loop(node):
@@ -279,10 +284,6 @@ class Statements:
             texts.setdefault(one, 2.8)
         if "self" in scope.arguments:
             texts.update({f"self.{name}()": 3.4 for name in scope.methods if not name.startswith("__")})
-            if scope.function is not None and scope.function.name == "__init__" and scope.owner is not None and scope.owner.bases:
-                texts["super().__init__()"] = 1.6
-                arguments = ", ".join(scope.arguments[1:])
-                texts[f"super().__init__({arguments})"] = 1.7
             if scope.function is not None:
                 for name in scope.arguments[1:]:
                     texts.setdefault(f"self.{name} = {name}", 2.6)
@@ -291,17 +292,29 @@ class Statements:
         for text, cost in texts.items():
             if any(text.startswith(f"{name}.append(") for name in endless):
                 continue
-            for where, put in places:
+            for where in places:
                 if where == "after" and terminal or text == own and where == "before":
                     continue
                 if text.startswith(("return", "raise", "break", "continue")) and where == "before":
                     continue
-                yield Edit(cost, f"insert {where}", put(node, text))
-        if isinstance(parent, FUNCTIONS) and parent.body[-1] is node and not terminal:
+                splice = self.after(node, text) if where == "after" else self.before(node, text)
+                yield Edit(cost, f"insert {where}", splice)
+
+    def missing(self, node: ast.stmt) -> Iterator[Edit]:
+        """What is left out most: a return at the end, and the call of the base class's initialiser."""
+        scope, parent = self.scope, self.source.parents.get(node)
+        if not isinstance(parent, FUNCTIONS):
+            return
+        if parent.body[-1] is node and not isinstance(node, (ast.Return, ast.Raise)):
+            names = [name for name in scope.visible(node.lineno) if name not in ("self", "cls")]
             for number, name in enumerate(reversed(names[:12])):
                 yield Edit(1.5 + 0.05 * number, "missing return", self.after(node, f"return {name}"))
             for value in ("True", "False", "None", "0", "[]", "''", "self"):
                 yield Edit(2.2, "missing return", self.after(node, f"return {value}"))
+        first = parent.body[1] if is_docstring(parent.body[0]) and len(parent.body) > 1 else parent.body[0]
+        if first is node and parent.name == "__init__" and scope.owner is not None and scope.owner.bases:
+            for number, arguments in enumerate(("", ", ".join(scope.arguments[1:]))):
+                yield Edit(1.6 + 0.1 * number, "missing super", self.before(node, f"super().__init__({arguments})"))
 
     # one method per statement type
 

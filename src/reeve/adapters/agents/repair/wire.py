@@ -87,7 +87,7 @@ def die_with(parent: int) -> None:
     try:
         import ctypes
 
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     except (ImportError, OSError, AttributeError):
         return
     if os.getppid() != parent:
@@ -106,9 +106,9 @@ def cpu_seconds(pid: int) -> float:
 
 def end_group(pid: int) -> None:
     """Kill a process and all of its group; the caller still has to wait for it."""
-    for kill in (lambda: os.killpg(pid, signal.SIGKILL), lambda: os.kill(pid, signal.SIGKILL)):
+    for kill in (os.killpg, os.kill):
         try:
-            kill()
+            kill(pid, signal.SIGKILL)
         except OSError:
             continue
 
