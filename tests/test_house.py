@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "stats": WORDS,
     "registry": BELOW_STAGES,
     **dict.fromkeys(STAGES, BELOW_STAGES),
-    "settings": {*BELOW_STAGES, *STAGES},
+    "settings": {*BELOW_STAGES, *STAGES, "registry"},
     "durable": {*BELOW_STAGES, *STAGES},
     "adapters": {*BELOW_STAGES, *STAGES, "registry"},
     "flow": {*BELOW_STAGES, *STAGES, "durable"},

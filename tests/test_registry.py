@@ -10,7 +10,9 @@ from reeve.adapters.agents.command import CommandAgent
 from reeve.errors import InputError
 from reeve.ports import Agent, Launch
 from reeve.records import AgentSpec
-from reeve.registry import AGENTS, Registry
+from reeve.registry import AGENTS, TASK_READERS, Registry
+from reeve.settings import read_settings, task_defaults
+from reeve.task import read_backlog
 
 
 class Good:
@@ -24,20 +26,20 @@ class Good:
         return Launch(("true",), {}, {})
 
 
-def install(folder: Path, name: str, source: str, entry_point: str) -> None:
+def install(folder: Path, name: str, source: str, entry_point: str, group: str = AGENTS) -> None:
     """Lay out what pip leaves behind after installing a package with one entry point."""
     (folder / f"{name}.py").write_text(source)
     metadata = folder / f"{name}-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text(f"[{AGENTS}]\n{entry_point}\n")
+    (metadata / "entry_points.txt").write_text(f"[{group}]\n{entry_point}\n")
 
 
 @pytest.fixture
 def site(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     yield tmp_path
-    for name in ("shouting_agent", "broken_agent", "wrong_agent"):
+    for name in ("shouting_agent", "broken_agent", "wrong_agent", "ticket_reader"):
         sys.modules.pop(name, None)
 
 
@@ -109,3 +111,23 @@ def test_a_package_cannot_take_the_name_of_a_built_in_kind(site):
     kinds = agent_kinds()
     assert "is there already" in kinds.problems["command"]
     assert isinstance(kinds.make("command", AgentSpec("x", "command", "1", "true")), CommandAgent)
+
+
+READER = """
+from reeve.task import task_from_words
+
+class TicketReader:
+    name = "tickets"
+    def __init__(self, defaults): self.defaults = defaults
+    def reads(self, path): return path.suffix == ".ticket"
+    def read(self, path): return [task_from_words(path.read_text(), [], self.defaults)]
+"""
+
+
+def test_an_installed_package_adds_a_task_reader(site):
+    install(site, "ticket_reader", READER, "tickets = ticket_reader:TicketReader", TASK_READERS)
+    (site / ".git").mkdir()
+    (site / "backlog").mkdir()
+    (site / "backlog" / "one.ticket").write_text("Repair the parser")
+    backlog = read_backlog([site / "backlog"], task_defaults(read_settings(site, {})))
+    assert [task.instruction for task in backlog.tasks] == ["Repair the parser"]

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -11,7 +11,9 @@ from pydantic import AfterValidator, Field, model_validator
 
 from reeve.errors import SettingsError
 from reeve.policy.versioned import versioned
+from reeve.ports import TaskReader
 from reeve.records import AgentSpec, Limits, Policy
+from reeve.registry import TASK_READERS, Registry
 from reeve.task.build import Defaults, top_of_repository
 from reeve.task.forms import Form, LimitsForm, Names, Text, TreePaths, Variables, validated
 from reeve.task.located import Located, Unreadable, decode, parse_toml
@@ -233,8 +235,11 @@ def _cache(environ: Mapping[str, str]) -> Path:
 
 
 def task_defaults(settings: Settings, *, repo_root: Path | None = None) -> Defaults:
-    """Return what a task gets where its file is silent; `repo_root` is a folder of clones for SWE-bench rows."""
-    return Defaults(
+    """Return what a task gets where its file is silent, and the task readers of installed packages.
+
+    `repo_root` is a folder of clones for SWE-bench rows.
+    """
+    defaults = Defaults(
         root=settings.root,
         repo=top_of_repository(settings.root) or settings.root,
         attempts=settings.attempts,
@@ -247,6 +252,8 @@ def task_defaults(settings: Settings, *, repo_root: Path | None = None) -> Defau
         swebench_repos=settings.swebench_repos,
         repo_root=repo_root,
     )
+    readers: Registry[TaskReader] = Registry.load(TASK_READERS, {})
+    return replace(defaults, further=tuple(readers.make(name, defaults) for name in readers.names()))
 
 
 def to_policy(settings: Settings) -> Policy:

@@ -23,13 +23,13 @@ class Backlog:
     skipped: tuple[str, ...] = ()
 
 
-def read_backlog(paths: Sequence[Path], defaults: Defaults, further: Sequence[TaskReader] = ()) -> Backlog:
-    """Read files and folders (sub-folders too, in sorted order) with the built-in readers and `further` ones.
+def read_backlog(paths: Sequence[Path], defaults: Defaults) -> Backlog:
+    """Read files and folders (sub-folders too, in sorted order); readers of installed packages are asked first.
 
     Raises TaskError for the only problem, or InputError with one line per problem: the first of every file, and
     every id that is given twice.
     """
-    known = (*further, *readers(defaults))
+    known = (*defaults.further, *readers(defaults))
     tasks: list[Task] = []
     skipped: list[str] = []
     problems: list[TaskError] = []

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from reeve.errors import TaskError
+from reeve.ports import TaskReader
 from reeve.records import Checks, CommandCheck, HiddenFile, Limits, RepoSource, Runner, Task
 from reeve.task.forms import ChecksForm, TaskForm, nearest
 from reeve.task.located import KeyPath, Located
@@ -37,6 +38,7 @@ class Defaults:
     known_agents: Collection[str] | None = None
     swebench_repos: Mapping[str, str] = field(default_factory=dict)
     repo_root: Path | None = None
+    further: tuple[TaskReader, ...] = field(default=(), repr=False, compare=False)  # that installed packages bring
 
 
 @dataclass(frozen=True, slots=True)
