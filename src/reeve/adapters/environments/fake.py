@@ -41,8 +41,8 @@ def copied_environment(folder: Path, packages: Sequence[str] = WITH_PYTEST) -> E
     (venv / "pyvenv.cfg").write_text(f"home = {Path(python.path).parent}\ninclude-system-site-packages = false\n")
     for package in packages:
         for file in distribution(package).files or ():
-            if ".." not in file.parts and file.suffix != ".pyc":
-                target = site / file
+            if ".." not in file.parts:
+                target = site / file  # compiled files too: an environment is read-only where it is used
                 target.parent.mkdir(parents=True, exist_ok=True)
                 copy2(Path(str(file.locate())), target)
     for each in (folder, *folder.rglob("*")):

@@ -44,6 +44,10 @@ def pip_settings() -> PipSettings:
             env["PIP_" + option.upper().replace("-", "_")] = plain
     words = [word for name, value in env.items() for word in value.split() if name not in ("NO_PROXY", "no_proxy")]
     paths = {re.sub(r"^file://", "", word) for word in words if word.startswith(("file:///", "/"))}
+    for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"):
+        # The pages of an index in a folder link to files beside it.
+        parents = [Path(word.removeprefix("file://")).parent for word in env.get(name, "").split() if "file:///" in word]
+        paths |= {str(parent) for parent in parents if len(parent.parts) > 2}
     return PipSettings(env, {path: path for path in sorted(paths) if Path(path).exists() and path != "/"})
 
 
