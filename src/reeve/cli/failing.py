@@ -24,7 +24,8 @@ def tasks_that_fail(world: World, settings: Settings) -> tuple[Task, ...]:
     if not environment.ok:
         log = world.journal.store.get(environment.log).decode("utf-8", "replace") if environment.log else ""
         raise SetupError(f"setting up {base.repo}: {environment.reason}", log=log)
-    request = CheckRequest(base.tree, base.tree, Checks(), environment, defaults.limits, defaults.env, runs=2)
+    whole = Checks(keep=(".",))
+    request = CheckRequest(base.tree, base.tree, whole, environment, defaults.limits, defaults.env, runs=2)
     measured = world.check.measure(request)
     if measured.problem and not measured.tests:
         raise CheckError(f"measuring the tests of {base.repo} at HEAD: {measured.problem}")

@@ -96,6 +96,10 @@ STARTS = {
 """Files that a command reads without naming them."""
 
 
+INTERPRETERS = r"(?:ba|da|z|k)?sh|python[\d.]*|node|deno|bun|perl|ruby|php|env|time|nice|timeout|exec"
+"""Programs whose first word is again something that is run."""
+
+
 def matches(path: str, glob: str) -> bool:
     """Say whether a path of a tree matches a glob; what matches a folder matches everything below it."""
     return re.fullmatch(_pattern(glob), path, re.DOTALL) is not None
@@ -162,14 +166,20 @@ def _paths_of_diff(diff: str) -> list[str]:
 
 
 def _files_of_command(command: str) -> list[str]:
+    """List the files of the tree that a command runs; those it only reads are what a task may be about."""
+    lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
     try:
-        words = shlex.split(command)
+        words = list(lexer)
     except ValueError:
         words = command.split()
     found: list[str] = []
+    runs = True  # the next word that is no option names what is run
     for word in words:
-        found += STARTS.get(word.rsplit("/", 1)[-1], ())
-        # A word that looks like a file of the tree; naming one that does not exist protects nothing.
-        if re.fullmatch(r"(\./)?[\w.-]+(/[\w.-]+)*\.\w+", word) or re.fullmatch(r"\./[\w./-]+", word):
-            found.append(_literal(word))
+        name = word.rsplit("/", 1)[-1]
+        if set(word) <= set("();<>|&"):
+            runs = True
+        elif runs and not word.startswith("-") and not re.match(r"\w+=", word):
+            found += [*STARTS.get(name, ()), *([] if word.startswith("/") else [_literal(word)])]
+            runs = re.fullmatch(INTERPRETERS, name) is not None
     return found

@@ -102,7 +102,7 @@ def _once(clean: CleanTree, request: CheckRequest) -> _Run:
     """Run the tests and the commands once, each in a workspace of its own."""
     checks, suite = request.checks, Suite(ended=True)
     commands: dict[str, TestOutcome] = {}
-    if request.only or not checks.none:
+    if request.only or checks.keep or not checks.none:
         if checks.runner is Runner.JUNIT and checks.test_command:
             suite = run_junit(clean, checks)
         elif checks.required or checks.keep or request.only:

@@ -25,7 +25,7 @@ from reeve.adapters.sandboxes import owner_of_trees
 from reeve.adapters.trees.folders import remove
 from reeve.errors import RepositoryError, SandboxError
 from reeve.ports import Sandbox, Store, Trees
-from reeve.records import Base, Ending, Environment, Limits, Runner, SandboxResult, SandboxRun, Task, Workspace
+from reeve.records import Base, Checks, Ending, Environment, Limits, Runner, SandboxResult, SandboxRun, Task, Workspace
 
 __all__ = ["SETUP_LIMITS", "PythonEnvironments"]
 
@@ -92,7 +92,7 @@ class PythonEnvironments:
             plan = derive(self._trees.checkout(base.tree), base.tree, task.setup)
         except (RepositoryError, OSError) as error:
             return Environment(f"unread-{base.tree[:16]}", ok=False, reason=f"reading the project's files: {error}")
-        with_pytest = task.checks.runner is Runner.PYTEST
+        with_pytest = _wants_pytest(task.checks)
         if not plan.commands and not with_pytest:
             return Environment("none", ok=True)  # another runner, which the machine has
         python = next((one for one in interpreters() if fits_python(plan.requires_python, one.version)), None)
@@ -241,6 +241,12 @@ def reason_of(log: str, result: SandboxResult) -> str:
     said = errors[0] if errors else lines[-1] if lines else f"status {result.status}"
     hint = next((hint for pattern, hint in HINTS if re.search(pattern, log)), "")
     return f"set-up failed in {at}: {said[:300]}{'; ' + hint if hint else ''}; {AGAIN}"
+
+
+def _wants_pytest(checks: Checks) -> bool:
+    """Commands alone bring what they need; whatever else a task asks for, pytest may be wanted by its agent."""
+    only_commands = bool(checks.commands) and not checks.required and not checks.keep
+    return checks.runner is Runner.PYTEST and not only_commands
 
 
 def _no_python(plan: SetupPlan) -> str:
