@@ -1,14 +1,15 @@
 """What a command opens: the settings of the project it stands in, and its ledger."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
-from reeve.adapters.stores.memory import MemoryStore
 from reeve.cli.start import open_store
-from reeve.ports import Store
+from reeve.errors import LedgerError
+from reeve.ports import Fact, Store
 from reeve.settings import Settings, find_root, read_settings
 
-__all__ = ["ledger", "ledger_of", "project"]
+__all__ = ["Nothing", "ledger", "ledger_of", "project"]
 
 
 def project() -> Settings:
@@ -27,5 +28,31 @@ def ledger() -> Store:
 def ledger_of(settings: Settings) -> Store:
     """Open the ledger of a project, as `ledger`."""
     if not (settings.state / "ledger.db").exists():
-        return MemoryStore()
+        return Nothing()
     return open_store(settings)
+
+
+class Nothing:
+    """The ledger of a project where nothing was run yet: port Store without a single fact."""
+
+    def append(self, fact: Fact) -> Fact:
+        """Forget the fact: there is nothing yet that it could be about."""
+        return fact
+
+    def facts(self, kind: str | None = None, task: str | None = None, after: int = 0) -> Sequence[Fact]:
+        """Return no fact."""
+        del kind, task, after
+        return ()
+
+    def fact(self, kind: str, key: str) -> Fact | None:
+        """Return no fact."""
+        del kind, key
+        return None
+
+    def put(self, content: bytes) -> str:
+        """Refuse."""
+        raise LedgerError(f"storing {len(content)} bytes: there is no ledger here yet")
+
+    def get(self, digest: str) -> bytes:
+        """Refuse."""
+        raise LedgerError(f"reading the artefact {digest}: there is no ledger here yet")

@@ -1,10 +1,11 @@
 """Options and arguments that several commands share."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-__all__ = ["AttemptOrTask", "Id", "Json", "Minutes", "SandboxName", "Why"]
+__all__ = ["AttemptOrTask", "Id", "Json", "Minutes", "SandboxName", "Walls", "Why"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="A task, an attempt (TASK.1) or a verdict.", show_default=False)]
@@ -20,12 +21,20 @@ Minutes = Annotated[
     ),
 ]
 Why = Annotated[str, typer.Option("-m", "--message", metavar="WHY", help="The reason, kept in the ledger.")]
+
+
+class Walls(StrEnum):
+    """The sandboxes one can ask for."""
+
+    BUBBLEWRAP = "bubblewrap"
+    NONE = "none"
+
+
 SandboxName = Annotated[
-    str | None,
+    Walls | None,
     typer.Option(
         "--sandbox",
-        metavar="NAME",
-        help="`bubblewrap`, or `none`: no walls at all, and the report says so.",
+        help="Walls around agents and checks; none: none at all, and the report says so.",
         show_default=False,
     ),
 ]
