@@ -44,7 +44,6 @@ INPUTS = (
     "Cargo.toml",
 )
 COMPILED = (".c", ".cc", ".cpp", ".pyx", ".pxd", ".rs", ".f90", ".i")
-NAMES_ONLY = re.compile(r"(?:python3? -m )?pip3? install((?: +(?!-e|--editable|\.|/)[^\s;&|<>`$()]+)+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ def derive(folder: Path, tree: str, setup: str | None) -> SetupPlan:
     known = {name: content for name, content in found.items() if content is not None}
     parts = [_digest(known), *_layout(folder)]
     if setup is not None:
-        if not all(NAMES_ONLY.fullmatch(line.strip()) for line in re.split(r"&&|;|\n", setup) if line.strip()):
+        if not _names_only(setup):
             parts.append(tree)  # it may read anything of the tree
         return SetupPlan((setup,), _digest({"": "\n".join([setup, *parts]).encode()}), python)
     commands = _derived(folder, project, known)
@@ -94,6 +93,31 @@ def _derived(folder: Path, project: Mapping[str, Any], known: Mapping[str, bytes
     if arguments:
         commands.append(f"python -m pip install {shlex.join(arguments)}")
     return tuple(commands)
+
+
+def _names_only(setup: str) -> bool:
+    """Say whether a command only installs named packages and known requirements files: nothing else of the tree."""
+    for line in re.split(r"&&|\n", setup):
+        try:
+            words = shlex.split(line)
+        except ValueError:
+            return False
+        if words[:2] in (["python", "-m"], ["python3", "-m"]):
+            words = words[2:]
+        if not words:
+            continue
+        if words[0] not in ("pip", "pip3") or words[1:2] != ["install"]:
+            return False
+        if not all(
+            re.fullmatch(r"-r|-q|-U|--upgrade|[\w\[\],.+-]+([<>=!~]=?[\w.*,<>=!~]+)?", word) for word in words[2:]
+        ):
+            return False
+        named = [word for before, word in zip(words[1:], words[2:], strict=False) if before == "-r"]
+        if not set(named) <= set(INPUTS) or any(word.startswith(".") for word in words[2:]):
+            return False
+        if any(word.startswith("-") and word not in ("-r", "-q", "-U", "--upgrade") for word in words[2:]):
+            return False
+    return True
 
 
 def _extras(folder: Path, project: Mapping[str, Any], known: Mapping[str, bytes]) -> set[str]:

@@ -46,7 +46,9 @@ def pip_settings() -> PipSettings:
     paths = {re.sub(r"^file://", "", word) for word in words if word.startswith(("file:///", "/"))}
     for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"):
         # The pages of an index in a folder link to files beside it.
-        parents = [Path(word.removeprefix("file://")).parent for word in env.get(name, "").split() if "file:///" in word]
+        parents = [
+            Path(word.removeprefix("file://")).parent for word in env.get(name, "").split() if "file:///" in word
+        ]
         paths |= {str(parent) for parent in parents if len(parent.parts) > 2}
     return PipSettings(env, {path: path for path in sorted(paths) if Path(path).exists() and path != "/"})
 

@@ -223,7 +223,17 @@ def version_of(folder: Path, base: Base) -> str:
     info = folder / "PKG-INFO"
     if info.is_file() and (found := re.search(r"^Version: (\S+)$", info.read_text(errors="replace"), re.MULTILINE)):
         return found[1]
-    command = ["git", "-c", f"safe.directory={base.repo}", "-C", base.repo, "describe", "--tags", "--abbrev=0", base.commit]
+    command = [
+        "git",
+        "-c",
+        f"safe.directory={base.repo}",
+        "-C",
+        base.repo,
+        "describe",
+        "--tags",
+        "--abbrev=0",
+        base.commit,
+    ]
     env = {"PATH": os.environ.get("PATH", os.defpath), "GIT_CONFIG_GLOBAL": "/dev/null", "LC_ALL": "C"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
     found = re.search(r"\d+(\.\d+)+((a|b|rc|\.post|\.dev)\d+)?$", done.stdout.strip())
