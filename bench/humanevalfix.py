@@ -14,6 +14,7 @@ import gzip
 import json
 import os
 import random
+import shutil
 import statistics
 import subprocess
 import sys
@@ -81,7 +82,7 @@ def write_repository(folder: Path, source: str, entry: str, preamble: str, bodie
     return [f"test_solution.py::test_{number}" for number in range(len(bodies))]
 
 
-def repair(folder: Path, nodes: list[str], seconds: float) -> tuple[dict[str, Any], float]:
+def repair(agent: Path, folder: Path, nodes: list[str], seconds: float) -> tuple[dict[str, Any], float]:
     """Run the agent as in production; its result event and the CPU seconds it took."""
     spec = {
         "instruction": "", "required": nodes, "keep": [], "protected": ["test_*.py"], "seed": 1, "attempt": 0, "attempts": 1,
@@ -95,7 +96,7 @@ def repair(folder: Path, nodes: list[str], seconds: float) -> tuple[dict[str, An
         log = Path(outside) / "events.jsonl"
         with log.open("wb") as stream, (Path(outside) / "errors").open("wb") as errors:
             process = subprocess.Popen(
-                [sys.executable, "-P", "-B", str(AGENT), "--spec", str(path)], cwd=folder, env=environment,
+                [sys.executable, "-P", "-B", str(agent), "--spec", str(path)], cwd=folder, env=environment,
                 stdout=stream, stderr=errors, stdin=subprocess.DEVNULL,
             )  # fmt: skip
             _, _, usage = os.wait4(process.pid, 0)
@@ -206,7 +207,7 @@ def passes(folder: Path, nodes: list[str]) -> bool:
     return done.returncode == 0
 
 
-def one(row: dict[str, Any], setting: str, seconds: float) -> dict[str, Any]:
+def one(agent: Path, row: dict[str, Any], setting: str, seconds: float) -> dict[str, Any]:
     """One task in one setting."""
     entry = row["entry_point"]
     preamble, bodies = split_tests(row["test"], entry)
@@ -222,7 +223,7 @@ def one(row: dict[str, Any], setting: str, seconds: float) -> dict[str, Any]:
         folder = Path(name)
         nodes = write_repository(folder, row["prompt"] + row["buggy_solution"], entry, preamble, bodies)
         started = time.monotonic()
-        result, cpu = repair(folder, nodes, seconds)
+        result, cpu = repair(agent, folder, nodes, seconds)
         wall = time.monotonic() - started
         patched = (folder / "solution.py").read_text(encoding="utf-8")
         plausible = result["outcome"] == "patched"
@@ -276,8 +277,9 @@ def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
     settings = ["all", "half"] if options.setting == "both" else [options.setting]
     work = [(row, setting) for setting in settings for row in every]
     results = []
-    with ThreadPoolExecutor(options.jobs) as pool:
-        for result in pool.map(lambda pair: one(pair[0], pair[1], options.seconds), work):
+    with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(options.jobs) as pool:
+        agent = Path(shutil.copytree(AGENT, Path(name) / "repair"))  # one version from the first task to the last
+        for result in pool.map(lambda pair: one(agent, pair[0], pair[1], options.seconds), work):
             results.append(result)
             mark = "right" if result["right"] else "plausible" if result["plausible"] else result["outcome"]
             print(f"{result['task']:12} {result['setting']:5} {mark:10} {result['tried']:7} tried {result['cpu']:6.1f} CPU s  {result['class']}: {result['text'][:110]}", flush=True)

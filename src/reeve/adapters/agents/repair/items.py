@@ -76,6 +76,12 @@ class Recorder:
 
     def __init__(self) -> None:
         self.outcome = Outcome()
+        self.limit: Optional[CpuLimit] = None
+
+    def pytest_runtest_makereport(self, call: Any) -> None:
+        """Stop the clock once something was raised: describing it must not be interrupted."""
+        if call.excinfo is not None and self.limit is not None:
+            self.limit.stop()
 
     def pytest_exception_interact(self, call: Any) -> None:
         """Called by pytest when an item raised an exception that counts as a failure."""

@@ -58,6 +58,7 @@ class Search:
         self.pairs = 0
         self.stream: Optional[Stream] = None
         self.plausible: list[Plausible] = []
+        self.hanging: set[int] = set()
         self.hung: list[Candidate] = []
         self.anew: list[tuple[float, int, Candidate]] = []  # a heap: key, order of arrival, edit outside live functions
         self.deferred = 0
@@ -135,16 +136,18 @@ class Search:
         others = [item for item in range(len(self.items)) if item not in set(required) and self.items[item] not in known]
         others.sort(key=lambda item: (self.items[item].split("::")[0] not in near, item))
         self._traced(others, seconds)
-        self.failing.sort(key=lambda item: (self.spectrum.cpu.get(item, 0.0), item))
+        self.failing.sort(key=lambda item: (item in self.hanging, self.spectrum.cpu.get(item, 0.0), item))
 
     def _traced(self, order: list[int], seconds: float) -> None:
         assert self.server is not None
         if not order:
             return
-        reply = self.server.ask("trace", seconds * 2 + 90.0, items=order, wall_seconds=seconds, cpu_seconds=max(2.0, seconds / 2))
+        reply = self.server.ask("trace", seconds * 2 + 90.0, items=order, wall_seconds=seconds, cpu_seconds=max(1.0, seconds / 8))
         for result in reply["results"]:
             if result["letter"] in "pftd":
                 self.spectrum.add(result, failed=result["letter"] != "p")
+                if result["letter"] in "td":
+                    self.hanging.add(result["item"])
                 frames = []
                 for filename, line, _ in result.get("frames", []):
                     path = self.tree.relative(filename)
@@ -238,8 +241,8 @@ class Search:
 
     def _limit(self) -> float:
         """CPU seconds one test may take under a candidate."""
-        slowest = max([self.spectrum.cpu.get(item, 0.0) for item in (*self.failing, *self.guarding[:20])], default=0.0)
-        return min(max(10 * slowest, LEAST_LIMIT), max(1.0, 3 * slowest))
+        slowest = max([self.spectrum.cpu.get(item, 0.0) for item in (*self.failing, *self.guarding) if item not in self.hanging], default=0.02)
+        return min(max(4 * slowest, LEAST_LIMIT), max(1.0, 2 * slowest))
 
     def _try_all(self, candidates: Iterator[Candidate], patience: float = 1.0) -> None:
         while not self.enough():
@@ -268,10 +271,10 @@ class Search:
         assert self.server is not None
         limit = self._limit() * more.pop("patience", 1.0)
         canaries = [[self.failing[0], "f"]] + [[item, "p"] for item in self.guarding[:1]]
-        seconds = max(60.0, self.spec.wall_seconds)
         return self.server.ask(
-            "batch", seconds, candidates=[one.splices for one in batch], items=items, cpu_seconds=limit, canaries=canaries, **more
-        )
+            "batch", 90.0 + self.remaining(), candidates=[one.splices for one in batch], items=items, cpu_seconds=limit,
+            canaries=canaries, deadline=time.monotonic() + self.remaining(), **more,
+        )  # fmt: skip
 
     def _try(self, batch: list[Candidate], patience: float) -> None:
         before = time.monotonic()
@@ -279,7 +282,7 @@ class Search:
         if reply["dirty"]:
             self.alone += 1
             reply = self._batch(batch, self.failing, patience=patience, alone=True)
-        self.tried += len(batch) - reply["letters"].count("n")
+        self.tried += len(batch) - reply["letters"].count("n") - reply["letters"].count("u")
         seconds = max(1e-3, time.monotonic() - before)
         self.rate = 0.5 * self.rate + 0.5 * len(batch) / seconds
         for candidate, letter in zip(batch, reply["letters"]):

@@ -118,14 +118,16 @@ class Worker:
         import json
 
         tracer = Tracer(self.root, set(self.paths)) if request.get("lines", True) else None
-        limit = CpuLimit()
+        limit, patience = CpuLimit(), request["cpu_seconds"]
         for number, index in enumerate(order):
             if time.monotonic() > deadline:
                 break
             slots.index = number
             following = self.items[order[number + 1]] if number + 1 < len(order) else None
             before = time.process_time()
-            outcome = self._limited(index, following, limit, request["cpu_seconds"], tracer)
+            outcome = self._limited(index, following, limit, patience, tracer)
+            if outcome.letter == "t":  # where one hangs, others will: do not spend the whole budget on them
+                patience = max(0.3, patience / 4)
             used = time.process_time() - before
             record = {
                 "item": index, "letter": outcome.letter, "cpu": used, "exception": outcome.exception,
@@ -141,6 +143,7 @@ class Worker:
         outcome = Outcome()
         outcome.letter = "t"
         try:
+            self.recorder.limit = limit
             limit.start(seconds)
             if tracer is not None:
                 tracer.start()
@@ -158,23 +161,26 @@ class Worker:
     def do_batch(self, request: dict[str, Any]) -> dict[str, Any]:
         """Try candidates one after the other in one fork, forking again after one that hung or died.
 
-        Per candidate a letter (p all items passed, f one failed, t time, d died, x no valid code, n not swappable)
-        and how many items passed. ``full`` runs all items whatever fails, and gives a string of letters per candidate.
+        Per candidate a letter (p all items passed, f one failed, t time, d died, x no valid code, n not swappable,
+        u untried because ``deadline``, a monotonic time, came first) and how many items passed. ``full`` runs all items whatever fails, and gives a string of letters per candidate.
         """
         candidates = [[Splice(*one) for one in splices] for splices in request["candidates"]]
         order, full = request["items"], request.get("full", False)
         width = len(order) if full else 2
         slots = Slots(len(candidates) * width + 1)
-        start, dirty = 0, False
-        while start < len(candidates):
+        start, dirty, deadline = 0, False, request["deadline"]
+        while start < len(candidates) and time.monotonic() < deadline:
             slots.index = start
             stop = len(candidates) if not request.get("alone") else start + 1
             pid = self._fork(lambda: self._batch(candidates, start, stop, request, slots))
             budget = request["cpu_seconds"] * (len(order) + 1) + 0.6
-            watch(pid, lambda: slots.index, budget, WALL_STILL_SECONDS + budget * 4)
+            left = max(0.5, deadline - time.monotonic())
+            watch(pid, lambda: slots.index, budget, min(WALL_STILL_SECONDS + budget * 4, left))
             if slots.index >= stop:
                 dirty = dirty or slots.get(len(candidates) * width, 1) == b"!"
                 start = stop
+            elif slots.get(slots.index * width, 1) == b"u":
+                break
             else:
                 place = slots.index * width
                 if full:
@@ -186,7 +192,7 @@ class Worker:
         slots.close()
         if full:
             return {"rows": [row.replace(b"\0", b"-").decode("latin-1") for row in rows], "dirty": dirty}
-        return {"letters": "".join(chr(row[0] or 100) for row in rows), "passed": [row[1] for row in rows], "dirty": dirty}
+        return {"letters": "".join(chr(row[0] or 117) for row in rows), "passed": [row[1] for row in rows], "dirty": dirty}
 
     def _batch(
         self, candidates: list[list[Splice]], start: int, stop: int, request: dict[str, Any], slots: Slots
@@ -199,6 +205,9 @@ class Worker:
         assert swapper is not None
         for number in range(start, stop):
             slots.index = number
+            if time.monotonic() > request["deadline"]:
+                slots.put(number * width, b"u")
+                return
             try:
                 swapper.install(candidates[number])
             except NotSwappable:
