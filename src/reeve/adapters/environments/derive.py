@@ -43,6 +43,8 @@ INPUTS = (
     "CMakeLists.txt",
     "Cargo.toml",
 )
+QUIET = ("-r", "-q", "-U", "--quiet", "--upgrade", "--no-input")
+NAME = re.compile(r"\w[\w.+-]*(?<!\.whl)(?<!\.gz)(?<!\.zip)(\[[\w,.-]+\])?([<>=!~]=?[\w.*,<>=!~ ]+)?")
 COMPILED = (".c", ".cc", ".cpp", ".pyx", ".pxd", ".rs", ".f90", ".i")
 
 
@@ -97,26 +99,22 @@ def _derived(folder: Path, project: Mapping[str, Any], known: Mapping[str, bytes
 
 def _names_only(setup: str) -> bool:
     """Say whether a command only installs named packages and known requirements files: nothing else of the tree."""
-    for line in re.split(r"&&|\n", setup):
-        try:
-            words = shlex.split(line)
-        except ValueError:
+    return all(_installs_names(line) for line in re.split(r"&&|\n", setup) if line.strip())
+
+
+def _installs_names(line: str) -> bool:
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        return False
+    words = words[2:] if words[:2] in (["python", "-m"], ["python3", "-m"]) else words
+    if words[:2] not in (["pip", "install"], ["pip3", "install"]):
+        return False
+    file_next = False
+    for word in words[2:]:
+        if not (word in INPUTS if file_next else word in QUIET or NAME.fullmatch(word)):
             return False
-        if words[:2] in (["python", "-m"], ["python3", "-m"]):
-            words = words[2:]
-        if not words:
-            continue
-        if words[0] not in ("pip", "pip3") or words[1:2] != ["install"]:
-            return False
-        if not all(
-            re.fullmatch(r"-r|-q|-U|--upgrade|[\w\[\],.+-]+([<>=!~]=?[\w.*,<>=!~]+)?", word) for word in words[2:]
-        ):
-            return False
-        named = [word for before, word in zip(words[1:], words[2:], strict=False) if before == "-r"]
-        if not set(named) <= set(INPUTS) or any(word.startswith(".") for word in words[2:]):
-            return False
-        if any(word.startswith("-") and word not in ("-r", "-q", "-U", "--upgrade") for word in words[2:]):
-            return False
+        file_next = word == "-r"
     return True
 
 
