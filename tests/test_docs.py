@@ -8,7 +8,8 @@ import pytest
 from pydantic import BaseModel
 
 from reeve.records import Limits
-from reeve.settings import SettingsForm, read_settings, settings_table, task_defaults
+from reeve.settings import read_settings, task_defaults
+from reeve.settings_form import SettingsForm, settings_table
 from reeve.task.backlog import read_backlog
 from reeve.task.forms import LimitsForm, TaskForm
 

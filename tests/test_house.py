@@ -23,7 +23,8 @@ MAY_IMPORT = {
     "stats": WORDS,
     "registry": BELOW_STAGES,
     **dict.fromkeys(STAGES, BELOW_STAGES),
-    "settings": {*BELOW_STAGES, *STAGES, "registry"},
+    "settings": {*BELOW_STAGES, *STAGES, "registry", "settings_form"},
+    "settings_form": {*BELOW_STAGES, *STAGES},
     "durable": {*BELOW_STAGES, *STAGES},
     "adapters": {*BELOW_STAGES, *STAGES, "registry"},
     "flow": {*BELOW_STAGES, *STAGES, "durable"},
@@ -40,6 +41,10 @@ def modules() -> list[Path]:
 
 def part_of(path: Path) -> str:
     return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def module_name(path: Path) -> str:
+    return ".".join(("reeve", *path.relative_to(SOURCE).with_suffix("").parts)).removesuffix(".__init__")
 
 
 def imports_of(path: Path) -> set[str]:
@@ -95,10 +100,7 @@ def test_the_repair_agent_imports_nothing_of_reeve():
 
 
 def test_importing_everything_makes_no_folder_reads_no_environment_and_prints_nothing(tmp_path):
-    names = [
-        ".".join(("reeve", *path.relative_to(SOURCE).with_suffix("").parts)).removesuffix(".__init__")
-        for path in modules()
-    ]
+    names = [module_name(path) for path in modules()]
     program = f"""
 import importlib, os, sys
 before = set(sys.modules)
@@ -129,7 +131,7 @@ def test_public_names_are_sorted_and_there(path):
         if isinstance(node, ast.Assign) and [getattr(target, "id", "") for target in node.targets] == ["__all__"]:
             names = ast.literal_eval(node.value)
             assert sorted(set(names), key=lambda name: (not name.isupper(), not name[0].isupper(), name)) == names
-            module = importlib.import_module(".".join(("reeve", *path.relative_to(SOURCE).with_suffix("").parts)))
+            module = importlib.import_module(module_name(path))
             assert [name for name in names if not hasattr(module, name)] == []
 
 

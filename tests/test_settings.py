@@ -1,6 +1,7 @@
 """reeve.toml: read once, whole, with file and line for every mistake."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,12 @@ from reeve.records import AgentSpec, Limits
 from reeve.settings import (
     find_root,
     read_settings,
-    settings_table,
     starter_backlog,
     starter_toml,
     task_defaults,
     to_policy,
 )
+from reeve.settings_form import settings_table
 from reeve.task.backlog import read_backlog
 
 HOME = {"HOME": "/home/someone"}
@@ -67,6 +68,11 @@ def test_without_a_file_the_defaults_hold(tmp_path):
     assert settings.cache == Path("/var/cache/me/reeve")
     assert settings.agents == {"repair": AgentSpec("repair", "repair", "")}
     assert read_settings(tmp_path, HOME).cache == Path("/home/someone/.cache/reeve")
+
+
+def test_an_empty_file_changes_nothing(tmp_path):
+    plain = read_settings(tmp_path, HOME)
+    assert replace(read(tmp_path, ""), file=None) == plain
 
 
 def test_every_setting_reaches_its_place(tmp_path):

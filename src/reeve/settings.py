@@ -1,30 +1,25 @@
 """reeve.toml: one frozen Settings, read once where the program starts and passed down."""
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-
-from pydantic import AfterValidator, Field, model_validator
+from typing import TYPE_CHECKING
 
 from reeve.errors import SettingsError
 from reeve.policy.versioned import versioned
-from reeve.ports import TaskReader
 from reeve.records import AgentSpec, Limits, Policy
-from reeve.registry import TASK_READERS, Registry
 from reeve.task.build import Defaults, top_of_repository
-from reeve.task.forms import Form, LimitsForm, Names, Text, TreePaths, Variables, validated
 from reeve.task.located import Located, Unreadable, decode, parse_toml
+
+if TYPE_CHECKING:
+    from reeve.settings_form import SettingsForm
 
 __all__ = [
     "FILE_NAME",
-    "Setting",
     "Settings",
     "find_root",
     "read_settings",
-    "settings_table",
     "starter_backlog",
     "starter_toml",
     "task_defaults",
@@ -32,11 +27,12 @@ __all__ = [
 ]
 
 FILE_NAME = "reeve.toml"
+BUILT_IN: Mapping[str, AgentSpec] = {"repair": AgentSpec("repair", "repair", "")}
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that a project decides; ``settings_table()`` says what each means.
+    """Everything that a project decides; docs/settings.md says what each means.
 
     `file` is None if there is no reeve.toml. `cache` is shared between projects; `state` is the project's own.
     """
@@ -64,97 +60,6 @@ class Settings:
     author_email: str = "reeve@localhost"
 
 
-# ---------------------------------------------------------------- the form
-
-
-def _branch(name: str) -> str:
-    if ".." in name or "//" in name or "/." in name or name.endswith(".lock") or ".lock/" in name:
-        raise ValueError(f"git allows no branch of the name {name!r}")
-    return name
-
-
-class AgentForm(Form):
-    """One table ``[agents.NAME]``."""
-
-    kind: Text = Field(description="How it is run: `repair`, `command`, or a kind that a package adds.")
-    command: Text | None = Field(None, description="Shell command that edits the tree; for kind `command`.")
-    version: Text | None = Field(None, description="Exact version; default: a hash of what defines the agent.")
-    options: dict[str, str] = Field({}, description="Further words for the agent, each a string.")
-
-    @model_validator(mode="after")
-    def _command_fits(self) -> Self:
-        if self.kind == "command" and self.command is None:
-            raise ValueError("kind 'command' needs the key 'command'")
-        return self
-
-
-AgentName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-BranchName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*[A-Za-z0-9]$"), AfterValidator(_branch)]
-Person = Annotated[str, Field(pattern=r"^[^<>\x00-\x1f]+$")]
-
-
-class SettingsForm(Form):
-    """reeve.toml as a person writes it; the descriptions are the documentation."""
-
-    workers: Annotated[int, Field(ge=1, le=1024)] | None = Field(
-        None, description="Attempts and verdicts at one time; default: the cores this process may use."
-    )
-    land: Literal["passed"] = Field("passed", description="The rule that decides what lands: what passed its checks.")
-    branch: BranchName = Field("reeve/landed", description="Branch that results land on; never one checked out.")
-    sandbox: Literal["bubblewrap", "none"] = Field(
-        "bubblewrap", description="Walls around agents and checks; `none` runs them bare, and the report says so."
-    )
-    attempts: Annotated[int, Field(ge=1, le=100)] = Field(2, description="Attempts at a task before it is given up.")
-    parallel_attempts: Annotated[int, Field(ge=1, le=100)] = Field(2, description="Attempts at a task in one round.")
-    default_agents: Annotated[Names, Field(min_length=1)] = Field(
-        ["repair"], description="Agents of a task that names none; attempts go round them in turn."
-    )
-    conflicts_before_ask: Annotated[int, Field(ge=1, le=100)] = Field(
-        2, description="Landings of a task that fail on a moved head before a person is asked."
-    )
-    backlog: Text = Field("backlog", description="Folder of tasks that `reeve run` reads when none is named.")
-    state: Text = Field(".reeve", description="Folder of ledger, objects and workspaces, relative to reeve.toml.")
-    protected: TreePaths = Field([], description="Paths or globs in the tree that no patch may change.")
-    setup: Text | None = Field(
-        None, description="Shell command that makes the environment; default: from the project's own files."
-    )
-    author_name: Person = Field("reeve", description="Author of landed commits.")
-    author_email: Person = Field("reeve@localhost", description="Address of that author.")
-    limits: LimitsForm = Field(LimitsForm(), description="Default limits of tasks; keys as in docs/tasks.md.")
-    env: Variables = Field({}, description="Variables for set-up, attempts and checks; each a string.")
-    agents: dict[AgentName, AgentForm] = Field({}, description="Agents by name; `repair` is there without being named.")
-    swebench_repos: dict[Annotated[str, Field(pattern=r"^[^/\s]+/[^/\s]+$")], Text] = Field(
-        {}, description="Local clones for SWE-bench rows: `owner/name` to folder."
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One row of the table of settings."""
-
-    name: str
-    default: str
-    sentence: str
-
-
-def settings_table() -> tuple[Setting, ...]:
-    """Return every setting with its default and what it means; docs/settings.md is made of it."""
-    rows = [_row(name, info) for name, info in SettingsForm.model_fields.items()]
-    rows += [_row(f"agents.NAME.{name}", info) for name, info in AgentForm.model_fields.items()]
-    return tuple(rows)
-
-
-def _row(name: str, info: Any) -> Setting:
-    default = info.default
-    if info.is_required():
-        shown = "needed"
-    elif default is None or default in ({}, LimitsForm()):
-        shown = "none"
-    else:
-        shown = json.dumps(default)
-    return Setting(name, shown, info.description or "")
-
-
 # ---------------------------------------------------------------- reading
 
 
@@ -174,21 +79,34 @@ def read_settings(root: Path, environ: Mapping[str, str]) -> Settings:
     `environ` is the environment of the process; of it only XDG_CACHE_HOME and HOME are used.
     """
     path = root / FILE_NAME
-    form, located = SettingsForm.model_validate({}), Located({})
-    if path.exists():
-        located = _located(path)
-        form = validated(SettingsForm, located, file=FILE_NAME, error=SettingsError)
+    plain = Settings(
+        root=root,
+        file=None,
+        state=root / ".reeve",
+        cache=_cache(environ),
+        workers=len(os.sched_getaffinity(0)),
+        agents=dict(BUILT_IN),
+    )
+    return _from_file(plain, path) if path.exists() else plain
+
+
+def _from_file(plain: Settings, path: Path) -> Settings:
+    # Imported only where there is something to validate: commands that look at a ledger start the sooner.
+    from reeve.settings_form import SettingsForm
+    from reeve.task.forms import validated
+
+    located = _located(path)
+    form = validated(SettingsForm, located, file=FILE_NAME, error=SettingsError)
     agents = _agents(form)
     for index, name in enumerate(form.default_agents):
         if name not in agents:
             message = f"default_agents: no agent is named {name!r}; known are {', '.join(sorted(agents))}"
             raise SettingsError(message, file=FILE_NAME, line=located.line(("default_agents", index)))
-    return Settings(
-        root=root,
-        file=path if path.exists() else None,
-        state=root / Path(form.state).expanduser(),
-        cache=_cache(environ),
-        workers=form.workers or len(os.sched_getaffinity(0)),
+    return replace(
+        plain,
+        file=path,
+        state=plain.root / Path(form.state).expanduser(),
+        workers=form.workers or plain.workers,
         land=form.land,
         branch=form.branch,
         sandbox=form.sandbox,
@@ -217,13 +135,13 @@ def _located(path: Path) -> Located:
         raise SettingsError(f"cannot be read: {error.strerror}", file=FILE_NAME, line=1) from None
 
 
-def _agents(form: SettingsForm) -> dict[str, AgentSpec]:
-    """The named agents, and `repair` unless its name was given to something else. Versions may still be empty."""
+def _agents(form: "SettingsForm") -> dict[str, AgentSpec]:
+    """The named agents beside the built-in one, whose name can be given to another. Versions may still be empty."""
     named = {
         name: AgentSpec(name, each.kind, each.version or "", each.command, dict(each.options))
         for name, each in form.agents.items()
     }
-    return {"repair": AgentSpec("repair", "repair", "")} | named
+    return {**BUILT_IN, **named}
 
 
 def _cache(environ: Mapping[str, str]) -> Path:
@@ -252,6 +170,9 @@ def task_defaults(settings: Settings, *, repo_root: Path | None = None) -> Defau
         swebench_repos=settings.swebench_repos,
         repo_root=repo_root,
     )
+    from reeve.ports import TaskReader
+    from reeve.registry import TASK_READERS, Registry
+
     readers: Registry[TaskReader] = Registry.load(TASK_READERS, {})
     return replace(defaults, further=tuple(readers.make(name, defaults) for name in readers.names()))
 

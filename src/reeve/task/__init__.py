@@ -4,25 +4,21 @@ Reads and validates backlogs (Markdown, JSON lines, SWE-bench rows, the command 
 the attempts of the next round.
 """
 
-from reeve.task.backlog import Backlog, pick, read_backlog
-from reeve.task.build import Defaults, digest_of, top_of_repository
-from reeve.task.plan import History, plan
-from reeve.task.readers import JsonlReader, MarkdownReader, SwebenchReader, readers
-from reeve.task.single import failing_tasks, task_from_words
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "Backlog",
-    "Defaults",
-    "History",
-    "JsonlReader",
-    "MarkdownReader",
-    "SwebenchReader",
-    "digest_of",
-    "failing_tasks",
-    "pick",
-    "plan",
-    "read_backlog",
-    "readers",
-    "task_from_words",
-    "top_of_repository",
-]
+if TYPE_CHECKING:
+    from reeve.task.backlog import Backlog, pick, read_backlog
+    from reeve.task.build import Defaults
+    from reeve.task.single import failing_tasks, task_from_words
+
+__all__ = ["Backlog", "Defaults", "failing_tasks", "pick", "read_backlog", "task_from_words"]
+
+_HOMES = {"Defaults": "build", "failing_tasks": "single", "task_from_words": "single"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name when it is asked for: most commands only look at the ledger and read no task."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'backlog')}"), name)

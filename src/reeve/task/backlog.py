@@ -9,7 +9,7 @@ from reeve.errors import InputError, TaskError
 from reeve.ports import TaskReader
 from reeve.records import Task
 from reeve.task.build import Defaults
-from reeve.task.forms import nearest
+from reeve.task.located import nearest
 from reeve.task.readers import readers, shown_path
 
 __all__ = ["Backlog", "pick", "read_backlog"]

@@ -6,12 +6,15 @@ import stat
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reeve.errors import TaskError
 from reeve.ports import TaskReader
 from reeve.records import Checks, CommandCheck, HiddenFile, Limits, RepoSource, Runner, Task
-from reeve.task.forms import ChecksForm, TaskForm, nearest
-from reeve.task.located import KeyPath, Located
+from reeve.task.located import KeyPath, Located, nearest
+
+if TYPE_CHECKING:  # commands that only look at the ledger start without pydantic
+    from reeve.task.forms import ChecksForm, TaskForm
 
 __all__ = ["Defaults", "Place", "build", "digest_of", "sealed", "top_of_repository"]
 
@@ -64,7 +67,7 @@ def top_of_repository(folder: Path) -> Path | None:
     return None
 
 
-def build(form: TaskForm, identifier: str, instruction: str, place: Place, defaults: Defaults) -> Task:
+def build(form: "TaskForm", identifier: str, instruction: str, place: Place, defaults: Defaults) -> Task:
     """Make the record of one task; raises TaskError for a file or folder that is not there."""
     task = Task(
         id=identifier,
@@ -104,7 +107,7 @@ def digest_of(task: Task, root: Path) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _repo(form: TaskForm, place: Place, defaults: Defaults) -> RepoSource:
+def _repo(form: "TaskForm", place: Place, defaults: Defaults) -> RepoSource:
     if form.repo is not None and not isinstance(form.repo, str):
         return RepoSource(archive=form.repo.archive, sha256=form.repo.sha256)
     folder = defaults.repo if form.repo is None else (place.folder / Path(form.repo).expanduser()).resolve()
@@ -115,7 +118,7 @@ def _repo(form: TaskForm, place: Place, defaults: Defaults) -> RepoSource:
     return RepoSource(path=str(folder))
 
 
-def _agents(form: TaskForm, place: Place, defaults: Defaults) -> tuple[str, ...]:
+def _agents(form: "TaskForm", place: Place, defaults: Defaults) -> tuple[str, ...]:
     names = tuple(form.agents or defaults.agents)
     known = defaults.known_agents
     for index, name in enumerate(names):
@@ -125,7 +128,7 @@ def _agents(form: TaskForm, place: Place, defaults: Defaults) -> tuple[str, ...]
     return names
 
 
-def _checks(form: ChecksForm, place: Place) -> Checks:
+def _checks(form: "ChecksForm", place: Place) -> Checks:
     runner = Runner(form.runner)
     for key in ("test_command", "report"):
         if runner is Runner.JUNIT and getattr(form, key) is None:

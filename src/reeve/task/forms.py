@@ -1,6 +1,5 @@
 """What a person may write: the models at the border, and errors that name key, file and line."""
 
-import difflib
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
@@ -11,17 +10,11 @@ from pydantic_core import ErrorDetails
 
 from reeve.errors import LocatedError
 from reeve.records import ID, Limits
-from reeve.task.located import KeyPath, Located
+from reeve.task.located import KeyPath, Located, nearest
 
-__all__ = ["Form", "LimitsForm", "Names", "RowForm", "SwebenchForm", "TaskForm", "nearest", "validated"]
+__all__ = ["Form", "LimitsForm", "Names", "RowForm", "SwebenchForm", "TaskForm", "validated"]
 
 Model = TypeVar("Model", bound=BaseModel)
-
-
-def nearest(word: str, known: list[str]) -> str:
-    """Say ``; did you mean 'x'?`` for a word close to a known one, else an empty string."""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 # ---------------------------------------------------------------- kinds of values
@@ -99,7 +92,7 @@ Count = Annotated[int, Field(gt=0, le=10**9)]
 class Form(BaseModel):
     """Something a person writes: no coercion, no unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 class ArchiveForm(Form):
@@ -196,7 +189,7 @@ class RowForm(TaskForm):
 class SwebenchForm(BaseModel):
     """One SWE-bench instance; keys that do not bear on the work (the reference patch, hints) are passed over."""
 
-    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True, defer_build=True)
 
     instance_id: Text
     repo: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$")]

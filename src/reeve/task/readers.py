@@ -11,7 +11,8 @@ from reeve.ports import TaskReader
 from reeve.records import Checks, RepoSource, Task
 from reeve.task.build import Defaults, Place, build, sealed
 from reeve.task.forms import RowForm, SwebenchForm, TaskForm, validated
-from reeve.task.located import Located, Unreadable, decode, parse_json_line, parse_yaml
+from reeve.task.located import Located, Unreadable, decode, parse_json_line
+from reeve.task.yaml_text import parse_yaml
 
 __all__ = ["JsonlReader", "MarkdownReader", "SwebenchReader", "make_id", "readers", "shown_path"]
 
