@@ -97,7 +97,9 @@ def run_suite(python: Path, tree: build.Files, task: dict, hidden: list[dict]) -
         (folder / "tree").mkdir()
         write_tree(tree, folder / "tree")
         for check in hidden:
-            (folder / "tree" / check["path"]).write_bytes((build.HERE / "backlog" / check["file"]).read_bytes())
+            path = folder / "tree" / check["path"]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes((build.HERE / "backlog" / check["file"]).read_bytes())
         (folder / "recorder.py").write_text(RECORDER, encoding="utf-8")
         environment = {**os.environ, **task.get("env", {}), "OUTCOMES": str(folder / "outcomes.json")}
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [environment.get("PYTHONPATH"), str(folder)]))
@@ -142,7 +144,7 @@ def check_package(package: build.Package, tasks: list[dict], base: str) -> list[
             f"{package.name}: {len(outcomes)} tests in {seconds:.1f} s, {len(at_base)} fail at main",
             flush=True,
         )
-        required = [test for task in tasks for test in task["checks"]["required"]]
+        required = [test for task in tasks for test in visible(task)]
         if len(required) != len(set(required)):
             wrong.append(f"{package.name}: a test is required by two tasks")
         for unexplained in sorted(at_base - set(required)):
@@ -154,11 +156,19 @@ def check_package(package: build.Package, tasks: list[dict], base: str) -> list[
     return wrong
 
 
+def visible(task: dict) -> set[str]:
+    """The required tests that stand in the tree, not in a hidden file."""
+    hidden = {check["path"] for check in task["checks"].get("hidden", [])}
+    return {test for test in task["checks"]["required"] if test.partition("::")[0] not in hidden}
+
+
 def check_task(task: dict, corpus: Corpus, python: Path, at_base: set[str]) -> list[str]:
-    required, hidden = set(task["checks"]["required"]), task["checks"].get("hidden", [])
+    required, hidden = visible(task), task["checks"].get("hidden", [])
     wrong = [f"{task['id']}: required test passes at main already: {test}" for test in required - at_base]
     outcomes, _ = run_suite(python, corpus.tree({task["id"]}), task, hidden)
-    wrong += [f"{task['id']}: required test not reported: {test}" for test in required - outcomes.keys()]
+    there = {test for test in outcomes if test.partition("::")[0] in {check["path"] for check in hidden}}
+    differ = (set(task["checks"]["required"]) - outcomes.keys()) | (there - set(task["checks"]["required"]))
+    wrong += [f"{task['id']}: required and not reported, or hidden and not required: {test}" for test in differ]
     wrong += [f"{task['id']}: its fix does not turn {test}" for test in failing(outcomes) & required]
     wrong += [f"{task['id']}: its fix breaks {test}" for test in failing(outcomes) - at_base]
     wrong += [f"{task['id']}: its fix also turns {test}" for test in at_base - required - failing(outcomes)]

@@ -1,5 +1,6 @@
 """The demo's input, without the network: its description is whole, and its builder trusts nothing it fetched."""
 
+import ast
 import io
 import subprocess
 import sys
@@ -91,6 +92,16 @@ def test_tasks_of_one_package_share_one_environment():
 def test_hidden_checks_exist_and_are_used():
     named = {hidden["file"] for task in tasks() if "checks" in task for hidden in task["checks"].get("hidden", [])}
     assert named == {f"hidden/{path.name}" for path in (DEMO / "backlog" / "hidden").glob("*.py")}
+
+
+def test_every_hidden_test_is_required_by_its_exact_id():
+    for task in tasks():
+        for hidden in task.get("checks", {}).get("hidden", []):
+            source = ast.parse((DEMO / "backlog" / hidden["file"]).read_text(encoding="utf-8"))
+            names = {
+                node.name for node in source.body if isinstance(node, ast.FunctionDef) and node.name[:5] == "test_"
+            }
+            assert {f"{hidden['path']}::{name}" for name in names} <= set(task["checks"]["required"]), task["id"]
 
 
 def test_every_archive_is_pinned_by_a_whole_hash_and_named_after_its_version():
