@@ -76,7 +76,13 @@ def listing(console: Console, columns: Sequence[Column], rows: Iterable[Sequence
         )
     for row in found:
         table.add_row(*row)
-    console.print(table)
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():  # a file wants no padding at the ends of its lines
+        console.print(safe(line.rstrip()), soft_wrap=True)
 
 
 def _blocks(console: Console, columns: Sequence[Column], rows: Sequence[Sequence[Text]]) -> None:

@@ -1,7 +1,7 @@
 """What a run looks like while it runs: fed by facts, asked for a picture a few times a second."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from reeve.attempt.events import events_of
 from reeve.cli.output import NARROW, safe
 from reeve.ledger.codec import decode
 from reeve.ledger.plain import one_line
+from reeve.ledger.views import TaskView
 from reeve.ports import Fact
 from reeve.records import (
     Action,
@@ -22,6 +23,7 @@ from reeve.records import (
     Landing,
     LandingOutcome,
     Order,
+    Status,
     Task,
     Verdict,
 )
@@ -32,6 +34,10 @@ __all__ = ["Progress", "sentence"]
 TAIL_BYTES = 8_192
 ROWS_SHOWN = 12
 BAR_WIDTH = 30
+UNFINISHED = (Status.QUEUED, Status.WORKING, Status.VERIFYING)
+PHASES = ("at work", "checking", "waiting")
+SAID = {"checking": "its checks run again, elsewhere", "waiting": "for a worker"}
+STYLE = {"at work": "cyan", "checking": "cyan", "waiting": "dim"}
 
 
 @dataclass(slots=True)
@@ -41,7 +47,7 @@ class Work:
     attempt: str
     agent: str
     since: float
-    phase: str  # at work, checking
+    phase: str  # waiting for a worker, at work, checking
 
 
 @dataclass
@@ -76,7 +82,8 @@ class Progress:
                 self._facts += 1
             if fact.kind == "order":
                 order = decode(Order, fact.body)
-                self._work[fact.key] = Work(order.attempt, order.agent.name, self.now(), "at work")
+                self._ended.pop(fact.task, None)
+                self._work[fact.key] = Work(order.attempt, order.agent.name, self.now(), "waiting")
             elif fact.kind == "attempt" and fact.key in self._work:
                 self._work[fact.key].phase, self._work[fact.key].since = "checking", self.now()
             elif fact.kind == "verdict":
@@ -86,6 +93,16 @@ class Progress:
             elif fact.kind == "landing" and decode(Landing, fact.body).outcome is LandingOutcome.LANDED:
                 self._ended[fact.task] = "landed"
 
+    def begin(self, tasks: Sequence[Task], views: Iterable[TaskView]) -> None:
+        """Take in what is to be done, and what of it is done already."""
+        wanted = {task.id: task.digest for task in tasks}
+        self._ended = {
+            view.id: str(view.status)
+            for view in views
+            if wanted.get(view.id) == view.task.digest and view.status not in UNFINISHED
+        }
+        self.tasks = tasks
+
     def settled(self, task: str, action: Action) -> None:
         """Take in that a task has come to its end."""
         with self._lock:
@@ -94,7 +111,9 @@ class Progress:
     def picture(self, console: Console) -> RenderableType:
         """Draw the present moment."""
         with self._lock:
-            rows = sorted(self._work.values(), key=lambda work: (work.phase != "at work", work.since))
+            for work in self._work.values():
+                self._notice_start(work)
+            rows = sorted(self._work.values(), key=lambda work: (PHASES.index(work.phase), work.since))
             ended = dict(self._ended)
         parts: list[RenderableType] = [self._head(ended, console.width)]
         if rows:
@@ -109,6 +128,11 @@ class Progress:
             )
         return Group(*parts)
 
+    def _notice_start(self, work: Work) -> None:
+        """An order is no start: that one shows in the folder which the attempt writes to."""
+        if work.phase == "waiting" and (self.state / "attempts" / work.attempt / "output").exists():
+            work.phase, work.since = "at work", self.now()
+
     def _decided(self, task: str, decision: Decision) -> None:
         words = {Action.ASK: "needs-you", Action.GIVE_UP: "failed"}
         if decision.action in words:
@@ -119,7 +143,7 @@ class Progress:
         filled = BAR_WIDTH * done // of
         line = Text()
         if width >= NARROW:
-            line.append("━" * filled, "green").append("━" * (BAR_WIDTH - filled), "dim").append("  ")
+            line.append("━" * filled, "green").append("┄" * (BAR_WIDTH - filled), "dim").append("  ")
         line.append(f"{done} of {plural(len(self.tasks), 'task')}")
         for status, style in (("landed", "green"), ("needs-you", "yellow"), ("failed", "red")):
             count = sum(value == status for value in ended.values())
@@ -133,8 +157,8 @@ class Progress:
             table.add_column(no_wrap=True, overflow="ellipsis")
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         for work in rows:
-            said = self._last_line(work) if work.phase == "at work" else "its checks run again, elsewhere"
-            cells = [safe(f"  {work.attempt}"), safe(work.agent, "dim"), safe(work.phase, "cyan")]
+            said = self._last_line(work) if work.phase == "at work" else SAID[work.phase]
+            cells = [safe(f"  {work.attempt}"), safe(work.agent, "dim"), safe(work.phase, STYLE[work.phase])]
             clock = safe(duration(self.now() - work.since), "dim")
             table.add_row(*cells, clock, safe(one_line(said, max(width - 20, 20)), "dim"))
         return table
@@ -153,29 +177,27 @@ class Progress:
 
 def sentence(fact: Fact) -> str | None:
     """Say one fact in one line, for a log; None for facts that say nothing to a person."""
-    lines = list(_sentences(fact))
-    return one_line(f"{fact.task}  {lines[0]}") if lines else None
-
-
-def _sentences(fact: Fact) -> Iterator[str]:
     if fact.kind == "order":
         order = decode(Order, fact.body)
-        yield f"attempt {order.attempt} began: {order.agent.name}, round {order.round}, {order.index + 1} of {order.of}"
+        said = f"{order.attempt} begins: {order.agent.name}, round {order.round}, {order.index + 1} of {order.of}"
     elif fact.kind == "attempt":
         attempt = decode(Attempt, fact.body)
         size = "no change" if attempt.patch.empty else plural(attempt.patch.lines, "line")
-        yield f"attempt {attempt.id} ended: {attempt.ending}, {size}, {duration(attempt.wall_seconds)}"
+        said = f"{attempt.id} ended: {attempt.ending}, {size}, {duration(attempt.wall_seconds)}"
     elif fact.kind == "verdict":
         verdict = decode(Verdict, fact.body)
-        yield f"verdict {verdict.id}: {verdict.outcome}: {verdict.reason}"
+        said = f"{verdict.id} {verdict.outcome}: {verdict.reason}"
     elif fact.kind == "decision":
         decision = decode(Decision, fact.body)
-        yield f"decision: {decision.action}: {decision.reason}"
+        said = f"{fact.task} decision: {decision.action}: {decision.reason}"
     elif fact.kind == "landing":
         landing = decode(Landing, fact.body)
         commit = f" as {short_hash(landing.commit)}" if landing.commit else ""
-        yield f"landing of {landing.attempt}: {landing.outcome}{commit}: {landing.reason}"
+        said = f"{landing.attempt} {landing.outcome}{commit}: {landing.reason}"
     elif fact.kind == "environment":
         environment = decode(Environment, fact.body)
         made = "ready" if environment.ok else f"failed: {environment.reason}"
-        yield f"environment {made} ({duration(environment.seconds)})"
+        said = f"{fact.task} environment {made} ({duration(environment.seconds)})"
+    else:
+        return None
+    return one_line(said)

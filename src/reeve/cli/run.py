@@ -111,7 +111,9 @@ def run(
     with _stopping(world.stop, progress), _picture(console, progress, live=live):
         if failing:
             tasks = tasks_that_fail(world, settings)
-        progress.tasks = _overridden(tasks, settings, tuple(agent or ()) or (("command",) if command else ()), attempts)
+        agents = tuple(agent or ()) or (("command",) if command else ())
+        tasks = _overridden(tasks, settings, agents, attempts)
+        progress.begin(tasks, task_views(world.journal.store))
         interrupted = _run(world, progress)
     raise typer.Exit(_report(settings, progress, interrupted, as_json=as_json))
 

@@ -2,7 +2,8 @@
 
 from rich.text import Text
 
-from reeve.cli.opened import ledger
+from reeve.cli.active import run_is_active
+from reeve.cli.opened import ledger_of, project
 from reeve.cli.options import Json
 from reeve.cli.output import STYLES, Column, listing, minutes, print_json, safe, screen
 from reeve.ledger.plain import one_line
@@ -10,6 +11,7 @@ from reeve.ledger.views import Summary, counts, summaries
 from reeve.records import Status
 from reeve.units import plural, short_hash
 
+UNFINISHED = (Status.QUEUED, Status.WORKING, Status.VERIFYING)
 COLUMNS = (
     Column("task"),
     Column("status"),
@@ -22,7 +24,8 @@ COLUMNS = (
 
 def status(*, as_json: Json = False) -> None:
     """Say where every task stands, derived from the ledger at this moment."""
-    rows = summaries(ledger())
+    settings = project()
+    rows = summaries(ledger_of(settings))
     if as_json:
         print_json({"tasks": rows, "counts": counts(rows)})
         return
@@ -33,7 +36,10 @@ def status(*, as_json: Json = False) -> None:
     listing(console, COLUMNS, map(_row, rows))
     console.print()
     console.print(safe(totals(rows)))
-    if any(row.status is Status.NEEDS_YOU for row in rows):
+    statuses = {row.status for row in rows}
+    if statuses & {*UNFINISHED} and not run_is_active(settings.state):
+        console.print(safe("No run is active; `reeve run` goes on from here.", "yellow"))
+    if Status.NEEDS_YOU in statuses:
         console.print(safe("`reeve inbox` says what needs you, most valuable first.", "dim"))
 
 
