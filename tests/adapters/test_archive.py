@@ -115,7 +115,7 @@ def test_a_fetched_archive_is_kept_for_other_projects(shop):
 
 def test_a_damaged_cache_is_fetched_again(shop):
     source = shop.offer(tarball(FILES))
-    kept = shop.folder / "cache" / "archives" / source.sha256
+    kept = shop.folder / "cache" / source.sha256
     kept.parent.mkdir(parents=True)
     kept.write_bytes(b"half")
     assert shop.repository(source).is_dir()

@@ -49,7 +49,7 @@ class Index:
 def archive_repository(source: RepoSource, folder: Path, cache: Path, index: Index | None = None) -> Path:
     """Return the repository of an archive below `folder`, made once: one commit, fixed identity and date.
 
-    The archive is fetched into `cache` unless it is there; only what has the SHA-256 of `source` is used. Raises
+    The archive is fetched into the folder `cache` unless it is there; only what has the SHA-256 of `source` is used. Raises
     RepositoryError if it cannot be fetched, has another hash, or holds what must not be unpacked.
     """
     name, version = (source.archive or "").split("==")
@@ -94,7 +94,7 @@ def _commit(folder: Path, files: Mapping[str, tuple[bytes, bool]], message: str)
 
 
 def _cached(name: str, version: str, sha256: str, cache: Path, index: Index | None) -> Path:
-    kept = cache / "archives" / sha256
+    kept = cache / sha256
     if kept.is_file() and hashlib.sha256(kept.read_bytes()).hexdigest() == sha256:
         return kept
     content = _fetch(name, version, sha256, index or configured_index())
