@@ -86,7 +86,7 @@ def repair(agent: Path, folder: Path, nodes: list[str], seconds: float) -> tuple
     """Run the agent as in production; its result event and the CPU seconds it took."""
     spec = {
         "instruction": "", "required": nodes, "keep": [], "protected": ["test_*.py"], "seed": 1, "attempt": 0, "attempts": 1,
-        "wall_seconds": seconds, "memory_bytes": 1 << 30, "python_path": ["."], "pytest_args": [], "broken_at_base": [],
+        "wall_seconds": seconds * 5, "cpu_seconds": seconds, "memory_bytes": 1 << 30, "python_path": ["."], "pytest_args": [], "broken_at_base": [],
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as outside:
         path = Path(outside) / "spec.json"
@@ -260,7 +260,7 @@ def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--limit", type=int, default=24, help="how many tasks, spread over the set (0: all 164)")
     parser.add_argument("--tasks", default="", help="numbers of tasks, comma separated, instead of a spread")
-    parser.add_argument("--seconds", type=float, default=20.0, help="wall seconds for each task")
+    parser.add_argument("--seconds", type=float, default=20.0, help="CPU seconds for each task; wall time is limited to five times that")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--setting", choices=["all", "half", "both"], default="both")
     parser.add_argument("--json", type=Path)

@@ -72,8 +72,11 @@ class Search:
     # the budget
 
     def remaining(self) -> float:
-        """Wall seconds left for searching."""
-        return self.spec.wall_seconds * SEARCH_SHARE - self.events.seconds()
+        """Seconds left for searching: of wall time, or of CPU time where that is limited and nearer its end."""
+        wall = self.spec.wall_seconds * SEARCH_SHARE - self.events.seconds()
+        if not self.spec.cpu_seconds or self.server is None:
+            return wall
+        return min(wall, self.spec.cpu_seconds * SEARCH_SHARE - time.process_time() - self.server.cpu_seconds())
 
     @property
     def space(self) -> int:
@@ -118,7 +121,7 @@ class Search:
         for number, node in enumerate(self.items):
             self.numbers.setdefault(node, number)
         missing = [node for node in self.spec.required if node not in self.numbers]
-        if len(missing) == len(self.spec.required):
+        if missing and len(missing) == len(self.spec.required):
             detail = found["errors"][0].strip().splitlines()[-1] if found["errors"] else "no such test was found"
             raise Failure(f"the required tests cannot be collected: {missing[0]}: {detail}")
 

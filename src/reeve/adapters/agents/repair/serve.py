@@ -23,7 +23,7 @@ from typing import Any, Optional
 from .edited import serve as serve_edited
 from .items import letter_of
 from .spec import Spec
-from .wire import Gone, Slots, die_with, end_group, receive, send, watch
+from .wire import Gone, Slots, cpu_seconds, die_with, end_group, receive, send, watch
 from .worker import Worker, limit_memory
 
 QUIET = {
@@ -246,6 +246,10 @@ class Server:
         send(self.own, {"op": "anew", "edited": texts, "arguments": arguments, "cpu_seconds": cpu_seconds, "stop": stop})
         letters: dict[str, str] = receive(self.own, 60.0 + cpu_seconds * 8)["letters"]
         return letters
+
+    def cpu_seconds(self) -> float:
+        """CPU seconds of the server's processes so far."""
+        return sum(cpu_seconds(pid, children=True) for pid in (self.pid, self.warm_pid) if pid)
 
     def preload(self, modules: list[str]) -> None:
         """Have third-party modules imported in the zygote."""

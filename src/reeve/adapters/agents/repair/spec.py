@@ -23,7 +23,8 @@ class Spec:
     python_path: tuple[str, ...]
     pytest_args: tuple[str, ...]
     broken_at_base: tuple[str, ...]
-    max_candidates: int = 0  # 0 = no limit in counts
+    max_candidates: int = 0  # optional; 0 = no limit in counts
+    cpu_seconds: float = 0.0  # optional, for all processes of the agent; 0 = no limit in CPU time
 
 
 class BadSpec(ValueError):
@@ -63,6 +64,7 @@ def parse(raw: Any) -> Spec:
         pytest_args=_texts(raw, "pytest_args"),
         broken_at_base=_texts(raw, "broken_at_base"),
         max_candidates=int(_number(raw, "max_candidates", 0)),
+        cpu_seconds=_number(raw, "cpu_seconds", 0.0),
     )
 
 

@@ -94,12 +94,12 @@ def die_with(parent: int) -> None:
         os._exit(1)
 
 
-def cpu_seconds(pid: int) -> float:
-    """CPU seconds a process has used so far, 0.0 where it cannot be read."""
+def cpu_seconds(pid: int, *, children: bool = False) -> float:
+    """CPU seconds a process (and the children it has waited for) has used so far, 0.0 where it cannot be read."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as stream:
             fields = stream.read().rpartition(b")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return sum(int(field) for field in fields[11 : 15 if children else 13]) / os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, IndexError):
         return 0.0
 
