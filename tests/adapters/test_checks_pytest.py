@@ -184,6 +184,23 @@ def test_a_process_that_dies_twice_is_a_problem(here):
     assert "test_c.py::test_2" in found.problem
 
 
+def test_a_test_that_ends_the_session_politely_does_not_hide_the_rest(here):
+    body = "import pytest\ndef test_1(): pytest.exit('enough', returncode=0)\ndef test_2(): pass\n"
+    found = here.measure(here.tree({"test_c.py": body}), CHECKS)
+    assert dict(found.tests) == {"test_c.py::test_1": ERROR, "test_c.py::test_2": PASSED}
+
+
+def test_a_project_may_end_its_process_hard_after_the_last_test(here):
+    files = {"test_c.py": "def test_1(): pass\n", "conftest.py": "import os\ndef pytest_sessionfinish(): os._exit(5)\n"}
+    found = here.measure(here.tree(files), CHECKS)
+    assert (found.problem, dict(found.tests)) == ("", {"test_c.py::test_1": PASSED})
+
+
+def test_a_suite_that_only_lists_its_tests_is_a_problem(here):
+    files = {"test_c.py": "def test_1(): pass\n", "pytest.ini": "[pytest]\naddopts = --co\n"}
+    assert "ended early, with status 0, after 0 of 1 test" in here.measure(here.tree(files), CHECKS).problem
+
+
 def test_a_suite_that_hangs_ends_at_its_limit_and_says_so(here):
     short = with_limits(here, check_seconds=3)
     body = "import time\ndef test_1(): time.sleep(600)\n"
@@ -308,3 +325,14 @@ def test_other_files_in_the_place_of_the_report_do_not_count(here, base):
 def test_a_report_that_makes_no_sense_gives_no_tests(content):
     found = read_report(content)
     assert (found.tests, found.ended) == ({}, False)
+
+
+def test_without_walls_the_same_is_measured(here, tmp_path):
+    from reeve.adapters.checks.measure import SandboxedCheck
+    from reeve.adapters.sandboxes.none import NoSandbox
+    from reeve.adapters.trees.copy import CopyTrees
+
+    files = {"src/lib/__init__.py": "ONE = 1\n", "tests/test_l.py": "from lib import ONE\ndef test_l(): assert ONE\n"}
+    check = SandboxedCheck(NoSandbox(), CopyTrees(tmp_path, here.objects), here.objects, here.store)
+    found = check.measure(here.request(here.tree(files), CHECKS))
+    assert (found.problem, dict(found.tests)) == ("", {"tests/test_l.py::test_l": PASSED})

@@ -11,6 +11,8 @@ from reeve.adapters.environments.fake import FakeEnvironments
 from reeve.adapters.environments.interpreters import interpreters
 from reeve.adapters.environments.layer import take_layer
 from reeve.adapters.environments.python_env import PythonEnvironments, reason_of, version_of
+from reeve.adapters.sandboxes.none import NoSandbox
+from reeve.adapters.trees.copy import CopyTrees
 from reeve.records import Base, Checks, Ending, Limits, RepoSource, Runner, SandboxResult, Task
 
 LIMITS = Limits(wall_seconds=300, disk_mb=512)
@@ -115,6 +117,15 @@ def test_walls_that_cannot_be_put_up_are_told(world, tmp_path):
     environments = PythonEnvironments(broken, world.trees, world.store, tmp_path / "e", LIMITS)
     failed = environments.prepare(task("true"), base(world, {"a.py": "5"}))
     assert (failed.ok, "could not run" in failed.reason) == (False, True)
+
+
+def test_without_walls_an_environment_can_be_made_too(world, tmp_path):
+    trees = CopyTrees(tmp_path / "state", world.objects)
+    environments = PythonEnvironments(NoSandbox(), trees, world.store, tmp_path / "state/environments", LIMITS)
+    made = environments.prepare(task("pip --version > said.txt"), base(world, {"a.py": "6"}))
+    assert made.ok, made.reason
+    assert (Path(made.venv) / "bin/python").exists()
+    assert (Path(made.layer) / "said.txt").read_text().startswith("pip ")
 
 
 def test_a_runner_that_is_not_python_needs_no_environment(world, environments):

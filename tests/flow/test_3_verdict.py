@@ -193,6 +193,12 @@ def test_a_task_without_checks_needs_a_person():
     assert "no checks" in found.reason
 
 
+def test_a_task_without_checks_needs_a_person_also_where_nothing_was_changed():
+    found = verdict(replace(TASK, checks=Checks()), tree="base", base=Measurement("b", "base"), result=None)
+    assert found.outcome is Outcome.UNVERIFIED
+    assert "changed nothing" in found.reason
+
+
 def test_a_failed_environment_makes_nothing_failed():
     found = verdict(result=None, environment=Environment("e", ok=False, reason="no such package"))
     assert found.outcome is Outcome.UNVERIFIED
@@ -221,6 +227,12 @@ def test_a_suite_that_hangs_because_of_the_patch_fails():
     found = verdict(result=Measurement("r", "tree", problem="stopped after 600 s", ending=Ending.TIME_LIMIT))
     assert found.outcome is Outcome.FAILED
     assert "did not end within their limit" in found.reason
+
+
+def test_a_suite_that_needed_most_of_its_limit_anyway_needs_a_person():
+    slow = replace(BASE, wall_seconds=400.0)
+    found = verdict(base=slow, result=Measurement("r", "tree", problem="stopped", ending=Ending.TIME_LIMIT))
+    assert found.outcome is Outcome.UNVERIFIED
 
 
 # ---------------------------------------------------------------- commands, evidence, confidence

@@ -78,6 +78,8 @@ class CleanTree:
         try:
             out = _shared(folder / "out")
             mounts = dict(binds or {})
+            # Without walls there is no /work, where an editable installation says that the tree is.
+            found = {"PYTHONPATH": "/work/src:/work"} if self.sandbox.name == "none" else {}
             if self.environment.venv:
                 mounts["/env"] = self.environment.venv
             result = self.sandbox.run(
@@ -87,7 +89,7 @@ class CleanTree:
                     limits=self.limits,
                     wall_seconds=seconds,
                     stdout=str(folder / "output"),
-                    env={**FIXED_ENV, **self.env, **(env or {})},
+                    env={**FIXED_ENV, **found, **self.env, **(env or {})},
                     binds=mounts,
                     files=dict.fromkeys(remove(workspace)),
                     out=str(out),

@@ -8,21 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from reeve.adapters.checks.clean import CleanTree, regular_file
-from reeve.records import Checks, Ending, TestOutcome
+from reeve.records import Checks, Ending, SandboxResult, TestOutcome
+from reeve.units import plural
 
 __all__ = ["Suite", "read_report", "run_pytest"]
 
 PLUGIN = Path(__file__).parent / "pytest_plugin"
 REPORT_BYTES = 128 << 20
-OPTIONS = (
-    "--rootdir=/work",
-    "-o",
-    "cache_dir=/tmp/pytest-cache",
-    "--continue-on-collection-errors",
-    "--maxfail=0",
-    "--color=no",
-    "--tb=short",
-)
 
 
 @dataclass
@@ -117,7 +109,7 @@ def _session(clean: CleanTree, checks: Checks, wanted: tuple[str, ...], leave_ou
     """Start one pytest process and read its report."""
     name = f"{secrets.token_hex(16)}.jsonl"
     plan = {
-        "arguments": [*OPTIONS, *checks.pytest_args],
+        "arguments": list(checks.pytest_args),
         "paths": list(dict.fromkeys(_file(entry) for entry in wanted)),
         "select": list(wanted) or None,
         "leave_out": list(leave_out),
@@ -136,11 +128,20 @@ def _session(clean: CleanTree, checks: Checks, wanted: tuple[str, ...], leave_ou
             suite = read_report(content)
             suite.log, suite.ending = done.log, done.result.ending
             suite.wall_seconds, suite.cpu_seconds = done.result.wall_seconds, done.result.cpu_seconds
-            if not suite.ended and not suite.problem:
-                suite.problem = _why(suite, done.result.reason, done.result.status)
-            elif suite.ended and suite.ending is Ending.CRASHED:
-                suite.ending = Ending.FINISHED  # a status that is not 0 is how pytest says that tests failed
+            _conclude(suite, done.result)
             return suite
+
+
+def _conclude(suite: Suite, result: SandboxResult) -> None:
+    """Decide whether a session is whole: what it says of its end counts less than that every test is reported."""
+    left = [name for name in suite.collected if name not in suite.tests]
+    by_itself = result.ending in (Ending.FINISHED, Ending.CRASHED)
+    # Some projects end the process hard in their last hook; some leave a thread that never ends.
+    suite.ended = by_itself and not left and (suite.ended or (suite.collected != [] and suite.under_way is None))
+    if suite.ended:
+        suite.ending = Ending.FINISHED  # a status that is not 0 is how pytest says that tests failed
+    elif not suite.problem:
+        suite.problem = _why(suite, left, result)
 
 
 def read_report(content: bytes | None) -> Suite:
@@ -188,15 +189,18 @@ def _take(suite: Suite, event: dict[str, Any]) -> None:
             suite.problem = str(event["text"])
 
 
-def _why(suite: Suite, reason: str, status: int | None) -> str:
-    """Say in one sentence why a session has no end."""
-    how = reason or ("the process ended early" if status is None else f"the process ended early with status {status}")
-    if suite.ending is Ending.FINISHED:
-        how = f"the process ended early with status {status}, without a report of its end"
+def _why(suite: Suite, left: list[str], result: SandboxResult) -> str:
+    """Say in one sentence why a session is not whole."""
+    how = result.reason or "it ended early"
+    if result.ending in (Ending.FINISHED, Ending.CRASHED):
+        how = f"it ended early, with status {result.status}"
     if suite.under_way is not None:
         return f"{how}, while {suite.under_way} was running"
-    if suite.tests and suite.collected:
-        return f"{how}, after {len(suite.tests)} of {len(suite.collected)} tests"
+    if suite.collected and not left:
+        return f"every test was reported, and then the process did not end: {how}"
+    if suite.collected:
+        done = len(suite.collected) - len(left)
+        return f"{how}, after {done} of {plural(len(suite.collected), 'test')}"
     last = next((line.strip() for line in reversed(suite.log.splitlines()) if line.strip()), "")
     said = f"; the last it printed: {last[:300]}" if last else ""
     return f"the tests could not be collected: {how}{said}"

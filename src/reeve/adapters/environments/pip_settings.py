@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import copytree
 
-__all__ = ["PipSettings", "pip_folder", "pip_settings"]
+__all__ = ["PipSettings", "copy_pip", "pip_settings"]
 
 TAKEN = frozenset({
     "index-url", "extra-index-url", "find-links", "no-index", "trusted-host", "cert", "proxy", "default-timeout",
@@ -53,10 +54,13 @@ def pip_settings() -> PipSettings:
     return PipSettings(env, {path: path for path in sorted(paths) if Path(path).exists() and path != "/"})
 
 
-def pip_folder() -> dict[str, str]:
-    """Give the mounts that bring our own pip into a set-up, at /reeve/pip."""
+def copy_pip(into: Path) -> None:
+    """Copy our own pip and nothing else of ours: set-up needs one, and a bare system may have none to give."""
     found = find_spec("pip")
     if found is None or not found.submodule_search_locations:
-        return {}
+        raise OSError("there is no pip beside reeve; install it with the package manager of this system")
     package = Path(next(iter(found.submodule_search_locations)))
-    return {f"/reeve/pip/{entry.name}": str(entry) for entry in (package, *package.parent.glob("pip-*.dist-info"))}
+    for source in (package, *package.parent.glob("pip-*.dist-info")):
+        copytree(source, into / source.name)
+    for path in (into, *into.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)

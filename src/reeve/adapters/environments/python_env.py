@@ -20,7 +20,7 @@ from pathlib import Path
 from reeve.adapters.environments.derive import SetupPlan, derive, fits_python
 from reeve.adapters.environments.interpreters import Interpreter, interpreters
 from reeve.adapters.environments.layer import take_layer
-from reeve.adapters.environments.pip_settings import pip_folder, pip_settings
+from reeve.adapters.environments.pip_settings import copy_pip, pip_settings
 from reeve.adapters.sandboxes import owner_of_trees
 from reeve.adapters.trees.folders import remove
 from reeve.errors import RepositoryError, SandboxError
@@ -34,14 +34,15 @@ RECIPE = 1  # raise it when the same plan would make another environment
 
 SCRIPT = """\
 set -eu
+env=$1; work=$2; pip=$3
 step() {{ printf '\\n[reeve] %s\\n' "$*"; "$@"; }}
-step {python} -m venv --without-pip /env
-site=$(/env/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-echo /reeve/pip > "$site/reeve_setup.pth"
-printf '#!/bin/sh\\nexec /env/bin/python -m pip "$@"\\n' > /env/bin/pip
-chmod 755 /env/bin/pip
-cp /env/bin/pip /env/bin/pip3
-cd /work
+step {python} -m venv --without-pip "$env"
+site=$("$env/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+echo "$pip" > "$site/reeve_setup.pth"
+printf '#!/bin/sh\\nexec python -m pip "$@"\\n' > "$env/bin/pip"
+chmod 755 "$env/bin/pip"
+cp "$env/bin/pip" "$env/bin/pip3"
+cd "$work"
 {commands}
 {last}
 rm -f "$site/reeve_setup.pth"
@@ -66,8 +67,7 @@ HINTS = (
     (r"[Cc]ommand '?(gcc|cc|g\+\+|x86_64-linux-gnu-gcc)'? failed|No such file or directory: '(gcc|cc)'",
      "a package has to be compiled and cannot be: install a compiler, or name another set-up"),
 )  # fmt: skip
-PYTEST = """\
-if ! /env/bin/python -c 'import pytest' 2>/dev/null; then step /env/bin/python -m pip install pytest; fi"""
+PYTEST = "if ! python -c 'import pytest' 2>/dev/null; then step python -m pip install pytest; fi"
 
 
 class PythonEnvironments:
@@ -190,6 +190,7 @@ class _Making:
 
     def run(self, workspace: Workspace, folder: Path, limits: Limits) -> SandboxRun:
         settings = pip_settings()
+        copy_pip(folder / "pip")
         script = folder / "setup.sh"
         commands = "\n".join(f"step /bin/sh -ec {shlex.quote(command)}" for command in self.plan.commands)
         last = PYTEST if self.with_pytest else ""
@@ -206,13 +207,13 @@ class _Making:
             **dict.fromkeys(VERSION_VARIABLES, self.version),
         }
         return SandboxRun(
-            argv=("/bin/sh", "/reeve/setup.sh"),
+            argv=("/bin/sh", "/reeve/setup.sh", "/env", "/work", "/reeve/pip"),
             workspace=workspace,
             limits=limits,
             wall_seconds=limits.wall_seconds,
             stdout=str(folder / "log"),
             env={**env, **settings.env, **self.task.env},
-            binds={"/reeve/setup.sh": str(script), **pip_folder(), **prefix, **settings.binds},
+            binds={"/reeve/setup.sh": str(script), "/reeve/pip": str(folder / "pip"), **prefix, **settings.binds},
             env_writable=str(folder / "venv"),
             network=True,
         )

@@ -11,8 +11,6 @@ from reeve.records import SandboxRun
 
 __all__ = ["NoSandbox"]
 
-_INSIDE = re.compile(r"(?<![\w./-])/(work|env|reeve|out)(?=$|[/:;,\s'\"&|)])")
-
 
 class NoSandbox(Supervised):
     """Port Sandbox without walls: what runs can read and write whatever the person who started reeve can.
@@ -55,10 +53,13 @@ class NoSandbox(Supervised):
 
 
 def _placed(text: str, folders: Mapping[str, str]) -> str:
-    """Replace the names of the layout by the host folders they stand for, the longest first."""
-    for inside in sorted((name for name in folders if name.count("/") > 1 and folders[name]), key=len, reverse=True):
-        text = text.replace(inside, folders[inside])
-    return _INSIDE.sub(lambda found: folders.get(found[0]) or found[0], text)
+    """Replace the names of the layout by the host folders they stand for.
+
+    In one pass, the longest name first: a host folder may itself lie below a /work or /env.
+    """
+    names = sorted((name for name in folders if folders[name]), key=len, reverse=True)
+    inside = re.compile(rf"(?<![\w./-])(?:{'|'.join(map(re.escape, names))})(?=$|[/:;,\s'\"&|)])")
+    return inside.sub(lambda found: folders[found[0]], text)
 
 
 def _processes_of(uid: int) -> int:

@@ -10,7 +10,9 @@ import json
 import os
 import sys
 from importlib import import_module
+from tempfile import gettempdir
 
+ALWAYS = ("--continue-on-collection-errors", "--maxfail=0", "--color=no", "--tb=short")
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -32,8 +34,11 @@ def main() -> int:
     sys.path[:] = [os.getcwd(), *(path for path in sys.path if os.path.abspath(path or ".") != HERE)]
     sys.argv[:] = ["pytest"]
     report = reeve_report.Report(descriptor, plan["select"], plan["leave_out"])
-    arguments = plan["arguments"] + [path for path in plan["paths"] if os.path.exists(path)]
-    if plan["paths"] and len(arguments) == len(plan["arguments"]):
+    cache = os.path.join(gettempdir(), "pytest-cache")
+    fixed = [f"--rootdir={os.getcwd()}", "-o", f"cache_dir={cache}", *ALWAYS]
+    paths = [path for path in plan["paths"] if os.path.exists(path)]
+    arguments = [*plan["arguments"], *fixed, *paths]
+    if plan["paths"] and not paths:
         report.tell("nothing", text=f"none of these exists: {', '.join(plan['paths'][:20])}")
         return 1
     status = pytest.main(arguments + options(), plugins=[report])
