@@ -114,6 +114,8 @@ def test_what_may_be_secret_hides_itself(tmp_path):
         ("[agents.x]\ncommand = 'true'", "1: agents.x: the key 'kind' is missing"),
         ("[agents.x]\nkind = 'fake'\ncolour = 'red'", "3: unknown key 'agents.x.colour'; known are kind, command"),
         ("default_agents = ['sweeper']", "1: default_agents: no agent is named 'sweeper'; known are repair"),
+        ("state = '.'", "1: state: must be a folder of its own"),
+        ("\nstate = '..'", "2: state: must be a folder of its own"),
         ("author_name = 'a <b>'", "1: author_name: must look like"),
         ("workers = 1\nworkers = 2", "2: not valid TOML: "),
         ("workers = ", "1: not valid TOML: "),

@@ -78,6 +78,7 @@ def read_settings(root: Path, environ: Mapping[str, str]) -> Settings:
 
     `environ` is the environment of the process; of it only XDG_CACHE_HOME and HOME are used.
     """
+    root = root.resolve()
     path = root / FILE_NAME
     plain = Settings(
         root=root,
@@ -87,7 +88,7 @@ def read_settings(root: Path, environ: Mapping[str, str]) -> Settings:
         workers=len(os.sched_getaffinity(0)),
         agents=dict(BUILT_IN),
     )
-    return _from_file(plain, path) if path.exists() else plain
+    return _from_file(plain, path) if path.is_file() else plain
 
 
 def _from_file(plain: Settings, path: Path) -> Settings:
@@ -102,10 +103,14 @@ def _from_file(plain: Settings, path: Path) -> Settings:
         if name not in agents:
             message = f"default_agents: no agent is named {name!r}; known are {', '.join(sorted(agents))}"
             raise SettingsError(message, file=FILE_NAME, line=located.line(("default_agents", index)))
+    state = (plain.root / Path(form.state).expanduser()).resolve()
+    if plain.root.is_relative_to(state):
+        message = f"state: must be a folder of its own, not one that holds the project, found {form.state!r}"
+        raise SettingsError(message, file=FILE_NAME, line=located.line(("state",)))
     return replace(
         plain,
         file=path,
-        state=plain.root / Path(form.state).expanduser(),
+        state=state,
         workers=form.workers or plain.workers,
         land=form.land,
         branch=form.branch,

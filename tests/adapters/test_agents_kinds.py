@@ -96,8 +96,10 @@ def test_tests_that_a_patch_brings_are_hidden_too(agents, tmp_path):
     patch = (
         "diff --git a/tests/test_a.py b/tests/test_a.py\n--- a/tests/test_a.py\n+++ b/tests/test_a.py\n@@ -1 +1 @@\n"
         "diff --git a/tests/old name.py b/tests/new name.py\nrename from tests/old name.py\nrename to tests/new name.py\n"
+        'diff --git "a/tests/t\\303\\251st.py" "b/tests/t\\303\\251st.py"\n'
     )
-    required = ("tests/test_a.py::test_one", "tests/new name.py::test_x", "tests/test_b.py::test_two")
+    hidden = ("tests/test_a.py::test_one", "tests/new name.py::test_x", "tests/tést.py::test_y")
+    required = (*hidden, "tests/test_b.py::test_two")
     task = replace(TASK, checks=Checks(required=required, test_patch=patch))
     assert spec_of(agents["repair"], task, tmp_path)["required"] == ["tests/test_b.py::test_two"]
 

@@ -28,9 +28,11 @@ from reeve.records import (
 )
 from reeve.task.backlog import pick, read_backlog
 from reeve.task.build import Defaults, top_of_repository
+from reeve.task.located import Unreadable, parse_json_line, parse_toml
 from reeve.task.plan import FREE_SANDBOX_FAILURES, History, attempts_left, plan
 from reeve.task.readers import make_id
 from reeve.task.single import failing_tasks, task_from_words
+from reeve.task.yaml_text import parse_yaml
 
 
 class Project:
@@ -221,6 +223,7 @@ def test_picking_an_unknown_task_names_the_nearest(project):
         ("checks: {hidden: [{path: x, file: .}]}", "2: checks.hidden[0].file: not a file: '.'"),
         ("checks: {hidden: [{path: ../x, file: x}]}", "2: checks.hidden[0].path: must stay inside the tree and out of .git, found '../x'"),
         ("checks: {hidden: [{path: /x, file: x}]}", "2: checks.hidden[0].path: must be a path relative to the tree, written with '/', found '/x'"),
+        ("checks: {hidden: [{path: ./, file: x}]}", "2: checks.hidden[0].path: must be a file in the tree, found './'"),
         ("protected: [.GIT/config]", "2: protected[0]: must stay inside the tree and out of .git, found '.GIT/config'"),
         ("checks: {runner: junit, report: x.xml}", "2: checks.runner: junit needs the key 'checks.test_command'"),
         ("checks: {report: x.xml}", "2: checks.report: is for 'runner: junit' only"),
@@ -280,6 +283,28 @@ def test_a_yaml_bomb_is_refused_at_once(project, bomb):
     assert project.complaint_about(bomb).startswith("backlog/one.md:")
 
 
+def test_a_file_name_with_a_newline_stays_on_one_line(project):
+    project.write("backlog/a\nb.md", "prose")
+    assert project.complaint().startswith("'backlog/a\\nb.md':1: no front matter")
+
+
+def test_a_hidden_test_is_known_by_its_plain_path(project):
+    project.write("backlog/h.py", "a")
+    task = project.task("checks: {hidden: [{path: ./tests//test_h.py, file: h.py}]}")
+    assert task.checks.hidden[0].path == "tests/test_h.py"
+
+
+@given(
+    st.text(alphabet="ab:-[]{}\n &*!'\"#|>?,.%@`=01\t\\\ufeff\u2028"),
+    st.sampled_from([parse_yaml, parse_toml, lambda text: parse_json_line(text, line=1)]),
+)
+def test_whatever_stands_in_a_file_is_read_or_refused_with_a_line(text, parse):
+    try:
+        parse(text)
+    except Unreadable as error:
+        assert 1 <= error.line <= text.count("\n") + 2  # noqa: PT017 - reading it is as good an answer
+
+
 def test_every_file_reports_its_first_problem(project):
     project.write("backlog/a.md", "---\nattempts: x\ntag: y\n---\nRepair it.\n")
     project.write("backlog/b.md", "prose")
@@ -317,6 +342,8 @@ def test_what_is_not_there_or_not_readable_by_anybody_is_said(project):
 
 def test_a_folder_that_is_no_repository_is_said(tmp_path, project):
     (tmp_path / "plain").mkdir()
+    (project.root / "part").mkdir()
+    assert "is only a folder of the repository" in project.complaint_about("repo: ../part")
     assert project.complaint_about("repo: ../../plain") == "backlog/one.md:2: repo: not a git repository: '../../plain'"
     assert top_of_repository(project.root / "backlog") == project.root
 

@@ -81,9 +81,13 @@ def _below(folder: Path) -> Iterator[Path]:
 
 def _read(path: Path, known: Sequence[TaskReader], defaults: Defaults, *, named: bool) -> Sequence[Task] | None:
     """The tasks of one file; None if no reader is for it, which is a mistake only where a person named the file."""
-    reader = next((each for each in known if each.reads(path)), None)
+    shown = shown_path(path, defaults.root)
+    try:
+        reader = next((each for each in known if each.reads(path)), None)
+    except OSError as error:
+        raise TaskError(f"cannot be read: {error.strerror}", file=shown, line=1) from None
     if reader is None and named:
-        raise TaskError(_no_reader(path, known), file=shown_path(path, defaults.root), line=1)
+        raise TaskError(_no_reader(path, known), file=shown, line=1)
     return reader.read(path) if reader else None
 
 

@@ -113,8 +113,11 @@ def _repo(form: "TaskForm", place: Place, defaults: Defaults) -> RepoSource:
     folder = defaults.repo if form.repo is None else (place.folder / Path(form.repo).expanduser()).resolve()
     if not folder.is_dir():
         raise place.error(("repo",), f"repo: no such folder: {form.repo or str(folder)!r}")
-    if top_of_repository(folder) is None:
+    top = top_of_repository(folder)
+    if top is None:
         raise place.error(("repo",), f"repo: not a git repository: {form.repo or str(folder)!r}")
+    if top != folder:
+        raise place.error(("repo",), f"repo: {form.repo!r} is only a folder of the repository {str(top)!r}; name that")
     return RepoSource(path=str(folder))
 
 

@@ -1,5 +1,6 @@
 """What a person may write: the models at the border, and errors that name key, file and line."""
 
+import posixpath
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
@@ -54,6 +55,13 @@ def _tree_path(value: str) -> str:
     if ".." in parts or any(part.lower() == ".git" for part in parts):
         raise ValueError(f"must stay inside the tree and out of .git, found {value!r}")
     return value
+
+
+def _tree_file(value: str) -> str:
+    path = posixpath.normpath(_tree_path(value))
+    if path == ".":
+        raise ValueError(f"must be a file in the tree, found {value!r}")
+    return path
 
 
 def _variables(value: dict[str, str]) -> dict[str, str]:
@@ -121,7 +129,7 @@ class CommandForm(Form):
 class HiddenForm(Form):
     """A file that is laid over the tree only when it is checked."""
 
-    path: TreePath
+    path: Annotated[Text, AfterValidator(_tree_file)]
     file: Text
 
 

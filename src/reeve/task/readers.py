@@ -29,7 +29,8 @@ def readers(defaults: Defaults) -> tuple[TaskReader, ...]:
 
 def shown_path(path: Path, root: Path) -> str:
     """Spell a path as a person would: from the project's folder where it is inside."""
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+    text = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+    return text if text.isprintable() else repr(text)  # a name with a newline must not make two lines
 
 
 def make_id(text: str) -> str:

@@ -46,6 +46,20 @@ def visible_task(task: Task) -> dict[str, object]:
 
 
 def _patched_paths(patch: str) -> set[str]:
-    found = re.findall(r"^(?:\+\+\+ b/|--- a/|rename to |rename from )(.+?)\r?$", patch, flags=re.MULTILINE)
-    pairs = re.findall(r"^diff --git a/(.+) b/(.+?)\r?$", patch, flags=re.MULTILINE)
-    return {path.split("\t")[0] for path in found} | {path for pair in pairs for path in pair}
+    heads = re.findall(r"^(?:diff --git|\+\+\+|---|rename to|rename from) (.+?)\r?$", patch, flags=re.MULTILINE)
+    found = set()
+    for head in heads:
+        names = [_unquoted(name) for name in re.findall(r'"((?:[^"\\]|\\.)*)"', head)]
+        names += [head.split("\t")[0], *head.split(" b/")]
+        found |= {name.removeprefix(prefix) for name in names for prefix in ("", "a/", "b/")}
+    return found
+
+
+def _unquoted(name: str) -> str:
+    """Undo what git does to names that are not plain ASCII: quotes around them, and octal escapes."""
+    plain = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), name)
+    plain = re.sub(r"\\(.)", lambda escaped: {"n": "\n", "t": "\t"}.get(escaped[1], escaped[1]), plain)
+    try:
+        return plain.encode("latin-1").decode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return plain

@@ -49,8 +49,8 @@ class Index:
 def archive_repository(source: RepoSource, folder: Path, cache: Path, index: Index | None = None) -> Path:
     """Return the repository of an archive below `folder`, made once: one commit, fixed identity and date.
 
-    The archive is fetched into the folder `cache` unless it is there; only what has the SHA-256 of `source` is used. Raises
-    RepositoryError if it cannot be fetched, has another hash, or holds what must not be unpacked.
+    The archive is fetched into the folder `cache` unless it is there; only what has the SHA-256 of `source` is
+    used. Raises RepositoryError if it cannot be fetched, has another hash, or holds what must not be unpacked.
     """
     name, version = (source.archive or "").split("==")
     wanted = source.sha256 or ""
