@@ -43,7 +43,7 @@ def show(wanted: Id, *, as_json: Json = False) -> None:
 
 def _json(view: TaskView, attempt: AttemptView | None) -> object:
     if attempt is not None:
-        return {"kind": "attempt", "task": view.id, "live": attempt.live, **encode(attempt)}
+        return {"kind": "attempt", "id": attempt.id, "task": view.id, "live": attempt.live, **encode(attempt)}
     return {
         "kind": "task",
         "id": view.id,
@@ -91,10 +91,10 @@ def _task(console: Console, view: TaskView) -> None:
         console.print()
         listing(console, ATTEMPT_COLUMNS, [_attempt_row(item) for item in view.attempts])
     chosen = view.chosen or (view.attempts[-1] if view.attempts else None)
-    if chosen and chosen.verdicts:
+    if chosen and chosen.verdict:
         console.print()
-        _head(console, f"verdict on {chosen.id}", chosen.verdicts[-1].outcome)
-        print_verdict(console, chosen.verdicts[-1])
+        _head(console, f"verdict on {chosen.id}", chosen.verdict.outcome)
+        print_verdict(console, chosen.verdict)
     _outcome(console, view)
 
 
@@ -111,7 +111,7 @@ ATTEMPT_COLUMNS = (
 
 
 def _attempt_row(item: AttemptView) -> list[Text]:
-    attempt, verdict = item.attempt, item.verdicts[-1] if item.verdicts else None
+    attempt, verdict = item.attempt, item.verdict
     outcome = verdict.outcome if verdict else ""
     needed = "" if verdict is None or verdict.needed_lines is None else verdict.needed_lines
     return [
@@ -160,7 +160,7 @@ def _setup(console: Console, view: TaskView) -> None:
 
 def _attempt(console: Console, view: TaskView, item: AttemptView) -> None:
     state = item.attempt.ending if item.attempt else "at work"
-    _head(console, item.id, item.verdicts[-1].outcome if item.verdicts else state, f"task {view.id}: {view.status}")
+    _head(console, item.id, item.verdict.outcome if item.verdict else state, f"task {view.id}: {view.status}")
     order, attempt = item.order, item.attempt
     rows = [
         ("agent", f"{order.agent.name} {order.agent.version}"),
