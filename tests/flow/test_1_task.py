@@ -237,6 +237,7 @@ def test_picking_an_unknown_task_names_the_nearest(project):
         ("tags: \x01", "2: not valid YAML: the character '\\x01'"),
         ("id: !!python/object/apply:os.system [true]", "2: not valid YAML: "),
         ("setup: ''", "2: setup: must not be empty"),
+        ("setup: 'a\u2028b'\nattempts: x", "3: attempts: must be a whole number, found 'x'"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_line_with_file_line_and_key(project, front, complaint):

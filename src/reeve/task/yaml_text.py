@@ -1,5 +1,7 @@
 """YAML with the line of every key, read safely and within bounds."""
 
+import bisect
+import re
 from typing import Any
 
 import yaml
@@ -20,27 +22,37 @@ def parse_yaml(text: str, *, first_line: int = 1) -> Located:
     Only plain data is read. Refused, each with its line: duplicate keys, keys that are not strings, tags that
     make objects, and documents whose depth, size or aliases pass the bounds above.
     """
+    places = _Places(text, first_line)
     try:
-        _refuse_excess(text)
+        _refuse_excess(text, places)
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
         problem = " ".join(part for part in (error.context, error.problem) if part)
-        raise Unreadable(f"not valid YAML: {problem}", first_line + (mark.line if mark else 0)) from None
+        raise Unreadable(f"not valid YAML: {problem}", places.line(error.problem_mark or error.context_mark)) from None
     except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position)
-        raise Unreadable(f"not valid YAML: the character {chr(error.character)!r}", first_line + line) from None
-    except Unreadable as error:
-        raise Unreadable(error.message, first_line + error.line - 1) from None
+        line = first_line + text.count("\n", 0, error.position)
+        raise Unreadable(f"not valid YAML: the character {chr(error.character)!r}", line) from None
     if root is None:
         return Located({}, {}, first_line)
     if not isinstance(root, yaml.MappingNode):
-        raise Unreadable("must be a mapping of keys to values", first_line + root.start_mark.line)
-    builder = _Builder(first_line)
+        raise Unreadable("must be a mapping of keys to values", places.line(root.start_mark))
+    builder = _Builder(places)
     return Located(builder.build(root, ()), builder.lines, first_line)
 
 
-def _refuse_excess(text: str) -> None:
+class _Places:
+    """Lines as an editor counts them: YAML takes U+2028 and others for ends of lines too."""
+
+    def __init__(self, text: str, first_line: int) -> None:
+        self.first_line = first_line
+        self.ends = [found.start() for found in re.finditer("\n", text)]
+
+    def line(self, mark: Any) -> int:
+        """The line of a mark of the reader; the first one where there is no mark."""
+        return self.first_line + (bisect.bisect_left(self.ends, mark.index) if mark else 0)
+
+
+def _refuse_excess(text: str, places: _Places) -> None:
     # The event stream is walked without recursion, so nesting cannot exhaust the stack before it is refused.
     depth = aliases = 0
     for count, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
@@ -50,7 +62,7 @@ def _refuse_excess(text: str) -> None:
             depth -= 1
         elif isinstance(event, yaml.AliasEvent):
             aliases += 1
-        line = event.start_mark.line + 1 if event.start_mark else 1
+        line = places.line(event.start_mark)
         if depth > MAX_DEPTH:
             raise Unreadable(f"nested deeper than {MAX_DEPTH} levels", line)
         if count > MAX_NODES:
@@ -62,14 +74,14 @@ def _refuse_excess(text: str) -> None:
 class _Builder:
     """Builds plain data from composed nodes and notes the line of every key and item."""
 
-    def __init__(self, first_line: int) -> None:
-        self.first_line = first_line
+    def __init__(self, places: _Places) -> None:
+        self.places = places
         self.lines: dict[KeyPath, int] = {}
         self.built = 0
         self.scalars = yaml.constructor.SafeConstructor()
 
     def build(self, node: yaml.Node, path: KeyPath) -> Any:
-        line = self.first_line + node.start_mark.line
+        line = self.places.line(node.start_mark)
         self.built += 1
         # Aliases share nodes: what is counted is the data they stand for, which can be far more than was written.
         if self.built > MAX_NODES or len(path) > MAX_DEPTH:
@@ -90,7 +102,7 @@ class _Builder:
     def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            line = self.first_line + key_node.start_mark.line
+            line = self.places.line(key_node.start_mark)
             key = self.build(key_node, path) if isinstance(key_node, yaml.ScalarNode) else None
             if not isinstance(key, str):
                 raise Unreadable(f"a key must be a string, found {key_node.value!r}"[:200], line)
@@ -101,5 +113,5 @@ class _Builder:
         return found
 
     def _item(self, node: yaml.Node, path: KeyPath) -> Any:
-        self.lines[path] = self.first_line + node.start_mark.line
+        self.lines[path] = self.places.line(node.start_mark)
         return self.build(node, path)
