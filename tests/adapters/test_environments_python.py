@@ -188,6 +188,11 @@ def test_a_set_up_is_derived_from_the_files_of_the_project(tmp_path, files, argu
     assert plan_of(tmp_path, files).commands == expected
 
 
+def test_pytest_is_resolved_together_with_the_project(tmp_path):
+    (tmp_path / "pyproject.toml").write_text(PROJECT)
+    assert derive(tmp_path, "t", None, with_pytest=True).commands == ("python -m pip install -e . pytest",)
+
+
 def test_a_plan_depends_on_what_it_reads_and_on_nothing_else(tmp_path):
     first = plan_of(tmp_path, {"pyproject.toml": PROJECT, "src/x/a.py": "1"}).inputs
     assert plan_of(tmp_path, {"pyproject.toml": PROJECT, "src/x/a.py": "2"}, tree="u").inputs == first

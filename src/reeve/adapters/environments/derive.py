@@ -60,11 +60,12 @@ class SetupPlan:
     requires_python: str = ""
 
 
-def derive(folder: Path, tree: str, setup: str | None) -> SetupPlan:
+def derive(folder: Path, tree: str, setup: str | None, *, with_pytest: bool = False) -> SetupPlan:
     """Plan the set-up of the project in a folder; `setup` is the owner's own command and replaces what is derived.
 
     Derived, in this order: the requirements files (a lock file before `requirements.txt`), then the project itself,
-    editable, with its test extra and its test dependency group; else nothing. pytest is added by who runs this.
+    editable, with its test extra and its test dependency group; else nothing. `with_pytest` has pytest resolved
+    together with these.
     """
     project = _toml(folder / "pyproject.toml")
     python = str(project.get("project", {}).get("requires-python", "")) or _cfg(folder, "options", "python_requires")
@@ -75,13 +76,15 @@ def derive(folder: Path, tree: str, setup: str | None) -> SetupPlan:
         if not _names_only(setup):
             parts.append(tree)  # it may read anything of the tree
         return SetupPlan((setup,), _digest({"": "\n".join([setup, *parts]).encode()}), python)
-    commands = _derived(folder, project, known)
+    commands = _derived(folder, project, known, with_pytest=with_pytest)
     if _compiles(folder):
         parts.append(tree)
     return SetupPlan(commands, _digest({"": "\n".join([*commands, *parts]).encode()}), python)
 
 
-def _derived(folder: Path, project: Mapping[str, Any], known: Mapping[str, bytes]) -> tuple[str, ...]:
+def _derived(
+    folder: Path, project: Mapping[str, Any], known: Mapping[str, bytes], *, with_pytest: bool
+) -> tuple[str, ...]:
     arguments: list[str] = []
     for name in [*(lock for lock in LOCKS if lock in known)][:1] + [name for name in FURTHER if name in known]:
         arguments += ["-r", name]
@@ -92,6 +95,8 @@ def _derived(folder: Path, project: Mapping[str, Any], known: Mapping[str, bytes
         extra = _first(_extras(folder, project, known))
         arguments += ["-e", f".[{extra}]" if extra else "."]
     arguments += _group(project)
+    if with_pytest and "pytest" not in arguments:
+        arguments.append("pytest")
     if arguments:
         commands.append(f"python -m pip install {shlex.join(arguments)}")
     return tuple(commands)

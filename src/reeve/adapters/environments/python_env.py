@@ -88,11 +88,11 @@ class PythonEnvironments:
 
     def prepare(self, task: Task, base: Base) -> Environment:
         """Return the environment of a base, made once; a failed set-up is returned, and not tried again by us."""
+        with_pytest = _wants_pytest(task.checks)
         try:
-            plan = derive(self._trees.checkout(base.tree), base.tree, task.setup)
+            plan = derive(self._trees.checkout(base.tree), base.tree, task.setup, with_pytest=with_pytest)
         except (RepositoryError, OSError) as error:
             return Environment(f"unread-{base.tree[:16]}", ok=False, reason=f"reading the project's files: {error}")
-        with_pytest = _wants_pytest(task.checks)
         if not plan.commands and not with_pytest:
             return Environment("none", ok=True)  # another runner, which the machine has
         python = next((one for one in interpreters() if fits_python(plan.requires_python, one.version)), None)
