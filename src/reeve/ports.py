@@ -122,9 +122,6 @@ class Objects(Patches, Protocol):
 class Repository(Protocol):
     """The person's repository. Only the integration branch is ever moved; nothing is ever checked out."""
 
-    def resolve(self, repo: str, commit: str) -> str:
-        """Return the full id of a commit; raises RepositoryError with what to do if there is none."""
-
     def head(self, repo: str, branch: str) -> str | None:
         """Return the commit of a branch, or None if there is no such branch."""
 

@@ -180,7 +180,7 @@ def test_a_branch_that_cannot_be_written_is_an_error_with_its_name(story):
 @pytest.mark.parametrize("commit", ["nowhere", "-q", "HEAD~9"])
 def test_a_base_that_does_not_exist_is_a_clear_error(story, commit):
     with pytest.raises(RepositoryError, match="commit"):
-        story.repository.resolve(str(story.repo), commit)
+        story.objects.import_base(story.repo, commit)
 
 
 def test_hooks_of_the_repository_do_not_run(story):

@@ -19,7 +19,7 @@ def tasks_that_fail(world: World, settings: Settings) -> tuple[Task, ...]:
     source = RepoSource(path=str(defaults.repo))
     probe = Task("failing", "", source, limits=defaults.limits, setup=defaults.setup, env=defaults.env)
     repo = world.repository_of(probe)
-    base = world.objects.import_base(repo, world.repository.resolve(str(repo), "HEAD"))
+    base = world.objects.import_base(repo, "HEAD")
     environment = world.environments.prepare(probe, base)
     if not environment.ok:
         log = world.journal.store.get(environment.log).decode("utf-8", "replace") if environment.log else ""

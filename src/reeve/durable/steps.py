@@ -175,10 +175,8 @@ def _base(world: World, task: Task, now: Past) -> Base:
 
     def pin() -> Base:
         repo = world.repository_of(task)
-        commit = world.repository.resolve(str(repo), task.base)
-        if now.failed_landings:
-            commit = world.repository.head(str(repo), world.policy.branch) or commit
-        return world.objects.import_base(repo, commit)
+        head = world.repository.head(str(repo), world.policy.branch) if now.failed_landings else None
+        return world.objects.import_base(repo, head or task.base)
 
     return world.journal.once(Base, "base", key, task.id, pin)
 
@@ -191,9 +189,8 @@ def start(world: World, task: Task) -> Start:
 
 def start_fresh(world: World, task: Task) -> Start:
     """Prepare a start at the task's own base as it is now, without beginning the task."""
-    repo = world.repository_of(task)
-    commit = world.repository.resolve(str(repo), task.base)
-    return _start_at(world, task, world.objects.import_base(repo, commit), 1)
+    base = world.objects.import_base(world.repository_of(task), task.base)
+    return _start_at(world, task, base, 1)
 
 
 def _start_at(world: World, task: Task, base: Base, round_: int) -> Start:

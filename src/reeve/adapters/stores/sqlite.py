@@ -6,7 +6,7 @@ import os
 import tempfile
 import threading
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,12 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    Select,
     String,
     Table,
     Text,
     UniqueConstraint,
+    bindparam,
     create_engine,
     event,
     insert,
@@ -49,6 +51,20 @@ FACTS = Table(
     sqlite_autoincrement=True,
 )
 BUSY_MILLISECONDS = 30_000
+
+# Made once: building a statement costs more than running it.
+APPEND = insert(FACTS)
+READ = select(FACTS.c.kind, FACTS.c.key, FACTS.c.task, FACTS.c.body, FACTS.c.at_utc, FACTS.c.seq)
+READ_ONE = READ.where(FACTS.c.kind == bindparam("kind"), FACTS.c.key == bindparam("key"))
+READ_BY = {
+    (by_kind, by_task): READ.where(
+        FACTS.c.seq > bindparam("after"),
+        *([FACTS.c.kind == bindparam("kind")] if by_kind else []),
+        *([FACTS.c.task == bindparam("task")] if by_task else []),
+    ).order_by(FACTS.c.seq)
+    for by_kind in (False, True)
+    for by_task in (False, True)
+}
 
 
 def _pragmas(connection: Any, _record: object) -> None:
@@ -101,7 +117,7 @@ class SqliteStore:
         }
         try:
             with self._lock, self._engine.begin() as connection:
-                seq = connection.execute(insert(FACTS).values(row)).inserted_primary_key
+                seq = connection.execute(APPEND, row).inserted_primary_key
         except IntegrityError:
             return self._stored(fact)
         except DatabaseError as error:
@@ -119,28 +135,21 @@ class SqliteStore:
 
     def fact(self, kind: str, key: str) -> Fact | None:
         """Read one fact by its identity."""
-        found = self._read(FACTS.c.kind == kind, FACTS.c.key == key)
+        found = self._read(READ_ONE, {"kind": kind, "key": key})
         return found[0] if found else None
 
     def facts(self, kind: str | None = None, task: str | None = None, after: int = 0) -> Sequence[Fact]:
         """Read facts in the order they were stored; `after` leaves out those up to that `seq`."""
-        conditions = []
-        if kind is not None:
-            conditions.append(FACTS.c.kind == kind)
-        if task is not None:
-            conditions.append(FACTS.c.task == task)
-        if after:
-            conditions.append(FACTS.c.seq > after)
-        return self._read(*conditions)
+        statement = READ_BY[kind is not None, task is not None]
+        return self._read(statement, {"kind": kind, "task": task, "after": after})
 
-    def _read(self, *conditions: Any) -> Sequence[Fact]:
-        columns = (FACTS.c.kind, FACTS.c.key, FACTS.c.task, FACTS.c.body, FACTS.c.at_utc, FACTS.c.seq)
+    def _read(self, statement: Select[Any], values: Mapping[str, object]) -> Sequence[Fact]:
         try:
             with self._engine.connect() as connection:
-                rows = connection.execute(select(*columns).where(*conditions).order_by(FACTS.c.seq)).all()
+                rows = connection.execute(statement, values).all()
         except DatabaseError as error:
             raise LedgerError(f"reading the ledger {self.folder / 'ledger.db'}: {error.orig}") from error
-        return [Fact(row.kind, row.key, row.task, json.loads(row.body), row.at_utc, row.seq) for row in rows]
+        return [Fact(kind, key, task, json.loads(body), at, seq) for kind, key, task, body, at, seq in rows]
 
     def put(self, content: bytes) -> str:
         """Store an artefact, compressed, under the SHA-256 of its content; storing it twice is one file."""

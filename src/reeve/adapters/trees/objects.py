@@ -72,6 +72,7 @@ class GitObjects:
         self.folder = Path(folder).absolute()
         self._local = threading.local()
         self._config = self.folder / "reeve.gitconfig"
+        self._tops: dict[Path, Path] = {}
 
     # ------------------------------------------------------------ raw objects
 
@@ -156,26 +157,34 @@ class GitObjects:
     def _resolve(self, repo: Path, commit: str, env: Mapping[str, str]) -> tuple[Path, str, str]:
         if commit.startswith("-") or any(ord(letter) < 32 for letter in commit):
             raise RepositoryError(f"{commit!r} cannot be the name of a commit; give a hash, a branch or a tag")
-        status, out, err = git_status(["-C", str(repo), "rev-parse", "--git-dir"], env=env)
-        if status:
-            raise RepositoryError(f"{str(repo)!r} is not a git repository ({err.decode(errors='replace').strip()[:200]}); "
-                                  "run 'git init' there or name another folder")  # fmt: skip
-        status, out, _ = git_status(["-C", str(repo), "rev-parse", "--show-toplevel"], env=env)
-        top = Path(os.fsdecode(out.rstrip(b"\n"))) if not status and out.strip() else repo.absolute()
-        ids = []
-        for what in (f"{commit}^{{commit}}", f"{commit}^{{tree}}"):
-            status, out, _ = git_status(
-                ["-C", str(repo), "rev-parse", "--verify", "-q", "--end-of-options", what], env=env
+        top = self._top(repo, env)
+        names = [f"{commit}^{{commit}}", f"{commit}^{{tree}}"]
+        status, out, _ = git_status(["-C", str(repo), "rev-parse", "-q", *names], env=env)
+        ids = out.decode("utf-8", "replace").split()
+        if status or len(ids) != len(names):
+            raise RepositoryError(
+                f"no commit {commit!r} in {str(top)!r}; name one that exists (see 'git log'), or make a first commit"
             )
-            if status:
-                raise RepositoryError(f"no commit {commit!r} in {str(top)!r}; name one that exists (see 'git log'), "
-                                      "or make a first commit")  # fmt: skip
-            ids.append(out.decode().strip().splitlines()[-1])
         if not _HEX.fullmatch(ids[1]):
             raise RepositoryError(
                 f"{str(top)!r} uses SHA-256 object names, which is not supported; use a SHA-1 repository"
             )
         return top, ids[0], ids[1]
+
+    def _top(self, repo: Path, env: Mapping[str, str]) -> Path:
+        """Find the top folder of a repository, once; a bare one is its own."""
+        if (known := self._tops.get(repo)) is not None:
+            return known
+        status, _, err = git_status(["-C", str(repo), "rev-parse", "--git-dir"], env=env)
+        if status:
+            raise RepositoryError(
+                f"{str(repo)!r} is not a git repository ({err.decode(errors='replace').strip()[:200]}); "
+                "run 'git init' there or name another folder"
+            )
+        status, out, _ = git_status(["-C", str(repo), "rev-parse", "--show-toplevel"], env=env)
+        top = Path(os.fsdecode(out.rstrip(b"\n"))) if not status and out.strip() else repo.absolute()
+        self._tops[repo] = top
+        return top
 
     def write(self, tree: str, files: Mapping[str, tuple[bytes, bool] | None]) -> str:
         """Make a tree with files put in, replaced or (None) removed; raises PatchError for a bad path."""

@@ -35,20 +35,6 @@ class GitRepository:
         self._pack = pack
         self._author = author
 
-    def resolve(self, repo: str, commit: str) -> str:
-        """Return the full id of a commit; raises RepositoryError with what to do if there is none."""
-        if not (Path(repo)).is_dir():
-            raise RepositoryError(f"reading the repository {repo}: there is no such folder")
-        if commit.startswith("-"):
-            raise RepositoryError(f"reading the commit {commit!r} of {repo}: a commit does not start with a dash")
-        if self._git(repo, "rev-parse", "--git-dir", fails=True) is None:
-            raise RepositoryError(f"reading the repository {repo}: it is no git repository; make one with `git init`")
-        found = self._git(repo, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}", fails=True)
-        if found is None:
-            hint = "it has no commit yet; commit something first" if commit == "HEAD" else "there is no such commit"
-            raise RepositoryError(f"reading the commit {commit!r} of {repo}: {hint}")
-        return found
-
     def head(self, repo: str, branch: str) -> str | None:
         """Return the commit of a branch, or None if there is no such branch."""
         return self._git(repo, "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}^{{commit}}", fails=True)
