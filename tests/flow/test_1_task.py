@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reeve.errors import InputError, TaskError
@@ -33,6 +33,9 @@ from reeve.task.plan import FREE_SANDBOX_FAILURES, History, attempts_left, plan
 from reeve.task.readers import make_id
 from reeve.task.single import failing_tasks, task_from_words
 from reeve.task.yaml_text import parse_yaml
+
+# The machine may be slow; that is no finding.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 
 
 class Project:
@@ -295,6 +298,7 @@ def test_a_hidden_test_is_known_by_its_plain_path(project):
     assert task.checks.hidden[0].path == "tests/test_h.py"
 
 
+@unhurried
 @given(
     st.text(alphabet="ab:-[]{}\n &*!'\"#|>?,.%@`=01\t\\\ufeff\u2028"),
     st.sampled_from([parse_yaml, parse_toml, lambda text: parse_json_line(text, line=1)]),
@@ -445,6 +449,7 @@ def test_a_bad_swebench_row_is_one_line(project, more, complaint):
     assert str(caught.value).startswith(f"instances.jsonl:1: {complaint}")
 
 
+@unhurried
 @given(st.text())
 def test_any_text_makes_a_valid_id(text):
     assert ID.fullmatch(make_id(text))

@@ -3,12 +3,15 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reeve.attempt.ending import ending_of
 from reeve.attempt.events import FIRST_EVENTS, LAST_EVENTS, MAX_TEXT, events_of, printable, spent
 from reeve.records import Ending, Event, SandboxResult
+
+# The machine may be slow; that is no finding.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 
 
 def ended(ending: Ending, status: int | None = None, reason: str = "") -> tuple[Ending, str]:
@@ -149,6 +152,7 @@ def test_only_usage_events_speak_of_cost():
     assert spent(line("text", tokens=5) + b"tokens: 5\n") == (None, None)
 
 
+@unhurried
 @given(st.binary(max_size=300))
 def test_whatever_is_printed_can_be_read_shown_and_stored(raw):
     for event in events_of(raw):

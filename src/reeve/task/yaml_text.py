@@ -24,8 +24,7 @@ def parse_yaml(text: str, *, first_line: int = 1) -> Located:
     """
     places = _Places(text, first_line)
     try:
-        _refuse_excess(text, places)
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         problem = " ".join(part for part in (error.context, error.problem) if part)
         raise Unreadable(f"not valid YAML: {problem}", places.line(error.problem_mark or error.context_mark)) from None
@@ -52,23 +51,26 @@ class _Places:
         return self.first_line + (bisect.bisect_left(self.ends, mark.index) if mark else 0)
 
 
-def _refuse_excess(text: str, places: _Places) -> None:
-    # The event stream is walked without recursion, so nesting cannot exhaust the stack before it is refused.
-    depth = aliases = 0
-    for count, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
-        if isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
-            depth -= 1
-        elif isinstance(event, yaml.AliasEvent):
-            aliases += 1
-        line = places.line(event.start_mark)
-        if depth > MAX_DEPTH:
-            raise Unreadable(f"nested deeper than {MAX_DEPTH} levels", line)
-        if count > MAX_NODES:
-            raise Unreadable(f"more than {MAX_NODES} values", line)
-        if aliases > MAX_ALIASES:
-            raise Unreadable(f"more than {MAX_ALIASES} aliases", line)
+class _Loader(yaml.SafeLoader):
+    """Refuses excess while nodes are composed, before nesting could exhaust the stack."""
+
+    depth = nodes = aliases = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        self.nodes += 1
+        self.depth += 1
+        self.aliases += isinstance(event, yaml.AliasEvent)
+        for found, most, what in (
+            (self.depth, MAX_DEPTH, "levels of nesting"),
+            (self.nodes, MAX_NODES, "values"),
+            (self.aliases, MAX_ALIASES, "aliases"),
+        ):
+            if found > most:
+                raise yaml.MarkedYAMLError(problem=f"more than {most} {what}", problem_mark=event.start_mark)
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
 
 class _Builder:
