@@ -11,8 +11,8 @@ from reeve.cli.options import Id, Json
 from reeve.cli.output import STYLES, Column, listing, minutes, print_json, safe, screen
 from reeve.ledger.codec import encode
 from reeve.ledger.plain import one_line, plain
-from reeve.ledger.views import AttemptView, TaskView, VerdictView, find
-from reeve.records import CheckResult, Status, Task, Verdict
+from reeve.ledger.views import AttemptView, TaskView, find
+from reeve.records import CheckResult, Review, Status, Task, Verdict
 from reeve.units import duration, plural, short_hash
 
 EVIDENCE_SHOWN = 8
@@ -23,12 +23,12 @@ def show(wanted: Id, *, as_json: Json = False) -> None:
     store = ledger()
     found = find(store, wanted)
     console = screen()
-    if isinstance(found, VerdictView):
+    if isinstance(found, Verdict):
         if as_json:
-            print_json({"kind": "verdict", "task": found.task.id, "verdict": found.verdict})
+            print_json({"kind": "verdict", "id": found.id, "task": found.task, "verdict": found})
             return
-        _head(console, found.verdict.id, found.verdict.outcome)
-        print_verdict(console, found.verdict)
+        _head(console, found.id, found.outcome, f"task {found.task}")
+        print_verdict(console, found)
         return
     view, attempt = found if isinstance(found, tuple) else (found, None)
     if as_json:
@@ -230,7 +230,7 @@ def _outcome(console: Console, view: TaskView, only: str | None = None) -> None:
     rows += [
         (
             item.kind,
-            f"{one_line(item.reason)} ({minutes(item.minutes)} min, {'measured' if item.measured else 'given'})",
+            f"{one_line(item.reason) or 'agreed'} ({minutes(item.minutes)} min, {_how(item)})",
         )
         for item in view.reviews
         if only in (None, item.attempt)
@@ -242,6 +242,10 @@ def _outcome(console: Console, view: TaskView, only: str | None = None) -> None:
         console.print()
         target = only or (view.chosen.id if view.chosen else view.id)
         console.print(safe(f'reeve diff {target}   reeve accept {target}   reeve reject {view.id} -m "why"', "dim"))
+
+
+def _how(review: Review) -> str:
+    return ("measured" if review.measured else "given") + (", an escape" if review.escape else "")
 
 
 def _as(commit: str | None) -> str:

@@ -34,7 +34,6 @@ __all__ = [
     "AttemptView",
     "Summary",
     "TaskView",
-    "VerdictView",
     "attempt_view",
     "counts",
     "find",
@@ -122,14 +121,6 @@ class TaskView:
 
 
 @dataclass(frozen=True, slots=True)
-class VerdictView:
-    """One verdict with the task it is about."""
-
-    task: Task
-    verdict: Verdict
-
-
-@dataclass(frozen=True, slots=True)
 class Summary:
     """One row of `reeve status`."""
 
@@ -178,7 +169,7 @@ def attempt_view(store: Store, attempt: str) -> tuple[TaskView, AttemptView]:
     return view, found
 
 
-def find(store: Store, wanted: str) -> TaskView | tuple[TaskView, AttemptView] | VerdictView:
+def find(store: Store, wanted: str) -> TaskView | tuple[TaskView, AttemptView] | Verdict:
     """Find what an id names: a task (``fix-it``), an attempt (``fix-it.1``), or a verdict (``patch:…``, ``…@head``)."""
     if ":" in wanted or "@" in wanted:
         return _verdict(store, wanted)
@@ -262,11 +253,11 @@ def _decoded(record: type[Record], kind: str, facts: Iterable[Fact]) -> tuple[Re
     return tuple(decode(record, fact.body) for fact in facts if fact.kind == kind)
 
 
-def _verdict(store: Store, wanted: str) -> VerdictView:
+def _verdict(store: Store, wanted: str) -> Verdict:
     facts = [fact for fact in store.facts(kind="verdict") if fact.key == wanted]
     if not facts:
         raise InputError(f"no verdict {wanted!r} in the ledger; `reeve show TASK` lists those of a task")
-    return VerdictView(task_view(store, facts[-1].task).task, decode(Verdict, facts[-1].body))
+    return decode(Verdict, facts[-1].body)
 
 
 def _nearest(wanted: str, known: Sequence[str]) -> str:
