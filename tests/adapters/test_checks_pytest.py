@@ -106,7 +106,6 @@ def test_the_same_tree_is_not_measured_twice(here, base):
     again = here.measure(base, CHECKS, fresh=True)
     assert again.tests == first.tests
     assert len(here.store.facts(kind="measurement")) == artefacts
-    assert here.measure(base, Checks(required=("tests/test_a.py::test_other",))).key != first.key
 
 
 def test_a_fix_passes_and_a_breakage_does_not(here, base):
@@ -127,9 +126,13 @@ def test_only_named_tests_run_when_asked(here, base):
 def test_a_file_that_does_not_exist_is_no_problem_but_its_tests_are_missing(here, base):
     found = here.measure(base, Checks(required=("tests/test_new.py::test_x",)))
     assert (found.problem, len(found.tests)) == ("", 2)
-    verdict = here.verdict(base, FIXED, Checks(required=("tests/test_new.py::test_x",)))
-    assert verdict.outcome is Outcome.FAILED
-    assert "tests/test_new.py::test_x was not reported" in verdict.reason
+
+
+def test_the_suite_is_measured_once_for_all_tasks_of_a_tree(here, base):
+    found = here.measure(base, CHECKS)
+    other = here.measure(base, Checks(required=("tests/test_a.py::test_other",)))
+    assert other == found
+    assert here.measure(base, Checks(required=CHECKS.required, keep=("tests",))).key != found.key
 
 
 def test_required_tests_outside_the_usual_folders_run_too(here):

@@ -88,6 +88,19 @@ def test_a_required_id_must_match_exactly():
     assert verdict(task).outcome is Outcome.FAILED
 
 
+def test_a_required_test_that_the_base_does_not_have_is_a_slip_in_the_task():
+    task = replace(TASK, checks=Checks(required=("tests/test_a.py::test_wnated",)))
+    found = verdict(task)
+    assert found.outcome is Outcome.UNVERIFIED
+    assert found.reason.endswith("is not among the 2 tests of the base; did you mean tests/test_a.py::test_wanted?")
+
+
+@pytest.mark.parametrize("broken", ["tests/test_a.py", "tests", "."])
+def test_a_required_test_may_hide_in_a_file_that_the_base_cannot_collect(broken):
+    base = Measurement("b", "base", tests={broken: ERROR})
+    assert verdict(base=base, result=replace(RESULT, tests={WANTED: PASSED})).outcome is Outcome.PASSED
+
+
 def test_the_message_of_a_failed_required_test_is_in_the_reason():
     broken = replace(result(wanted=FAILED), messages={WANTED: "a.py:3: in f\n    x\nE   assert 1 == 2\nE    +1"})
     assert verdict(result=broken).reason.endswith("test_wanted failed: assert 1 == 2")

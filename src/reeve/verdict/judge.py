@@ -5,6 +5,7 @@ a verdict `unverified`, evidence against the result makes it `failed`, and only 
 exit status is never evidence: a test counts by its own report under its exact id.
 """
 
+import difflib
 from collections.abc import Iterable, Sequence
 
 from reeve.records import (
@@ -14,12 +15,13 @@ from reeve.records import (
     Measurement,
     Outcome,
     Patch,
+    Runner,
     Task,
     TestOutcome,
     Verdict,
 )
 from reeve.units import duration, plural
-from reeve.verdict.recheck import GOOD, Recheck, regressions
+from reeve.verdict.recheck import GOOD, Recheck, names, regressions
 
 __all__ = ["confidence_of", "judge"]
 
@@ -81,6 +83,8 @@ def judge(
         return verdict(Outcome.UNVERIFIED, f"the task has no checks, so nothing can be proved: {what}")
     if base.problem:
         return verdict(Outcome.UNVERIFIED, f"the base could not be measured: {base.problem}")
+    if unknown := _unknown(task, base):
+        return verdict(Outcome.UNVERIFIED, unknown)
     at_base = _base(task, base)
     if at_base.outcome is not Outcome.PASSED and _already(task, base):
         return verdict(Outcome.UNVERIFIED, at_base.evidence[0], [at_base], already=True)
@@ -90,11 +94,12 @@ def judge(
         return verdict(Outcome.UNVERIFIED, "the result was not measured", [at_base])
     if result.ending in (Ending.SANDBOX_FAILED, Ending.INTERRUPTED):
         return verdict(Outcome.UNVERIFIED, f"the checks could not run: {result.problem}", [at_base])
+    if (broken := _ran(task, base, result)) is not None:
+        return verdict(broken.outcome, broken.evidence[0], [at_base, broken])
     checks = [
         check
         for check in (
             at_base,
-            _ran(task, base, result),
             _required(task, base, result, recheck),
             _regression(task, base, result, recheck),
             _collected(task, base, result),
@@ -137,6 +142,24 @@ def confidence_of(
 
 
 # ---------------------------------------------------------------- the rules, in their order
+
+
+def _unknown(task: Task, base: Measurement) -> str:
+    """Say which required test the base does not have at all: no patch may add it, so it is a slip in the task.
+
+    A file that cannot be collected may hold it, and a known function may get another parameter.
+    """
+    if task.checks.runner is not Runner.PYTEST:
+        return ""
+    functions = {name.split("[", 1)[0] for name in base.tests}
+    broken = tuple(name for name, outcome in base.tests.items() if "::" not in name and outcome not in GOOD)
+    for name in task.checks.required:
+        hidden_away = any(names(entry, name) or name.startswith(f"{entry}/") or entry in ("", ".") for entry in broken)
+        if name.split("[", 1)[0] not in functions and not hidden_away:
+            near = difflib.get_close_matches(name, base.tests, n=1, cutoff=0.75)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            return f"the required test {name} is not among the {plural(len(base.tests), 'test')} of the base{hint}"
+    return ""
 
 
 def _base(task: Task, base: Measurement) -> CheckResult:
@@ -230,7 +253,7 @@ def _regression(task: Task, base: Measurement, result: Measurement, recheck: Rec
 
 def _collected(task: Task, base: Measurement, result: Measurement) -> CheckResult | None:
     """No test of the base has vanished, not even one that did not pass there."""
-    if not base.tests or result.problem:
+    if not base.tests:
         return None
     gone = [name for name in base.tests if "::" in name and name not in result.tests and name not in base.flaky]
     gone = [name for name in gone if name not in task.checks.required and base.tests[name] not in GOOD]

@@ -9,11 +9,11 @@ from pathlib import Path
 from reeve.adapters.checks.clean import LOG_BYTES, CleanTree
 from reeve.adapters.checks.command_check import run_command
 from reeve.adapters.checks.junit_check import run_junit
-from reeve.adapters.checks.pytest_check import PLUGIN, Suite, run_pytest
+from reeve.adapters.checks.pytest_check import NOTHING, PLUGIN, Suite, run_pytest
 from reeve.errors import PatchError, RepositoryError, SandboxError
 from reeve.ledger.codec import dumps, encode, loads
 from reeve.ports import CheckRequest, Fact, Objects, Sandbox, Store, Trees
-from reeve.records import Ending, Measurement, Runner, TestOutcome
+from reeve.records import Checks, Ending, Measurement, Runner, TestOutcome
 
 __all__ = ["SandboxedCheck", "key_of"]
 
@@ -35,20 +35,35 @@ class SandboxedCheck:
     _plugin: str = field(default="", repr=False)
 
     def measure(self, request: CheckRequest) -> Measurement:
-        """Measure, or find the measurement of the same tree by the same checks in the same environment."""
+        """Measure, or find the measurement of the same tree by the same checks in the same environment.
+
+        Where the whole suite is to be kept it is measured once for all tasks of a tree, whichever ids they require.
+        """
+        if not request.environment.ok:
+            key = key_of(request, self._version())
+            return Measurement(key, request.tree, problem=request.environment.reason, ending=Ending.SANDBOX_FAILED)
+        checks = request.checks
+        if request.only or checks.keep or not checks.required:
+            return self._found_or_made(request)
+        whole = self._found_or_made(request, whole=True)
+        outside = _outside(checks, whole)
+        if not outside or whole.problem:
+            return whole
+        return self._with_more(request, whole, self._found_or_made(replace(request, only=outside)))
+
+    def _found_or_made(self, request: CheckRequest, *, whole: bool = False) -> Measurement:
         if not request.fresh:
             for runs in range(request.runs, max(request.runs, MOST_RUNS) + 1):
-                if (known := self._known(key_of(replace(request, runs=runs), self._version()))) is not None:
+                key = key_of(replace(request, runs=runs), self._version(), whole=whole)
+                if (known := self._known(key)) is not None:
                     return known
-        key = key_of(request, self._version())
-        if not request.environment.ok:
-            return Measurement(key, request.tree, problem=request.environment.reason, ending=Ending.SANDBOX_FAILED)
+        key = key_of(request, self._version(), whole=whole)
         try:
             measured = self._measured(request, key)
         except (SandboxError, RepositoryError, OSError) as error:
             problem = f"the checks could not run: {error}"
             return Measurement(key, request.tree, problem=problem, ending=Ending.SANDBOX_FAILED)
-        if measured.ending not in NOT_KEPT and not request.fresh:
+        if not request.fresh:
             self._keep(measured)
         return measured
 
@@ -67,6 +82,24 @@ class SandboxedCheck:
                 break  # it would only be found again
         return _joined(runs, Measurement(key, request.tree), self.store)
 
+    def _with_more(self, request: CheckRequest, whole: Measurement, more: Measurement) -> Measurement:
+        """Put required tests that the suite as configured does not collect beside those that it does."""
+        missing = more.problem.startswith(NOTHING)  # their files do not exist: that the ids are missing says it all
+        joined = replace(
+            whole,
+            key=key_of(request, self._version()),
+            tests={**more.tests, **whole.tests},
+            flaky=tuple(sorted({*whole.flaky, *more.flaky})),
+            problem="" if missing else more.problem,
+            messages={**more.messages, **whole.messages},
+            wall_seconds=whole.wall_seconds + more.wall_seconds,
+            cpu_seconds=whole.cpu_seconds + more.cpu_seconds,
+            ending=whole.ending if missing else more.ending,
+        )
+        if not request.fresh:
+            self._keep(joined)
+        return joined
+
     def _with_hidden(self, request: CheckRequest) -> str:
         """Lay the tests that no attempt saw over the tree, for this run only."""
         checks, tree = request.checks, request.tree
@@ -81,6 +114,8 @@ class SandboxedCheck:
         return None if fact is None else loads(Measurement, self.store.get(str(fact.body["artefact"])))
 
     def _keep(self, measured: Measurement) -> None:
+        if measured.ending in NOT_KEPT:
+            return
         artefact = self.store.put(dumps(measured))
         self.store.append(Fact("measurement", measured.key, "", {"artefact": artefact}, time.time()))
 
@@ -102,11 +137,9 @@ def _once(clean: CleanTree, request: CheckRequest) -> _Run:
     """Run the tests and the commands once, each in a workspace of its own."""
     checks, suite = request.checks, Suite(ended=True)
     commands: dict[str, TestOutcome] = {}
-    if request.only or checks.keep or not checks.none:
-        if checks.runner is Runner.JUNIT and checks.test_command:
-            suite = run_junit(clean, checks)
-        elif checks.required or checks.keep or request.only:
-            suite = run_pytest(clean, checks, request.only)
+    if request.only or checks.keep or checks.required:
+        junit = checks.runner is Runner.JUNIT
+        suite = run_junit(clean, checks) if junit else run_pytest(clean, checks, request.only)
     if request.only or suite.ending in NOT_KEPT:
         return _Run(suite, commands)
     for check in checks.commands:
@@ -156,14 +189,24 @@ def _joined(runs: list[_Run], empty: Measurement, store: Store) -> Measurement:
     )
 
 
-def key_of(request: CheckRequest, version: str) -> str:
-    """Name a measurement by everything that could change its result."""
+def _outside(checks: Checks, whole: Measurement) -> tuple[str, ...]:
+    """List the files of required ids that the suite, as the project configures it, does not collect."""
+    if checks.runner is not Runner.PYTEST:
+        return ()
+    files = {name.split("::", 1)[0] for name in whole.tests}
+    return tuple(sorted({name.split("::", 1)[0].removeprefix("./") for name in checks.required} - files))
+
+
+def key_of(request: CheckRequest, version: str, *, whole: bool = False) -> str:
+    """Name a measurement by everything that could change its result; of a `whole` suite no id can."""
     limits = request.limits
+    checks = replace(request.checks, required=()) if whole else request.checks
     content = {
         "format": FORMAT,
         "version": version,
         "tree": request.tree,
-        "checks": encode(request.checks),
+        "checks": encode(checks),
+        "whole": whole,
         "environment": request.environment.key,
         "limits": [limits.check_seconds, limits.memory_mb, limits.disk_mb, limits.processes, limits.output_mb],
         "env": dict(request.env),

@@ -11,10 +11,12 @@ from reeve.adapters.checks.clean import CleanTree, regular_file
 from reeve.records import Checks, Ending, SandboxResult, TestOutcome
 from reeve.units import plural
 
-__all__ = ["Suite", "read_report", "run_pytest"]
+__all__ = ["NOTHING", "PLUGIN", "Suite", "read_report", "run_pytest"]
 
 PLUGIN = Path(__file__).parent / "pytest_plugin"
 REPORT_BYTES = 128 << 20
+NOTHING = "none of these exists"
+"""How the problem of a run begins whose files are not in the tree."""
 
 
 @dataclass
@@ -67,27 +69,13 @@ _BADNESS = {
 def run_pytest(clean: CleanTree, checks: Checks, only: tuple[str, ...] = ()) -> Suite:
     """Run the tests once. Where the process dies in a test, that test is broken and the rest runs once without it.
 
-    With `only` these ids alone run; else what `keep` names and the required ids, or the whole suite and, if it
-    does not include them, the files of the required ids.
+    With `only` these ids alone run; else what `keep` names and the required ids, or the whole suite as the project
+    configures it.
     """
     wanted = only or ((*checks.keep, *checks.required) if checks.keep else ())
-    suite = _run_on(clean, checks, wanted)
-    if not wanted and not suite.problem:
-        outside = [name for name in checks.required if name not in suite.tests and _file(name) not in suite.tests]
-        outside = [name for name in outside if not any(_file(name) == _file(known) for known in suite.tests)]
-        if outside:
-            more = _run_on(clean, checks, tuple(dict.fromkeys(_file(name) for name in outside)), only_new=True)
-            suite.join(more)
-            suite.problem, suite.ending = suite.problem or more.problem, more.ending
-    return suite
-
-
-def _run_on(clean: CleanTree, checks: Checks, wanted: tuple[str, ...], *, only_new: bool = False) -> Suite:
     suite = _session(clean, checks, wanted, ())
     culprit = suite.under_way
     if suite.ended or culprit is None or suite.ending in (Ending.SANDBOX_FAILED, Ending.INTERRUPTED):
-        if only_new and suite.problem.startswith(NOTHING):
-            suite.problem = ""  # the files of the required ids do not exist: the ids are missing, which says it all
         return suite
     suite.add(culprit, TestOutcome.ERROR, suite.problem)
     left = [name for name in suite.collected if name not in suite.tests]
@@ -100,9 +88,6 @@ def _run_on(clean: CleanTree, checks: Checks, wanted: tuple[str, ...], *, only_n
     if rest.under_way is not None:
         suite.add(rest.under_way, TestOutcome.ERROR, rest.problem)
     return suite
-
-
-NOTHING = "none of these exists"
 
 
 def _session(clean: CleanTree, checks: Checks, wanted: tuple[str, ...], leave_out: tuple[str, ...]) -> Suite:
