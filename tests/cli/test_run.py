@@ -52,6 +52,9 @@ def once(tmp_path_factory) -> tuple[Path, Path, str]:
     command = [sys.executable, "-m", "reeve.cli.main", "run", "--sandbox", "none"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 3, done.stderr
+    # Environments hold thousands of files and never change: they stay where they are, and are linked.
+    (folder / ".reeve" / "environments").rename(folder.with_name("environments"))
+    (folder / ".reeve" / "environments").symlink_to(folder.with_name("environments"))
     copy = folder.with_name("copy")
     shutil.copytree(folder, copy, symlinks=True)
     return folder, copy, done.stdout + done.stderr
