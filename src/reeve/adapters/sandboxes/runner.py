@@ -1,4 +1,4 @@
-"""Supervises one sandboxed command; started as ``python -I -S -B runner.py attached`` or ``detached FOLDER LOCK_FD``.
+r"""Supervises one sandboxed command; started as ``python -I -S -B runner.py attached`` or ``detached FOLDER LOCK_FD``.
 
 It mounts the overlay in a mount namespace of its own (so that no kill leaves a mount), starts the command as an
 unprivileged user, copies its output, watches memory, disk, output and time, ends every process of it, and says
@@ -11,6 +11,10 @@ compiled in, reads JSON with the scanner behind the json module, and calls the k
 (together 15 ms of CPU less for each attempt).
 """
 
+from __future__ import annotations
+
+import _ctypes
+import _json
 import binascii
 import errno
 import os
@@ -20,13 +24,18 @@ import stat
 import sys
 import time
 
-import _ctypes
-import _json
+TYPE_CHECKING = False  # as `typing` has it, without importing it
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    Spec = Mapping[str, Any]
+    Early = tuple[str, str] | None  # an ending and its reason, before the command ended by itself
 
 _NEWNS, _NEWUSER = 0x00020000, 0x10000000
 _MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_PRIVATE = 2, 4, 4096, 16384, 1 << 18
 _PDEATHSIG, _NO_NEW_PRIVS, _SUBREAPER = 1, 38, 36
-_KILL, _STOP = 9, 19
+_KILL, _STOP, _FILE_TOO_LARGE = 9, 19, 25
 _PAGE, _TICKS = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
 _FREE_BYTES = 32 << 20
 
@@ -38,7 +47,7 @@ class Failed(Exception):  # noqa: N818 - what happened
 # ---------------------------------------------------------------- the kernel
 
 
-class _Int(_ctypes._SimpleCData):  # noqa: SLF001
+class _Int(_ctypes._SimpleCData):  # type: ignore[type-arg]  # noqa: SLF001
     _type_ = "l"
 
 
@@ -47,10 +56,10 @@ class _Function(_ctypes.CFuncPtr):
     _restype_ = _Int
 
 
-_LIBC = _ctypes.dlopen(None, 0)
+_LIBC = _ctypes.dlopen(None, 0)  # type: ignore[arg-type]  # None is the program itself
 
 
-def call(name, *args):
+def call(name: str, *args: object) -> None:
     """Call a function of libc; raises OSError."""
     values = [_Int(arg) if isinstance(arg, int) else arg for arg in args]
     if _Function(_ctypes.dlsym(_LIBC, name))(*values) & 0xFFFFFFFF == 0xFFFFFFFF:
@@ -58,7 +67,7 @@ def call(name, *args):
         raise OSError(number, os.strerror(number))
 
 
-def mount(source, target, kind, flags, options):
+def mount(source: bytes, target: bytes, kind: bytes | None, flags: int, options: bytes | None) -> None:
     """Mount; raises Failed with what was refused."""
     try:
         call("mount", source, target, kind, flags, options)
@@ -70,20 +79,21 @@ def mount(source, target, kind, flags, options):
 # ---------------------------------------------------------------- the spec
 
 
-def loads(text):
+def loads(text: str) -> Any:
     """Read JSON without importing the json package."""
 
-    class context:  # noqa: N801
-        strict, object_hook, object_pairs_hook, memo = False, None, None, {}
+    class Context:
+        strict, object_hook, object_pairs_hook = False, None, None
         parse_float, parse_int, parse_constant = float, int, float
+        memo: dict[str, str] = {}  # noqa: RUF012
 
-    return _json.make_scanner(context)(text.strip(), 0)[0]
+    return _json.make_scanner(Context)(text.strip(), 0)[0]  # type: ignore[arg-type]
 
 
-def dumps(result):
+def dumps(result: Mapping[str, object]) -> str:
     """Write a flat result as JSON; None is null, a tuple is a list of texts."""
 
-    def value(item):
+    def value(item: object) -> str:
         if isinstance(item, str):
             return _json.encode_basestring_ascii(item)
         if isinstance(item, (list, tuple)):
@@ -96,7 +106,7 @@ def dumps(result):
 # ---------------------------------------------------------------- mounts
 
 
-def enter(spec):
+def enter() -> None:
     """Go into a mount namespace of our own; an ordinary user needs a user namespace for that."""
     uid, gid = os.getuid(), os.getgid()
     try:
@@ -110,7 +120,7 @@ def enter(spec):
     mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None)
 
 
-def handle(path):
+def handle(path: str) -> int:
     """Open a path for mounting; once it is open, nothing that is mounted later can hide it."""
     try:
         return os.open(path, os.O_PATH | os.O_CLOEXEC)
@@ -118,7 +128,7 @@ def handle(path):
         raise Failed(f"{path!r} cannot be mounted: {error.strerror}") from None
 
 
-def stage(spec):
+def stage(spec: Spec) -> None:
     """Mount everything the sandbox is made of below one folder that an unprivileged user can reach."""
     tree, at = spec["tree"], os.fsencode(spec["stage_at"])
     layers = [handle(path) for path in tree.get("lowers", ())]
@@ -139,7 +149,7 @@ def stage(spec):
         mount(b"/proc/self/fd/%d" % fd, target, None, _MS_BIND | _MS_REC, None)
 
 
-def overlay(target, layers, upper, scratch):
+def overlay(target: bytes, layers: list[int], upper: int, scratch: int) -> None:
     """Mount the tree. The numbers of open files stand for the paths, which may be long or hold a colon."""
     options = b"lowerdir=%s,upperdir=/proc/self/fd/%d,workdir=/proc/self/fd/%d" % (
         b":".join(b"/proc/self/fd/%d" % fd for fd in layers), upper, scratch)  # fmt: skip
@@ -151,7 +161,7 @@ def overlay(target, layers, upper, scratch):
 # ---------------------------------------------------------------- files put into the tree
 
 
-def put_files(spec, root):
+def put_files(spec: Spec, root: str) -> None:
     """Write files into the tree as its owner; a link on the way gives way instead of being followed."""
     if not spec["files"]:
         return
@@ -172,7 +182,7 @@ def put_files(spec, root):
             os.setegid(0)
 
 
-def put_file(top, path, file):
+def put_file(top: int, path: bytes, file: tuple[str, bool] | None) -> None:
     """Write or delete one file below an open folder."""
     *folders, name = path.split(b"/")
     here = os.dup(top)
@@ -195,7 +205,7 @@ def put_file(top, path, file):
     os.close(here)
 
 
-def clear(folder, name):
+def clear(folder: int, name: str | bytes) -> None:
     """Remove what stands at a name, a whole folder too."""
     try:
         os.unlink(name, dir_fd=folder)
@@ -212,7 +222,7 @@ def clear(folder, name):
 # ---------------------------------------------------------------- the start
 
 
-def memory_file(content):
+def memory_file(content: bytes) -> int:
     """Return the number of an open file that holds `content` and that a child may inherit."""
     fd = os.memfd_create("reeve", 0)
     os.write(fd, content)
@@ -220,10 +230,10 @@ def memory_file(content):
     return fd
 
 
-def command(spec, status):
+def command(spec: Spec, status: int) -> list[str]:
     """Build the argument list to start; bubblewrap reads its own from a file so that no listing shows host paths."""
     if spec["bwrap"] is None:
-        return spec["argv"]
+        return list(spec["argv"])
     args = list(spec["args"])
     for text, target in spec["data"]:
         args += ["--ro-bind-data", str(memory_file(text.encode())), target]
@@ -234,14 +244,14 @@ def command(spec, status):
     return [spec["bwrap"], "--args", str(memory_file(packed)), "--", *spec["argv"]]
 
 
-def limit(which, value):
+def limit(which: int, value: int) -> None:
     """Set a limit that the process cannot raise again; one that is lower already stays."""
     hard = resource.getrlimit(which)[1]
     value = value if hard == resource.RLIM_INFINITY else min(value, hard)
     resource.setrlimit(which, (value, value))
 
 
-def start(spec, out, status):
+def start(spec: Spec, out: int, status: int) -> int:
     """Fork and start the command; returns its process id."""
     parent = os.getpid()
     argv = command(spec, status)
@@ -269,7 +279,7 @@ def start(spec, out, status):
         call("prctl", _PDEATHSIG, _KILL, 0, 0, 0)  # after the change of user, which clears it
         if os.getppid() != parent:
             os._exit(1)
-        os.execvpe(argv[0], argv, spec["env"])
+        os.execvpe(argv[0], argv, spec["env"])  # noqa: S606 - a list, no shell
     except OSError as error:
         os.write(2, f"{argv[0]}: {error.strerror}\n".encode())
     finally:
@@ -279,9 +289,9 @@ def start(spec, out, status):
 # ---------------------------------------------------------------- watching
 
 
-def children(pid):
+def children(pid: int) -> list[int]:
     """List the children of a process, of all its threads."""
-    found = []
+    found: list[int] = []
     try:
         for thread in os.listdir(f"/proc/{pid}/task"):
             with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
@@ -291,7 +301,7 @@ def children(pid):
     return found
 
 
-def descendants(pid):
+def descendants(pid: int) -> list[int]:
     """List all processes below one."""
     found, pending = [], [pid]
     while pending:
@@ -301,8 +311,8 @@ def descendants(pid):
     return found
 
 
-def resident(pids):
-    """Add up the memory of processes in bytes, pages that several share counting several times, and their CPU seconds."""
+def resident(pids: Iterable[int]) -> tuple[int, float]:
+    """Add up the memory in bytes, shared pages counting several times, and the CPU seconds of processes."""
     memory = ticks = 0
     for pid in pids:
         try:
@@ -315,7 +325,7 @@ def resident(pids):
     return memory, ticks / _TICKS
 
 
-def proportional(pids):
+def proportional(pids: Iterable[int]) -> int:
     """Add up the memory of processes, in bytes, with shared pages counted once; slower."""
     total = 0
     for pid in pids:
@@ -331,7 +341,7 @@ def proportional(pids):
     return total
 
 
-def usage(folders, most_bytes, most_files):
+def usage(folders: Iterable[str], most_bytes: int, most_files: int) -> tuple[int, int]:
     """Add up the disk space and the files of folders, not past the limits; folders that vanish are no error."""
     used, files, pending = 0, 0, list(folders)
     while pending:
@@ -353,23 +363,24 @@ def usage(folders, most_bytes, most_files):
 class Watch:
     """What is known of the running command, and which limit it has passed."""
 
-    def __init__(self, spec, pid):
+    def __init__(self, spec: Spec, pid: int) -> None:
         self.spec, self.pid = spec, pid
         self.began = time.monotonic()
         self.deadline = self.began + spec["wall_seconds"]
         self.pause = 0.02
-        self.peak = self.output = self.disk = self.cpu = 0
+        self.peak = self.output = self.disk = 0
+        self.cpu = 0.0
         self.next_disk = self.began + 0.3
         self.before = usage([spec["tree"]["upper"]], 1 << 60, 1 << 40) if spec["tree"]["kind"] == "copy" else (0, 0)
 
-    def passed(self):
+    def passed(self) -> Early:
         """Look once; returns the ending and its reason, or None."""
         now = time.monotonic()
         if now >= self.deadline:
             return "time-limit", f"it ran longer than {self.spec['wall_seconds']:g} s"
         return self.memory() or (self.storage(now) if now >= self.next_disk else None)
 
-    def memory(self):
+    def memory(self) -> Early:
         """Look at the memory, and at the number of processes where no limit of the kernel holds."""
         spec, pids = self.spec, descendants(self.pid)
         pids.append(self.pid)
@@ -385,7 +396,7 @@ class Watch:
         self.pause = 0.02 if used > spec["memory_bytes"] // 2 else min(self.pause * 1.5, 0.2)
         return None
 
-    def storage(self, now):
+    def storage(self, now: float) -> Early:
         """Look at the disk; a look that takes long is taken less often."""
         spec = self.spec
         reached = self.measure()
@@ -397,7 +408,7 @@ class Watch:
             return "sandbox-failed", "the disk of the state folder is full; free some space"
         return None
 
-    def measure(self):
+    def measure(self) -> Early:
         """Measure what was written; returns the ending if it is too much."""
         spec = self.spec
         most_bytes, most_files = spec["disk_bytes"] + self.before[0], spec["files_limit"] + self.before[1]
@@ -410,7 +421,7 @@ class Watch:
         return None
 
 
-def copy_output(watch, source, target):
+def copy_output(watch: Watch, source: int, target: int) -> bool:
     """Move what was printed to the file; returns True once the limit is reached."""
     limit_bytes = watch.spec["output_bytes"]
     while True:
@@ -429,8 +440,8 @@ def copy_output(watch, source, target):
             return True
 
 
-def supervise(watch, source, target, asked):
-    """Watch until the command ends, a limit is passed or we are asked to stop; returns the last two as ending and reason."""
+def supervise(watch: Watch, source: int, target: int, asked: CallerGone | StopFile) -> Early:
+    """Watch until the command ends (None), a limit is passed or we are asked to stop."""
     ended = os.pidfd_open(watch.pid)
     poll = select.poll()
     poll.register(ended, select.POLLIN)
@@ -462,7 +473,7 @@ class CallerGone:
 
     fd, reason = 0, "it was stopped"
 
-    def __call__(self, events):
+    def __call__(self, events: Mapping[int, int]) -> bool:
         """Say whether to stop."""
         return 0 in events and not os.read(0, 4096)
 
@@ -472,10 +483,10 @@ class StopFile:
 
     fd, reason = None, "it was stopped"
 
-    def __init__(self, folder):
+    def __init__(self, folder: int) -> None:
         self.folder = folder
 
-    def __call__(self, events):
+    def __call__(self, _events: Mapping[int, int]) -> bool:
         """Say whether to stop."""
         try:
             os.stat("stop", dir_fd=self.folder)
@@ -487,7 +498,7 @@ class StopFile:
 # ---------------------------------------------------------------- the end
 
 
-def end_all(spec, pid):
+def end_all(spec: Spec, pid: int) -> None:
     """End every process of the command. In a sandbox its first process takes all others with it."""
     give_up = time.monotonic() + 30
     while time.monotonic() < give_up:
@@ -502,7 +513,7 @@ def end_all(spec, pid):
     raise Failed("its processes did not end when they were killed")
 
 
-def signal_all(pids, number):
+def signal_all(pids: Iterable[int], number: int) -> None:
     """Send a signal; whoever has gone needs none."""
     for pid in pids:
         try:
@@ -511,7 +522,7 @@ def signal_all(pids, number):
             continue
 
 
-def ended_within(pid, seconds):
+def ended_within(pid: int, seconds: float) -> bool:
     """Wait for a child without collecting it."""
     fd = os.pidfd_open(pid)
     try:
@@ -520,7 +531,7 @@ def ended_within(pid, seconds):
         os.close(fd)
 
 
-def reap(pid):
+def reap(pid: int) -> tuple[int, resource.struct_rusage]:
     """Collect the command, and end and collect what it left behind; returns its exit status and what it used."""
     _, code, used = os.wait4(pid, 0)
     while True:
@@ -533,84 +544,96 @@ def reap(pid):
             return os.waitstatus_to_exitcode(code), used
 
 
-def read_status(fd):
+def read_status(fd: int) -> bool:
     """Read from bubblewrap whether the command was started at all: it reports an exit status only then."""
     os.lseek(fd, 0, 0)
     return b'"exit-code"' in os.read(fd, 1 << 16)
 
 
-def verdict_of(spec, watch, code, used, started, reason):
-    """Name the ending of a command that ended by itself, and its exit status."""
-    if spec["bwrap"] is not None and not started:
-        raise Failed(reason)
+def ending_of(spec: Spec, watch: Watch, code: int, peak_bytes: int) -> tuple[str, int, str]:
+    """Name the ending of a command that ended by itself, its exit status and the reason."""
     if spec["bwrap"] is not None and 128 < code < 193:
-        code = 128 - code
+        code = 128 - code  # bubblewrap passes a signal on as a shell does
     if code == 0:
         return "finished", 0, "it ended with status 0"
-    if max(watch.peak, used.ru_maxrss << 10) > spec["memory_bytes"]:
+    if peak_bytes > spec["memory_bytes"]:
         return "memory-limit", code, f"its processes used more than {spec['memory_bytes'] >> 20} MB of memory"
-    if code == -25 or watch.disk >= spec["disk_bytes"]:
+    if code == -_FILE_TOO_LARGE or watch.disk >= spec["disk_bytes"]:
         return "disk-limit", code, f"it wrote more than {spec['disk_bytes'] >> 20} MB"
     return "crashed", code, f"it ended with status {code}" if code > 0 else f"it was ended by signal {-code}"
 
 
-def tail(path):
-    """Return the last line of a file, for a message."""
-    with open(path, "rb") as file:
-        file.seek(max(0, os.fstat(file.fileno()).st_size - 500))
-        lines = file.read().decode("utf-8", "replace").strip().splitlines()
+def tail(fd: int) -> str:
+    """Return the last line of an open file, for a message."""
+    size = os.fstat(fd).st_size
+    lines = os.pread(fd, 500, max(0, size - 500)).decode("utf-8", "replace").strip().splitlines()
     return lines[-1] if lines else "bubblewrap said nothing"
 
 
-def run(spec, asked):
-    """Do all of it; returns the result."""
-    began = time.monotonic()
+def prepare(spec: Spec) -> None:
+    """Put up what surrounds the command."""
     call("prctl", _SUBREAPER, 1, 0, 0, 0)
-    target = os.open(spec["stdout"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     for folder in spec["owned"] if spec["uid"] is not None else ():
         os.chown(folder, spec["uid"], spec["uid"])
     if spec["staged"]:
-        enter(spec)
+        enter()
         stage(spec)
     put_files(spec, spec["stage_at"] + "/work" if spec["staged"] else spec["tree"]["upper"])
+
+
+def started(spec: Spec, status: int) -> tuple[int, int]:
+    """Start the command; returns its process id and where its output can be read."""
     source, out = os.pipe()
     os.set_blocking(source, False)
     if spec["uid"] is not None:
         os.fchown(out, spec["uid"], spec["uid"])  # so that /dev/stdout can be opened
-    status = memory_file(b"")
-    for fd in (out, status):
-        os.set_inheritable(fd, fd == status)
     pid = start(spec, out, status)
     os.close(out)
-    watch = Watch(spec, pid)
+    return pid, source
+
+
+def watched(watch: Watch, source: int, target: int, asked: CallerGone | StopFile) -> Early:
+    """Watch the command to its end, by itself or by us, which is then returned with its reason."""
     try:
         early = supervise(watch, source, target, asked)
     except Exception:
-        end_all(spec, pid)
-        reap(pid)
+        end_all(watch.spec, watch.pid)
         raise
     if early:
-        watch.memory()  # what is killed is not counted by the kernel
-        end_all(spec, pid)
+        watch.memory()  # the kernel does not add up what is killed
+        end_all(watch.spec, watch.pid)
+    return early
+
+
+def run(spec: Spec, asked: CallerGone | StopFile) -> dict[str, object]:
+    """Do all of it; returns the result."""
+    began = time.monotonic()
+    target = os.open(spec["stdout"], os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    prepare(spec)
+    status = memory_file(b"")
+    pid, source = started(spec, status)
+    watch = Watch(spec, pid)
+    early = watched(watch, source, target, asked)
     code, used = reap(pid)
-    over = copy_output(watch, source, target)
-    if not early and over:
+    if copy_output(watch, source, target) and not early:
         early = "output-limit", f"it printed more than {spec['output_bytes'] >> 20} MB"
-    early = early or watch.measure()
+    early = watch.measure() if early is None else early
+    peak = max(watch.peak, used.ru_maxrss << 10)
     if early:
-        ending, status_code, reason = early[0], None, early[1]
+        ending, exit_status, reason = early[0], None, early[1]
+    elif spec["bwrap"] is not None and not read_status(status):
+        raise Failed(tail(target))
     else:
-        reason = tail(spec["stdout"]) if code else ""
-        ending, status_code, reason = verdict_of(spec, watch, code, used, read_status(status), reason)
+        ending, exit_status, reason = ending_of(spec, watch, code, peak)
     every = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
-        "ending": ending, "status": status_code, "reason": reason,
+        "ending": ending, "status": exit_status, "reason": reason,
         "wall_seconds": time.monotonic() - began, "cpu_seconds": max(watch.cpu, every.ru_utime + every.ru_stime),
-        "peak_memory_mb": max(watch.peak, used.ru_maxrss << 10) / 2**20, "disk_mb": watch.disk / 2**20,
+        "peak_memory_mb": peak / 2**20, "disk_mb": watch.disk / 2**20,
     }  # fmt: skip
 
 
-def guarded(spec, asked):
+def guarded(spec: Spec, asked: CallerGone | StopFile) -> dict[str, object]:
     """Run; whatever goes wrong on our side is a result too."""
     began = time.monotonic()
     try:
@@ -620,11 +643,18 @@ def guarded(spec, asked):
         reason = str(error) if isinstance(error, Failed) else f"{type(error).__name__}: {error}"
         if number == errno.ENOSPC:
             reason = "the disk is full; free some space"
-        return {"ending": "sandbox-failed", "status": None, "reason": reason,
-                "wall_seconds": time.monotonic() - began, "cpu_seconds": 0.0, "peak_memory_mb": 0.0, "disk_mb": 0.0}  # fmt: skip
+        spent = {"wall_seconds": time.monotonic() - began, "cpu_seconds": 0.0}
+        return {
+            "ending": "sandbox-failed",
+            "status": None,
+            "reason": reason,
+            "peak_memory_mb": 0.0,
+            "disk_mb": 0.0,
+            **spent,
+        }
 
 
-def attached():
+def attached() -> None:
     """Take the spec from standard input, give the result to standard output."""
     head = b""
     while not head.endswith(b"\n"):
@@ -642,7 +672,7 @@ def attached():
     os.write(1, result)
 
 
-def detached(folder, lock):
+def detached(folder: str, lock: int) -> None:
     """Become a session of our own, take the spec from the folder, and leave the result there."""
     if os.fork():
         os._exit(0)
@@ -654,7 +684,7 @@ def detached(folder, lock):
     record(here, guarded(spec, StopFile(here)))
 
 
-def record(folder, result):
+def record(folder: int, result: Mapping[str, object]) -> None:
     """Write the result so that it is there whole or not at all."""
     fd = os.open("exit.json.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600, dir_fd=folder)
     with open(fd, "w", encoding="utf-8") as file:

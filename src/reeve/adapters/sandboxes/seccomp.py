@@ -65,7 +65,7 @@ def _when(number: int, body: list[bytes]) -> list[bytes]:
 
 
 def _low(argument: int) -> bytes:
-    """Load the low half of an argument: the kernel ignores the high one, so a filter that compared it could be passed."""
+    """Load the low half of an argument: the kernel ignores the high one, so comparing it could be evaded."""
     return _op(_LOAD, _ARG + 8 * argument)
 
 

@@ -104,9 +104,9 @@ class Supervised:
     def ensure(self, run: SandboxRun, folder: Path) -> None:
         """Start detached, once: a second call, also of another process, finds the lock or the exit record in `folder`.
 
-        A run whose runner was killed (`state` says STALE) is started again, in the workspace that `run` names. What the first
-        one wrote there is still there, so the caller first drops that workspace and opens a fresh one of the same
-        name; nothing of the first one is running any more.
+        A run whose runner was killed (`state` says STALE) is started again, in the workspace that `run` names. What
+        the first one wrote there is still there, so the caller first drops that workspace and opens a fresh one of
+        the same name; nothing of the first one is running any more.
         """
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = _locked(folder)
@@ -123,6 +123,10 @@ class Supervised:
                     raise SandboxError(f"starting {run.argv[0]!r} detached: its runner ended with status {status}")
         finally:
             os.close(lock)
+
+    def begun(self, folder: Path) -> bool:
+        """Say whether a detached run of this folder is under way or has ended with its exit record."""
+        return self.state(folder) in (RunState.RUNNING, RunState.ENDED)
 
     def wait(self, folder: Path, *, stop: Callable[[], bool]) -> SandboxResult:
         """Wait for a detached run, of whichever process; when `stop` says so, end it: its ending is INTERRUPTED.

@@ -38,7 +38,7 @@ class CopyTrees:
         return Workspace(name, "copy", (), str(folder / "upper"), str(folder / "work"))
 
     def capture(self, workspace: Workspace, tree: str) -> Patch:
-        """Compare the copy with its base; a file with an older change time (ctime, which nobody can set) is not read."""
+        """Compare the copy with its base; a file with an older change time (ctime, nobody can set it) is not read."""
         opened = os.lstat(Path(workspace.work) / "opened").st_ctime_ns
         made, refused = captured_copy(self.objects, workspace.upper, tree, self.caps, opened)
         return Patch(tree, made, self.objects.changes(tree, made), refused)
