@@ -28,11 +28,11 @@ class Interpreter:
 
 @cache
 def interpreters() -> tuple[Interpreter, ...]:
-    """List them, best first: those below /usr are seen in every sandbox; ours, where it lies elsewhere, comes last."""
+    """List them, best first: our own version (below /usr, if it is there), then what else the system has."""
     own = Interpreter(str(Path(sys.executable).resolve()), sys.version_info[:3], sys.base_prefix)
     found = [one for place in PLACES for name in NAMES if (one := _asked(Path(place) / name)) is not None]
     same = [one for one in found if one.version[:2] == own.version[:2]]
-    by_path = {one.path: one for one in (*same, *found, own)}
+    by_path = {one.path: one for one in (*same, own, *found)}
     return tuple(by_path.values())
 
 
