@@ -167,6 +167,11 @@ def test_a_vanished_test_that_did_not_pass_before_needs_a_person():
     assert gone in named(found, "collected").evidence[1]
 
 
+def test_a_flaky_test_may_come_and_go():
+    gone = "tests/test_a.py::test_at[12:30]"
+    assert verdict(base=replace(BASE, tests={**BASE.tests, gone: FAILED}, flaky=(gone,))).outcome is Outcome.PASSED
+
+
 def test_a_result_that_reports_no_test_at_all_fails():
     found = verdict(result=replace(RESULT, tests={}))
     assert found.outcome is Outcome.FAILED
