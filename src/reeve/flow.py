@@ -43,6 +43,7 @@ def run(world: World, tasks: Sequence[Task], settled: Callable[[Task, Decision],
     """
     with only_run(world.state):
         steps.recover(world)
+        steps.record_policy(world)
         _admit(world, tasks)
         todo = [task for task in tasks if steps.is_open(world, task)]
         with ThreadPoolExecutor(max(1, min(len(todo), world.workers * THREADS_PER_WORKER))) as pool:

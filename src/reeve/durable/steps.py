@@ -432,6 +432,14 @@ def decision_after(world: World, task: Task, decision: Decision, landing: Landin
     return world.journal.once(Decision, "decision", f"{task.id}#{decision.round}.landing", task.id, work)
 
 
+# ---------------------------------------------------------------- policy
+
+
+def record_policy(world: World) -> None:
+    """Store the policy of this run: every decision names its version, and must find it."""
+    world.journal.once(Policy, "policy", world.policy.version, "", lambda: world.policy)
+
+
 # ---------------------------------------------------------------- after a crash
 
 

@@ -1,6 +1,7 @@
 """pytest, read through our own plugin: every test by its exact id, as it happens, also where the process dies."""
 
 import json
+import re
 import secrets
 import tempfile
 from dataclasses import dataclass, field
@@ -186,8 +187,10 @@ def _why(suite: Suite, left: list[str], result: SandboxResult) -> str:
     if suite.collected:
         done = len(suite.collected) - len(left)
         return f"{how}, after {done} of {plural(len(suite.collected), 'test')}"
-    last = next((line.strip() for line in reversed(suite.log.splitlines()) if line.strip()), "")
-    said = f"; the last it printed: {last[:300]}" if last else ""
+    lines = [line.strip() for line in suite.log.splitlines() if line.strip()]
+    # What broke is named in a line of its own; what was printed last is often only where.
+    named = [line for line in lines if re.search(r"\b\w*[Ee]rror: ", line)]
+    said = f"; it printed: {(named or lines)[-1][:300]}" if lines else ""
     return f"the tests could not be collected: {how}{said}"
 
 
