@@ -31,6 +31,7 @@ speed-b     needs-you         0                       the environment could not 
 names       working           2                       2 attempts of 2 at work
 
 8 tasks: 1 working, 2 landed, 4 needs-you, 1 failed
+first round: pass@1 75 % (4 tasks)
 No run is active; `reeve run` goes on from here.
 `reeve inbox` says what needs you, most valuable first.
 """
@@ -315,7 +316,7 @@ def test_report_writes_one_page_and_says_where(reeve, fleet, project):
     assert reeve("report").out == f"{project}/reeve-report.html\n"
     found = reeve("report", "-o", "other.html", "--json").json
     assert found["path"] == f"{project}/other.html"
-    assert (found["fleet"]["tasks"], found["fleet"]["pass_at"]) == (8, {"pass@1": 0.75})
+    assert (found["fleet"]["tasks"], found["fleet"]["rates"]) == (8, [{"name": "pass@1", "share": 0.75, "tasks": 4}])
     assert (project / "other.html").read_text().startswith("<!doctype html>")
 
 

@@ -6,6 +6,7 @@ from reeve.adapters.stores.sqlite import SqliteStore
 from reeve.errors import InputError
 from reeve.ledger.inbox import Need, inbox
 from reeve.ledger.plain import one_line, plain
+from reeve.ledger.rates import Rate, pass_rates
 from reeve.ledger.status import status_of
 from reeve.ledger.views import counts, find, first_round, summaries, task_view, task_views
 from reeve.records import Action, Ending, LandingOutcome, Outcome, ReviewKind
@@ -194,7 +195,17 @@ def test_only_the_first_round_counts_for_pass_at_k(story):
     story.failed("a")
     story.landed("b")
     story.unproven("c")
-    assert first_round(task_views(story.store)) == (Tally(1, 0), Tally(1, 1))
+    assert first_round(story.store) == (Tally(1, 0), Tally(1, 1))
+
+
+def test_rates_of_several_attempts_rest_on_the_tasks_that_had_several():
+    assert pass_rates(()) == ()
+    assert pass_rates((Tally(1, 1), Tally(2, 1), Tally(2, 2))) == (
+        Rate("pass@1", pytest.approx(2.5 / 3), 3),
+        Rate("pass@2", 1.0, 2),
+        Rate("pass^2", 0.5, 2),
+    )
+    assert [rate.name for rate in pass_rates((Tally(1, 1),))] == ["pass@1"]
 
 
 # ---------------------------------------------------------------- inbox

@@ -29,7 +29,7 @@ def report(*, output: Output = DEFAULT, as_json: Json = False) -> None:
     except OSError as error:
         raise InputError(f"writing the report {output!r}: {error.strerror}") from error
     if as_json:
-        numbers = fleet(task_views(store))
+        numbers = fleet(store, task_views(store))
         print_json({"path": str(path.resolve()), "fleet": numbers})
         return
     screen().print(safe(f"{path.resolve()}"), soft_wrap=True)

@@ -7,7 +7,8 @@ from reeve.cli.opened import ledger_of, project
 from reeve.cli.options import Json
 from reeve.cli.output import STYLES, Column, listing, minutes, print_json, safe, screen
 from reeve.ledger.plain import one_line
-from reeve.ledger.views import Summary, counts, summaries
+from reeve.ledger.rates import pass_rates
+from reeve.ledger.views import Summary, counts, first_round, summaries
 from reeve.records import Status
 from reeve.units import plural, short_hash
 
@@ -25,7 +26,8 @@ COLUMNS = (
 def status(*, as_json: Json = False) -> None:
     """Say where every task stands, derived from the ledger at this moment."""
     settings = project()
-    rows = summaries(ledger_of(settings))
+    store = ledger_of(settings)
+    rows = summaries(store)
     if as_json:
         print_json({"tasks": rows, "counts": counts(rows)})
         return
@@ -36,6 +38,9 @@ def status(*, as_json: Json = False) -> None:
     listing(console, COLUMNS, map(_row, rows))
     console.print()
     console.print(safe(totals(rows)))
+    if rates := pass_rates(first_round(store)):
+        said = ", ".join(f"{rate.name} {rate.share * 100:.0f} % ({plural(rate.tasks, 'task')})" for rate in rates)
+        console.print(safe(f"first round: {said}"))
     statuses = {row.status for row in rows}
     if statuses & {*UNFINISHED} and not run_is_active(settings.state):
         console.print(safe("No run is active; `reeve run` goes on from here.", "yellow"))

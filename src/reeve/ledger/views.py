@@ -178,20 +178,18 @@ def find(store: Store, wanted: str) -> TaskView | tuple[TaskView, AttemptView] |
     return task_view(store, wanted)
 
 
-def first_round(views: Iterable[TaskView]) -> tuple[Tally, ...]:
+def first_round(store: Store) -> tuple[Tally, ...]:
     """Count the judged attempts of each task's first round, the one whose size was fixed before anything was known.
 
     Later rounds exist only where the first one failed, so counting them would make every estimate too low. Tasks
     without a verdict that passed or failed are left out: nothing is known about them.
     """
     tallies = []
-    for view in views:
-        outcomes = [
-            item.verdict.outcome
-            for item in view.attempts
-            if item.order.round == view.attempts[0].order.round and item.verdict is not None
-        ]
-        judged = [outcome for outcome in outcomes if outcome is not Outcome.UNVERIFIED]
+    for facts in _by_task(store, ("task", "order", "verdict")).values():
+        orders = _decoded(Order, "order", facts)
+        first = {order.attempt for order in orders if order.round == orders[0].round}
+        own = [decode(Verdict, fact.body) for fact in facts if fact.kind == "verdict" and fact.key in first]
+        judged = [verdict.outcome for verdict in own if verdict.outcome is not Outcome.UNVERIFIED]
         if judged:
             tallies.append(Tally(attempts=len(judged), passed=judged.count(Outcome.PASSED)))
     return tuple(tallies)

@@ -16,10 +16,10 @@ from reeve.errors import LedgerError
 from reeve.ledger.codec import decode
 from reeve.ledger.inbox import inbox
 from reeve.ledger.plain import one_line, plain
+from reeve.ledger.rates import Rate, pass_rates
 from reeve.ledger.views import AttemptView, TaskView, counts, first_round, task_views
 from reeve.ports import Store
 from reeve.records import Event, Policy, Status
-from reeve.stats.pass_at_k import Tally, TooFewAttempts, mean_pass_at_k, mean_pass_hat_k
 from reeve.units import duration, plural, short_hash
 
 __all__ = ["Fleet", "fleet", "render"]
@@ -65,15 +65,13 @@ class TaskPage:
 class Fleet:
     """The numbers at the top of the page.
 
-    `pass_at` holds ``pass@1``, and ``pass@k`` and ``pass^k`` for the largest k that every judged task was attempted
-    in its first round; it is empty where nothing was judged.
+    `rates` is empty where nothing was judged.
     """
 
     counts: Mapping[Status, int]
     tasks: int
     attempts: int
-    pass_at: Mapping[str, float]
-    judged: int
+    rates: tuple[Rate, ...]
     human_minutes: float
     wall_seconds: float
     cpu_seconds: float
@@ -86,33 +84,19 @@ class Fleet:
         return self.human_minutes / landed if landed else None
 
 
-def fleet(views: Sequence[TaskView]) -> Fleet:
+def fleet(store: Store, views: Sequence[TaskView]) -> Fleet:
     """Count and estimate over the whole ledger."""
     done = [item.attempt for view in views for item in view.attempts if item.attempt is not None]
-    tallies = first_round(views)
     return Fleet(
         counts=counts(views),
         tasks=len(views),
         attempts=sum(len(view.attempts) for view in views),
-        pass_at=pass_rates(tallies),
-        judged=len(tallies),
+        rates=pass_rates(first_round(store)),
         human_minutes=sum(view.spent_minutes for view in views),
         wall_seconds=sum(attempt.wall_seconds for attempt in done),
         cpu_seconds=sum(attempt.cpu_seconds for attempt in done),
         sandboxes=tuple(sorted({attempt.sandbox for attempt in done})),
     )
-
-
-def pass_rates(tallies: Sequence[Tally]) -> dict[str, float]:
-    """Name what one attempt and what several attempts achieve: different numbers, so both are shown."""
-    k = min((tally.attempts for tally in tallies), default=0)
-    try:
-        rates = {"pass@1": mean_pass_at_k(tallies, 1)}
-        if k > 1:
-            rates |= {f"pass@{k}": mean_pass_at_k(tallies, k), f"pass^{k}": mean_pass_hat_k(tallies, k)}
-    except TooFewAttempts:
-        return {}
-    return rates
 
 
 def render(store: Store, *, project: str, at_utc: float) -> str:
@@ -128,7 +112,7 @@ def render(store: Store, *, project: str, at_utc: float) -> str:
             written=datetime.fromtimestamp(at_utc, UTC).strftime("%Y-%m-%d %H:%M UTC"),
             css=Markup(css),  # noqa: S704 - our own file, no input in it
             css_hash=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
-            fleet=fleet(views),
+            fleet=fleet(store, views),
             inbox=inbox(views),
             tasks=[_task(store, view) for view in views],
             first_events=EVENTS_FIRST,

@@ -1,0 +1,36 @@
+"""How often one attempt passes, and how often several do: different numbers, so both are shown."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reeve.stats.pass_at_k import Tally, mean_pass_at_k, mean_pass_hat_k
+
+__all__ = ["Rate", "pass_rates"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """One estimate with the number of tasks that it rests on."""
+
+    name: str
+    share: float
+    tasks: int
+
+
+def pass_rates(tallies: Sequence[Tally]) -> tuple[Rate, ...]:
+    """Estimate pass@1 over all tasks, and pass@k and pass^k over those that were attempted at least k times.
+
+    k is the commonest number of attempts, the larger one of equals; the number was fixed before a task's first
+    attempt, so choosing tasks by it does not choose them by how they went. Nothing is estimated from nothing.
+    """
+    if not tallies:
+        return ()
+    sizes = Counter(tally.attempts for tally in tallies)
+    k = max(sizes, key=lambda size: (sizes[size], size))
+    rates = [Rate("pass@1", mean_pass_at_k(tallies, 1), len(tallies))]
+    if k > 1:
+        enough = [tally for tally in tallies if tally.attempts >= k]
+        rates.append(Rate(f"pass@{k}", mean_pass_at_k(enough, k), len(enough)))
+        rates.append(Rate(f"pass^{k}", mean_pass_hat_k(enough, k), len(enough)))
+    return tuple(rates)
