@@ -4,7 +4,7 @@ Prints one table, and with --record writes it to bench/results/<date>.json. Sing
 """
 
 import argparse
-import datetime
+import datetime as dt
 import importlib
 import json
 import os
@@ -37,7 +37,7 @@ def main() -> int:
         found[name] = importlib.import_module(f"bench.{name}").main([])
     if options.record:
         RESULTS.mkdir(exist_ok=True)
-        path = RESULTS / f"{datetime.datetime.now(datetime.UTC).date()}.json"
+        path = RESULTS / f"{dt.datetime.now(dt.UTC).date()}.json"
         path.write_text(json.dumps(found, indent=1, default=str) + "\n")
         print(f"\nrecorded in {path}")
     return 0

@@ -22,7 +22,7 @@ from pathlib import Path
 from reeve import flow
 from reeve.cli.start import open_world
 from reeve.durable.steps import World
-from reeve.records import AgentSpec, Checks, CommandCheck, Limits, RepoSource, SandboxRun, Task
+from reeve.records import Checks, CommandCheck, Limits, RepoSource, SandboxRun, Task
 from reeve.settings import read_settings
 
 FILES = 2000
