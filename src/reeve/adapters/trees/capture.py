@@ -85,11 +85,14 @@ def _captured(walk: _Walk, folder: str, tree: str) -> tuple[str, tuple[str, ...]
     return walk.store.edit(tree, edit), walk.reasons()
 
 
-def _folder(walk: _Walk, fd: int, tree: str | None, prefix: bytes, depth: int) -> Edit:
-    """Read one folder, given the tree that stood there before; the names in it are never joined to a path on disk."""
+def _folder(walk: _Walk, fd: int, tree: str | None, prefix: bytes, depth: int, *, opaque: bool = False) -> Edit:
+    """Read one folder, given the tree that stood there before; the names in it are never joined to a path on disk.
+
+    An opaque folder, and what lies below it, hides what stood there: what is still the same has to be named too.
+    """
     before = walk.store.entries(tree) if tree else {}
     whole = walk.since_ns is not None
-    edit = Edit(opaque=not whole and _opaque(fd))
+    edit = Edit(opaque=opaque or (not whole and _opaque(fd)))
     if edit.opaque:  # what is never taken is never taken away either
         for name, old in before.items():
             if paths.skipped(name):
@@ -106,7 +109,10 @@ def _folder(walk: _Walk, fd: int, tree: str | None, prefix: bytes, depth: int) -
             if paths.reserved(name):
                 walk.refuse(path, "the name stands for git's own folder on some file system")
                 continue
-            _item(walk, fd, name, path, before.get(name), edit, depth)
+            old = before.get(name)
+            _item(walk, fd, name, path, old, edit, depth)
+            if edit.opaque and old is not None and name not in edit.names:
+                edit.names[name] = old
     if whole:
         for name in before.keys() - present:
             if not paths.skipped(name) and before[name].mode != GITLINK:
@@ -155,7 +161,7 @@ def _subfolder(walk: _Walk, fd: int, name: bytes, path: bytes, old: Entry | None
                     walk.refuse(path, "files in a submodule")
             return
         tree = old.oid if old is not None and old.mode == FOLDER else None
-        below = _folder(walk, below_fd, tree, path + b"/", depth + 1)
+        below = _folder(walk, below_fd, tree, path + b"/", depth + 1, opaque=edit.opaque)
     finally:
         os.close(below_fd)
     if old is not None and old.mode != FOLDER:
