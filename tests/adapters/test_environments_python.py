@@ -8,6 +8,7 @@ from checking import place
 
 from reeve.adapters.environments.derive import derive, fits_python
 from reeve.adapters.environments.fake import FakeEnvironments
+from reeve.adapters.environments.files import MappingFiles, TreeFiles
 from reeve.adapters.environments.interpreters import interpreters
 from reeve.adapters.environments.layer import take_layer
 from reeve.adapters.environments.python_env import PythonEnvironments, reason_of, version_of
@@ -25,7 +26,7 @@ def world(tmp_path_factory):
 
 @pytest.fixture
 def environments(world, tmp_path):
-    return PythonEnvironments(world.sandbox, world.trees, world.store, tmp_path / "environments", LIMITS)
+    return PythonEnvironments(world.sandbox, world.trees, world.objects, world.store, tmp_path / "environments", LIMITS)
 
 
 def task(setup, *, runner=Runner.JUNIT, env=None):
@@ -73,7 +74,9 @@ def test_an_environment_is_made_once_and_found_by_the_next_run(world, environmen
     made = environments.prepare(task("date +%N > stamp"), at)
     stamp = (Path(made.layer) / "stamp").read_text()
     assert environments.prepare(task("date +%N > stamp"), at) == made
-    later = PythonEnvironments(world.sandbox, world.trees, world.store, tmp_path / "environments", LIMITS)
+    later = PythonEnvironments(
+        world.sandbox, world.trees, world.objects, world.store, tmp_path / "environments", LIMITS
+    )
     assert later.prepare(task("date +%N > stamp"), at) == made
     assert (Path(made.layer) / "stamp").read_text() == stamp
     assert environments.prepare(task("date +%N > stamp", env={"A": "1"}), at).key != made.key
@@ -87,7 +90,9 @@ def test_a_failed_set_up_is_told_once_and_tried_again_by_the_next_run(world, env
     assert "the next `reeve run` tries it again" in failed.reason
     assert b"no such thing" in world.store.get(failed.log)
     assert environments.prepare(task("date +%N > /env/when; echo ERROR: no such thing; exit 1"), at) is failed
-    later = PythonEnvironments(world.sandbox, world.trees, world.store, tmp_path / "environments", LIMITS)
+    later = PythonEnvironments(
+        world.sandbox, world.trees, world.objects, world.store, tmp_path / "environments", LIMITS
+    )
     assert later.prepare(task("date +%N > /env/when; echo ERROR: no such thing; exit 1"), at) is not failed
     left = [path.name for path in (tmp_path / "environments").iterdir() if not path.name.endswith(".lock")]
     assert left == []
@@ -95,7 +100,7 @@ def test_a_failed_set_up_is_told_once_and_tried_again_by_the_next_run(world, env
 
 def test_a_set_up_that_does_not_end_is_stopped(world, tmp_path):
     limits = Limits(wall_seconds=3)
-    environments = PythonEnvironments(world.sandbox, world.trees, world.store, tmp_path / "e", limits)
+    environments = PythonEnvironments(world.sandbox, world.trees, world.objects, world.store, tmp_path / "e", limits)
     failed = environments.prepare(task("sleep 600"), base(world, {"a.py": "3"}))
     assert not failed.ok
     assert "longer than 3 s" in failed.reason
@@ -114,14 +119,16 @@ def test_a_set_up_sees_no_host_and_cannot_change_tracked_files(world, environmen
 
 def test_walls_that_cannot_be_put_up_are_told(world, tmp_path):
     broken = type(world.sandbox)("/nonexistent/bwrap")
-    environments = PythonEnvironments(broken, world.trees, world.store, tmp_path / "e", LIMITS)
+    environments = PythonEnvironments(broken, world.trees, world.objects, world.store, tmp_path / "e", LIMITS)
     failed = environments.prepare(task("true"), base(world, {"a.py": "5"}))
     assert (failed.ok, "could not run" in failed.reason) == (False, True)
 
 
 def test_without_walls_an_environment_can_be_made_too(world, tmp_path):
     trees = CopyTrees(tmp_path / "state", world.objects)
-    environments = PythonEnvironments(NoSandbox(), trees, world.store, tmp_path / "state/environments", LIMITS)
+    environments = PythonEnvironments(
+        NoSandbox(), trees, world.objects, world.store, tmp_path / "state/environments", LIMITS
+    )
     made = environments.prepare(task("pip --version > said.txt"), base(world, {"a.py": "6"}))
     assert made.ok, made.reason
     assert (Path(made.venv) / "bin/python").exists()
@@ -148,13 +155,8 @@ def test_the_fake_gives_everybody_the_same(world):
 # ---------------------------------------------------------------- what is derived
 
 
-def plan_of(tmp_path, files, setup=None, tree="t"):
-    folder = tmp_path / f"p{len(list(tmp_path.iterdir()))}"
-    for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
-    folder.mkdir(exist_ok=True)
-    return derive(folder, tree, setup)
+def plan_of(files, setup=None, tree="t"):
+    return derive(MappingFiles({name: text.encode() for name, text in files.items()}), tree, setup)
 
 
 PROJECT = '[project]\nname = "x"\nversion = "1"\n'
@@ -183,26 +185,32 @@ PROJECT = '[project]\nname = "x"\nversion = "1"\n'
         ({"pyproject.toml": '[tool.poetry.group.dev.dependencies]\npython="*"\npytest="^8"\n'}, "-e . pytest"),
     ],
 )
-def test_a_set_up_is_derived_from_the_files_of_the_project(tmp_path, files, arguments):
+def test_a_set_up_is_derived_from_the_files_of_the_project(files, arguments):
     expected = () if arguments is None else (f"python -m pip install {arguments}",)
-    assert plan_of(tmp_path, files).commands == expected
+    assert plan_of(files).commands == expected
 
 
-def test_pytest_is_resolved_together_with_the_project(tmp_path):
-    (tmp_path / "pyproject.toml").write_text(PROJECT)
-    assert derive(tmp_path, "t", None, with_pytest=True).commands == ("python -m pip install -e . pytest",)
+def test_pytest_is_resolved_together_with_the_project():
+    files = MappingFiles({"pyproject.toml": PROJECT.encode()})
+    assert derive(files, "t", None, with_pytest=True).commands == ("python -m pip install -e . pytest",)
 
 
-def test_a_plan_depends_on_what_it_reads_and_on_nothing_else(tmp_path):
-    first = plan_of(tmp_path, {"pyproject.toml": PROJECT, "src/x/a.py": "1"}).inputs
-    assert plan_of(tmp_path, {"pyproject.toml": PROJECT, "src/x/a.py": "2"}, tree="u").inputs == first
-    assert plan_of(tmp_path, {"pyproject.toml": PROJECT + " ", "src/x/a.py": "1"}).inputs != first
-    assert plan_of(tmp_path, {"pyproject.toml": PROJECT, "src/y/a.py": "1"}).inputs != first
+def test_a_plan_depends_on_what_it_reads_and_on_nothing_else():
+    first = plan_of({"pyproject.toml": PROJECT, "src/x/a.py": "1"}).inputs
+    assert plan_of({"pyproject.toml": PROJECT, "src/x/a.py": "2"}, tree="u").inputs == first
+    assert plan_of({"pyproject.toml": PROJECT + " ", "src/x/a.py": "1"}).inputs != first
+    assert plan_of({"pyproject.toml": PROJECT, "src/y/a.py": "1"}).inputs != first
     compiled = {"pyproject.toml": PROJECT, "src/x/a.c": "1"}
-    assert plan_of(tmp_path, compiled, tree="t").inputs != plan_of(tmp_path, compiled, tree="u").inputs
+    assert plan_of(compiled, tree="t").inputs != plan_of(compiled, tree="u").inputs
 
 
-def test_a_command_of_ones_own_may_depend_on_the_whole_tree(tmp_path):
+def test_packages_by_name_alone_are_one_environment_for_every_project():
+    setup = "python -m pip install pytest==8.4.2"
+    assert plan_of({"pyproject.toml": PROJECT, "a.py": ""}, setup) == plan_of({"b/c.c": ""}, setup, tree="u")
+    assert not plan_of({}, setup).needs_tree
+
+
+def test_a_command_of_ones_own_may_depend_on_the_whole_tree():
     for setup, depends in (
         ("pip install a 'b>=2'", False),
         ("python -m pip install -r requirements.txt", False),
@@ -213,7 +221,7 @@ def test_a_command_of_ones_own_may_depend_on_the_whole_tree(tmp_path):
         ("pip install 'a", True),
         ("pip install $(x)", True),
     ):
-        inputs = {plan_of(tmp_path, {}, setup, tree).inputs for tree in "tu"}
+        inputs = {plan_of({}, setup, tree).inputs for tree in "tu"}
         assert (len(inputs) == 2) is depends, setup
 
 
@@ -271,6 +279,17 @@ def test_a_reason_names_the_step_and_what_to_do(log, said):
 
 def test_a_version_is_found_without_history(tmp_path):
     at = Base(str(tmp_path), "0" * 40, "t")
-    assert version_of(tmp_path, at) == "0.0.0"
-    (tmp_path / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: x\nVersion: 2.3.1\n")
-    assert version_of(tmp_path, at) == "2.3.1"
+    assert version_of(MappingFiles({}), at) == "0.0.0"
+    info = MappingFiles({"PKG-INFO": b"Metadata-Version: 2.1\nName: x\nVersion: 2.3.1\n"})
+    assert version_of(info, at) == "2.3.1"
+
+
+def test_files_of_a_tree_are_read_without_making_a_folder(world):
+    tree = world.tree({"src/a/b.py": "x", "tests/c.c": "", "setup.cfg": "s", "lib/d.c": ""})
+    files = TreeFiles(world.objects, tree)
+    assert (files.read("setup.cfg"), files.read("nothing"), files.read("src")) == (b"s", None, None)
+    assert files.read("src/a/b.py") == b"x"
+    assert files.names("") == [("lib", True), ("setup.cfg", False), ("src", True), ("tests", True)]
+    assert files.names("none") == []
+    assert files.any_suffix({".c"})
+    assert not TreeFiles(world.objects, world.tree({"tests/c.c": "", "a.py": ""})).any_suffix({".c"})

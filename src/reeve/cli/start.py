@@ -85,7 +85,7 @@ def open_world(
         trees=trees,
         sandbox=walls,
         check=SandboxedCheck(walls, trees, objects, store),
-        environments=PythonEnvironments(walls, trees, store, state / "environments"),
+        environments=PythonEnvironments(walls, trees, objects, store, state / "environments"),
         agents=make_agents(settings.agents, agent_kinds()),
         repository_of=partial(repository_of, settings),
         clock=clock,

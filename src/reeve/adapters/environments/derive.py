@@ -7,9 +7,11 @@ import re
 import shlex
 import tomllib
 from collections.abc import Iterable, Mapping
+from configparser import RawConfigParser
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
+
+from reeve.adapters.environments.files import SetupFiles
 
 __all__ = ["SetupPlan", "derive", "fits_python"]
 
@@ -52,47 +54,53 @@ COMPILED = (".c", ".cc", ".cpp", ".pyx", ".pxd", ".rs", ".f90", ".i")
 class SetupPlan:
     """The commands of a set-up, in their order, and the digest of everything in the tree that they depend on.
 
-    `requires_python` is what the project asks of the interpreter; empty: nothing.
+    `requires_python` is what the project asks of the interpreter; empty: nothing. `needs_tree` is false where only
+    named packages are installed: such an environment serves every project.
     """
 
     commands: tuple[str, ...]
     inputs: str
     requires_python: str = ""
+    needs_tree: bool = True
 
 
-def derive(folder: Path, tree: str, setup: str | None, *, with_pytest: bool = False) -> SetupPlan:
-    """Plan the set-up of the project in a folder; `setup` is the owner's own command and replaces what is derived.
+def derive(files: SetupFiles, tree: str, setup: str | None, *, with_pytest: bool = False) -> SetupPlan:
+    """Plan the set-up of the project in a tree; `setup` is the owner's own command and replaces what is derived.
 
     Derived, in this order: the requirements files (a lock file before `requirements.txt`), then the project itself,
     editable, with its test extra and its test dependency group; else nothing. `with_pytest` has pytest resolved
     together with these.
     """
-    project = _toml(folder / "pyproject.toml")
-    python = str(project.get("project", {}).get("requires-python", "")) or _cfg(folder, "options", "python_requires")
-    found = {name: _read(folder / name) for name in INPUTS}
+    project = _toml(files.read("pyproject.toml"))
+    config = _config(files.read("setup.cfg"))
+    python = str(project.get("project", {}).get("requires-python", ""))
+    python = python or config.get("options", "python_requires", fallback="").strip()
+    found = {name: files.read(name) for name in INPUTS}
     known = {name: content for name, content in found.items() if content is not None}
-    parts = [_digest(known), *_layout(folder)]
+    if setup is not None and _names_only(setup) and "-r" not in setup.split():
+        return SetupPlan((setup,), _digest({"": setup.encode()}), python, needs_tree=False)
+    parts = [_digest(known), *_layout(files)]
     if setup is not None:
         if not _names_only(setup):
             parts.append(tree)  # it may read anything of the tree
         return SetupPlan((setup,), _digest({"": "\n".join([setup, *parts]).encode()}), python)
-    commands = _derived(folder, project, known, with_pytest=with_pytest)
-    if _compiles(folder):
-        parts.append(tree)
+    commands = _derived(project, config, known, with_pytest=with_pytest)
+    if files.any_suffix(COMPILED):
+        parts.append(tree)  # something of it may be compiled
     return SetupPlan(commands, _digest({"": "\n".join([*commands, *parts]).encode()}), python)
 
 
 def _derived(
-    folder: Path, project: Mapping[str, Any], known: Mapping[str, bytes], *, with_pytest: bool
+    project: Mapping[str, Any], config: RawConfigParser, known: Mapping[str, bytes], *, with_pytest: bool
 ) -> tuple[str, ...]:
     arguments: list[str] = []
     for name in [*(lock for lock in LOCKS if lock in known)][:1] + [name for name in FURTHER if name in known]:
         arguments += ["-r", name]
     commands = []
     installable = "setup.py" in known or any(key in project for key in ("project", "build-system"))
-    installable = installable or bool(_cfg(folder, "metadata", "name"))
+    installable = installable or bool(config.get("metadata", "name", fallback="").strip())
     if installable or "poetry" in project.get("tool", {}):
-        extra = _first(_extras(folder, project, known))
+        extra = _first(_extras(project, config, known))
         arguments += ["-e", f".[{extra}]" if extra else "."]
     arguments += _group(project)
     if with_pytest and "pytest" not in arguments:
@@ -123,12 +131,11 @@ def _installs_names(line: str) -> bool:
     return True
 
 
-def _extras(folder: Path, project: Mapping[str, Any], known: Mapping[str, bytes]) -> set[str]:
+def _extras(project: Mapping[str, Any], config: RawConfigParser, known: Mapping[str, bytes]) -> set[str]:
     found = set(project.get("project", {}).get("optional-dependencies", {}))
     found |= set(project.get("tool", {}).get("poetry", {}).get("extras", {}))
-    parser = _config(folder / "setup.cfg")
-    if parser.has_section("options.extras_require"):
-        found |= set(parser.options("options.extras_require"))
+    if config.has_section("options.extras_require"):
+        found |= set(config.options("options.extras_require"))
     return found | _extras_of_script(known.get("setup.py", b""))
 
 
@@ -177,19 +184,14 @@ def _first(names: Iterable[str]) -> str:
     return next((name for name in EXTRAS if name in names), "")
 
 
-def _layout(folder: Path) -> list[str]:
+def _layout(files: SetupFiles) -> list[str]:
     """Name the top-level packages and modules: an editable installation remembers them."""
-    found = []
-    for top in (folder, folder / "src"):
-        if top.is_dir() and not top.is_symlink():
-            found += [f"{top.name if top != folder else ''}/{entry.name}" for entry in sorted(top.iterdir())
-                      if entry.suffix == ".py" or (entry.is_dir() and not entry.name.startswith("."))]  # fmt: skip
-    return found
-
-
-def _compiles(folder: Path) -> bool:
-    """Say whether something of the tree may be compiled; then every tree needs a set-up of its own."""
-    return any(path.suffix in COMPILED for path in folder.rglob("*") if "test" not in str(path.relative_to(folder)))
+    return [
+        f"{folder}/{name}"
+        for folder in ("", "src")
+        for name, is_folder in files.names(folder)
+        if name.endswith(".py") or (is_folder and not name.startswith("."))
+    ]
 
 
 def fits_python(requires: str, version: tuple[int, int, int]) -> bool:
@@ -221,25 +223,17 @@ def _digest(parts: Mapping[str, bytes]) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-def _read(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() and not path.is_symlink() else None
-
-
-def _toml(path: Path) -> dict[str, Any]:
+def _toml(content: bytes | None) -> dict[str, Any]:
     try:
-        return tomllib.loads((_read(path) or b"").decode())
+        return tomllib.loads((content or b"").decode())
     except (ValueError, RecursionError):
         return {}
 
 
-def _config(path: Path) -> configparser.RawConfigParser:
-    parser = configparser.RawConfigParser()
+def _config(content: bytes | None) -> RawConfigParser:
+    parser = RawConfigParser()
     try:
-        parser.read_string((_read(path) or b"").decode())
+        parser.read_string((content or b"").decode())
     except (configparser.Error, ValueError):
-        return configparser.RawConfigParser()
+        return RawConfigParser()
     return parser
-
-
-def _cfg(folder: Path, section: str, option: str) -> str:
-    return _config(folder / "setup.cfg").get(section, option, fallback="").strip()

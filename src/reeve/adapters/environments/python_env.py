@@ -18,11 +18,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from reeve.adapters.environments.derive import SetupPlan, derive, fits_python
+from reeve.adapters.environments.files import SetupFiles, TreeFiles
 from reeve.adapters.environments.interpreters import Interpreter, interpreters
 from reeve.adapters.environments.layer import take_layer
 from reeve.adapters.environments.pip_settings import copy_pip, pip_settings
 from reeve.adapters.sandboxes import owner_of_trees
 from reeve.adapters.trees.folders import remove
+from reeve.adapters.trees.objects import GitObjects
 from reeve.errors import RepositoryError, SandboxError
 from reeve.ports import Sandbox, Store, Trees
 from reeve.records import Base, Checks, Ending, Environment, Limits, Runner, SandboxResult, SandboxRun, Task, Workspace
@@ -30,6 +32,7 @@ from reeve.records import Base, Checks, Ending, Environment, Limits, Runner, San
 __all__ = ["SETUP_LIMITS", "PythonEnvironments"]
 
 SETUP_LIMITS = Limits(wall_seconds=600, memory_mb=4096, disk_mb=4096, processes=512, output_mb=16)
+NO_VERSION = "0.0.0"
 RECIPE = 1  # raise it when the same plan would make another environment
 
 SCRIPT = """\
@@ -77,10 +80,17 @@ class PythonEnvironments:
     """
 
     def __init__(
-        self, sandbox: Sandbox, trees: Trees, store: Store, folder: Path, limits: Limits = SETUP_LIMITS
+        self,
+        sandbox: Sandbox,
+        trees: Trees,
+        objects: GitObjects,
+        store: Store,
+        folder: Path,
+        limits: Limits = SETUP_LIMITS,
     ) -> None:
         self._sandbox = sandbox
         self._trees = trees
+        self._objects = objects
         self._store = store
         self._folder = folder
         self._limits = limits
@@ -90,7 +100,8 @@ class PythonEnvironments:
         """Return the environment of a base, made once; a failed set-up is returned, and not tried again by us."""
         with_pytest = _wants_pytest(task.checks)
         try:
-            plan = derive(self._trees.checkout(base.tree), base.tree, task.setup, with_pytest=with_pytest)
+            files = TreeFiles(self._objects, base.tree)
+            plan = derive(files, base.tree, task.setup, with_pytest=with_pytest)
         except (RepositoryError, OSError) as error:
             return Environment(f"unread-{base.tree[:16]}", ok=False, reason=f"reading the project's files: {error}")
         if not plan.commands and not with_pytest:
@@ -98,7 +109,8 @@ class PythonEnvironments:
         python = next((one for one in interpreters() if fits_python(plan.requires_python, one.version)), None)
         if python is None:
             return Environment(f"python-{plan.inputs[:16]}", ok=False, reason=_no_python(plan))
-        making = _Making(plan, python, task, version_of(self._trees.checkout(base.tree), base), with_pytest=with_pytest)
+        version = version_of(files, base) if plan.needs_tree else NO_VERSION
+        making = _Making(plan, python, task, version, with_pytest=with_pytest)
         key = making.key
         with self._locked(key):
             if (known := self._failed.get(key) or self._ready(key)) is not None:
@@ -145,7 +157,7 @@ class PythonEnvironments:
     def _finished(self, key: str, folder: Path, result: SandboxResult, count: int) -> Environment:
         log = (folder / "log").read_bytes()[-LOG_BYTES:] if (folder / "log").exists() else b""
         made = Environment(key, ok=True, log=self._store.put(log), seconds=result.wall_seconds)
-        if result.ending is not Ending.FINISHED or result.status != 0:
+        if result.status != 0:
             return replace(made, ok=False, reason=reason_of(log.decode("utf-8", "replace"), result))
         body = asdict(made) | {"venv": "venv", "layer": "layer" if count else None}
         (folder / "environment.json").write_text(json.dumps(body))
@@ -219,10 +231,10 @@ class _Making:
         )
 
 
-def version_of(folder: Path, base: Base) -> str:
+def version_of(files: SetupFiles, base: Base) -> str:
     """Say which version a project calls itself that reads it from its history, which set-up does not see."""
-    info = folder / "PKG-INFO"
-    if info.is_file() and (found := re.search(r"^Version: (\S+)$", info.read_text(errors="replace"), re.MULTILINE)):
+    info = (files.read("PKG-INFO") or b"").decode("utf-8", "replace")
+    if found := re.search(r"^Version: (\S+)$", info, re.MULTILINE):
         return found[1]
     command = [
         "git",
@@ -238,7 +250,7 @@ def version_of(folder: Path, base: Base) -> str:
     env = {"PATH": os.environ.get("PATH", os.defpath), "GIT_CONFIG_GLOBAL": "/dev/null", "LC_ALL": "C"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
     found = re.search(r"\d+(\.\d+)+((a|b|rc|\.post|\.dev)\d+)?$", done.stdout.strip())
-    return found[0] if found else "0.0.0"
+    return found[0] if found else NO_VERSION
 
 
 def reason_of(log: str, result: SandboxResult) -> str:
