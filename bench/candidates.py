@@ -45,15 +45,21 @@ FILE = "src/cachetools/__init__.py"
 DEFECTS = [
     ("while self.__currsize + size > maxsize:", "while self.__currsize + size >= maxsize:"),
     ("self.__currsize -= size", "self.__currsize += size"),
-    ("return len(self.__data)", "return len(self.__size)+1"),
-    ("if key in self:\n            value = self[key]\n            del self[key]", "if key not in self:\n            value = self[key]\n            del self[key]"),
+    ("return len(self.__data)", "return len(self.__data) - 1"),
+    (
+        "if key in self:\n            value = self[key]\n            del self[key]",
+        "if key not in self:\n            value = self[key]\n            del self[key]",
+    ),
     ("self.__counter[key] -= 1", "self.__counter[key] += 1"),
 ]
 
 
 def spent() -> float:
     """CPU seconds of this process and of all children it has waited for."""
-    return sum(use.ru_utime + use.ru_stime for use in (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
+    return sum(
+        use.ru_utime + use.ru_stime
+        for use in (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    )
 
 
 def archive(cache: Path) -> Path:
@@ -61,7 +67,20 @@ def archive(cache: Path) -> Path:
     name = cache / f"{PACKAGE}-{VERSION}.tar.gz"
     if not name.is_file():
         cache.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:", "--no-build-isolation", "-d", str(cache), f"{PACKAGE}=={VERSION}"]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "-q",
+            "--no-deps",
+            "--no-binary",
+            ":all:",
+            "--no-build-isolation",
+            "-d",
+            str(cache),
+            f"{PACKAGE}=={VERSION}",
+        ]
         subprocess.run(command, check=True, capture_output=True)
     return name
 
@@ -118,7 +137,13 @@ class Survey(Search):
                 groups.append((items, [one]))
         for items, group in groups:
             reply = self.server.ask(
-                "batch", 600.0, candidates=[one.splices for one in group], items=items, cpu_seconds=0.5, canaries=[], deadline=time.monotonic() + 600
+                "batch",
+                600.0,
+                candidates=[one.splices for one in group],
+                items=items,
+                cpu_seconds=0.5,
+                canaries=[],
+                deadline=time.monotonic() + 600,
             )
             letters += reply["letters"]
         return letters
@@ -160,7 +185,13 @@ def measure_judge(tree: Path, number: int, fresh: int) -> tuple[dict[str, Any], 
         agree += (done is not None and done.returncode == 0) == (letter == "p")
         search.tree.restore()
     naive = spent() - before
-    ours = {"candidates": len(decided), "cpu_seconds": cpu, "unnoticed": letters.count("p"), "agree": agree, "compared": len(sample)}
+    ours = {
+        "candidates": len(decided),
+        "cpu_seconds": cpu,
+        "unnoticed": letters.count("p"),
+        "agree": agree,
+        "compared": len(sample),
+    }
     return ours, {"candidates": len(sample), "cpu_seconds": naive}
 
 
@@ -171,7 +202,11 @@ def measure_mutmut(tree: Path, cache: Path, seconds: float) -> dict[str, Any] | 
         shutil.rmtree(venv, ignore_errors=True)
         try:
             subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True, capture_output=True)
-            subprocess.run([str(venv / "bin" / "pip"), "install", "-q", f"mutmut=={MUTMUT}", "pytest"], check=True, capture_output=True)
+            subprocess.run(
+                [str(venv / "bin" / "pip"), "install", "-q", f"mutmut=={MUTMUT}", "pytest"],
+                check=True,
+                capture_output=True,
+            )
         except subprocess.CalledProcessError as error:
             print(f"mutmut: skipped, not installable: {error.stderr.decode()[-200:]}")
             return None
@@ -181,7 +216,11 @@ def measure_mutmut(tree: Path, cache: Path, seconds: float) -> dict[str, Any] | 
     log = tree / "mutmut.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [str(venv / "bin" / "mutmut"), "run", "--max-children", "1"], cwd=tree, stdout=out, stderr=out, start_new_session=True
+            [str(venv / "bin" / "mutmut"), "run", "--max-children", "1"],
+            cwd=tree,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
         )
         try:
             process.wait(seconds)
@@ -214,7 +253,14 @@ def measure_repair(source: Path, folder: Path, seconds: float) -> dict[str, Any]
         path = folder / f"spec-{number}.json"
         path.write_text(json.dumps(spec_for(failing, seconds)), encoding="utf-8")
         before = spent()
-        done = subprocess.run([sys.executable, "-P", "-B", str(AGENT), "--spec", str(path)], cwd=tree, env=environment(), capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-P", "-B", str(AGENT), "--spec", str(path)],
+            cwd=tree,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         result = json.loads(done.stdout.splitlines()[-1])
         total["cpu_seconds"] += spent() - before
         total["candidates"] += result["candidates_tried"]
@@ -230,7 +276,9 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--seconds", type=float, default=60.0, help="wall seconds that mutmut may take")
     parser.add_argument("--fresh", type=int, default=8, help="candidates tried by a fresh process each")
     parser.add_argument("--number", type=int, default=1500, help="candidates for our fork server")
-    parser.add_argument("--cache", type=Path, default=Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "reeve-bench")
+    parser.add_argument(
+        "--cache", type=Path, default=Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "reeve-bench"
+    )
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
     try:
@@ -249,15 +297,21 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     for one in found.values():
         one["cpu_seconds_each"] = one["cpu_seconds"] / max(1, one["candidates"])
     base = found["fresh"]["cpu_seconds_each"]
-    print(f"\n{'candidates on cachetools 5.5.0':32}{'tried':>7}{'CPU s':>9}{'CPU s each':>12}{'x fresh':>9}{'x mutmut':>10}")
+    print(
+        f"\n{'candidates on cachetools 5.5.0':32}{'tried':>7}{'CPU s':>9}{'CPU s each':>12}{'x fresh':>9}{'x mutmut':>10}"
+    )
     for method in ("fresh", "mutmut", "judge", "repair"):
         if method in found:
             each = found[method]["cpu_seconds_each"]
             against = f"{found['mutmut']['cpu_seconds_each'] / each:9.1f}" if "mutmut" in found else ""
-            print(f"{method:32}{found[method]['candidates']:7}{found[method]['cpu_seconds']:9.1f}{each:12.5f}{base / each:9.1f}{against:>10}")
+            print(
+                f"{method:32}{found[method]['candidates']:7}{found[method]['cpu_seconds']:9.1f}{each:12.5f}{base / each:9.1f}{against:>10}"
+            )
     judge, repair = found["judge"], found["repair"]
     print(f"fork server and fresh process agree on {judge['agree']} of {judge['compared']} candidates")
-    print(f"repair: {repair['patched']} of {repair['defects']} injected defects patched, {repair['same_text']} exactly as before the injection")
+    print(
+        f"repair: {repair['patched']} of {repair['defects']} injected defects patched, {repair['same_text']} exactly as before the injection"
+    )
     if options.json:
         options.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
     return found

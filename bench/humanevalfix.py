@@ -104,7 +104,11 @@ def repair(agent: Path, folder: Path, nodes: list[str], seconds: float) -> tuple
         lines = log.read_text(encoding="utf-8").splitlines()
         result = json.loads(lines[-1]) if lines else {}
         if result.get("kind") != "result":
-            result = {"outcome": "error", "text": (Path(outside) / "errors").read_text(encoding="utf-8")[-400:], "candidates_tried": 0}
+            result = {
+                "outcome": "error",
+                "text": (Path(outside) / "errors").read_text(encoding="utf-8")[-400:],
+                "candidates_tried": 0,
+            }
         return result, usage.ru_utime + usage.ru_stime
 
 
@@ -184,11 +188,23 @@ def same_as_reference(row: dict[str, Any], patched: str) -> bool:
     """Whether a patched source gives what the reference gives on extra inputs."""
     inputs = extra_inputs(row["test"], row["entry_point"])
     with tempfile.TemporaryDirectory() as folder:
-        request = {"inputs": repr(inputs), "entry": row["entry_point"], "patched": patched, "reference": row["prompt"] + row["canonical_solution"]}
+        request = {
+            "inputs": repr(inputs),
+            "entry": row["entry_point"],
+            "patched": patched,
+            "reference": row["prompt"] + row["canonical_solution"],
+        }
         path = Path(folder) / "request.json"
         path.write_text(json.dumps(request), encoding="utf-8")
         try:
-            done = subprocess.run([sys.executable, "-c", COMPARE, str(path)], capture_output=True, text=True, timeout=120, check=False, cwd=folder)
+            done = subprocess.run(
+                [sys.executable, "-c", COMPARE, str(path)],
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+                cwd=folder,
+            )
         except subprocess.TimeoutExpired:
             return False
     return done.stdout.strip().endswith("0") and done.stdout.strip().splitlines()[-1] == "0"
@@ -260,7 +276,9 @@ def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--limit", type=int, default=24, help="how many tasks, spread over the set (0: all 164)")
     parser.add_argument("--tasks", default="", help="numbers of tasks, comma separated, instead of a spread")
-    parser.add_argument("--seconds", type=float, default=20.0, help="CPU seconds for each task; wall time is limited to five times that")
+    parser.add_argument(
+        "--seconds", type=float, default=20.0, help="CPU seconds for each task; wall time is limited to five times that"
+    )
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--setting", choices=["all", "half", "both"], default="both")
     parser.add_argument("--json", type=Path)
@@ -282,10 +300,15 @@ def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
         for result in pool.map(lambda pair: one(agent, pair[0], pair[1], options.seconds), work):
             results.append(result)
             mark = "right" if result["right"] else "plausible" if result["plausible"] else result["outcome"]
-            print(f"{result['task']:12} {result['setting']:5} {mark:10} {result['tried']:7} tried {result['cpu']:6.1f} CPU s  {result['class']}: {result['text'][:110]}", flush=True)
+            print(
+                f"{result['task']:12} {result['setting']:5} {mark:10} {result['tried']:7} tried {result['cpu']:6.1f} CPU s  {result['class']}: {result['text'][:110]}",
+                flush=True,
+            )
     table(results)
     if len(results) >= len(rows(path)):
-        print(f"To compare: {FIRST_ATTEMPT['plausible']} plausible, {FIRST_ATTEMPT['right']} right of 164 by a first, single-edit agent.")
+        print(
+            f"To compare: {FIRST_ATTEMPT['plausible']} plausible, {FIRST_ATTEMPT['right']} right of 164 by a first, single-edit agent."
+        )
     if options.json:
         options.json.write_text(json.dumps(results, indent=1), encoding="utf-8")
     return results

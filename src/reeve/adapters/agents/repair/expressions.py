@@ -29,9 +29,9 @@ COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Is: "is", ast.IsNot: "is not", ast.In: "in", ast.NotIn: "not in",
 }  # fmt: skip
 COMPARISON_SWAPS = {
-    "<": {"<=": 1.0, ">": 1.1, ">=": 1.3, "!=": 1.9, "==": 2.0}, "<=": {"<": 1.0, ">=": 1.1, ">": 1.3, "==": 2.0, "!=": 2.2},
-    ">": {">=": 1.0, "<": 1.1, "<=": 1.3, "!=": 1.9, "==": 2.0}, ">=": {">": 1.0, "<=": 1.1, "<": 1.3, "==": 2.0, "!=": 2.2},
-    "==": {"!=": 1.0, "<=": 1.7, ">=": 1.7, "<": 2.0, ">": 2.0, "is": 1.8, "in": 1.9},
+    "<": {"<=": 1.0, ">": 1.1, ">=": 1.3, "!=": 1.8, "==": 1.6}, "<=": {"<": 1.0, ">=": 1.1, ">": 1.3, "==": 1.6, "!=": 2.0},
+    ">": {">=": 1.0, "<": 1.1, "<=": 1.3, "!=": 1.8, "==": 1.6}, ">=": {">": 1.0, "<=": 1.1, "<": 1.3, "==": 1.6, "!=": 2.0},
+    "==": {"!=": 1.0, "<=": 1.4, ">=": 1.4, "<": 1.4, ">": 1.4, "is": 1.8, "in": 1.9},
     "!=": {"==": 1.0, "<": 1.8, ">": 1.8, "<=": 2.2, ">=": 2.2, "is not": 1.8, "not in": 2.0},
     "is": {"is not": 1.0, "==": 1.2}, "is not": {"is": 1.0, "!=": 1.2},
     "in": {"not in": 1.0, "==": 1.9}, "not in": {"in": 1.0, "!=": 1.9},
@@ -387,6 +387,11 @@ class Expressions:
             if name.startswith("sort") and not any(one.arg == "reverse" for one in node.keywords):
                 yield from self.put(node, 1.3, "keyword", with_arguments(arguments, [*keywords, "reverse=True"]), loose=False)
             if not any(one.arg == "key" for one in node.keywords):
+                tables = [name for name in self.scope.visible(line) if self.scope.types.get(name) in ("dict", "defaultdict", "list")]
+                own = [f"lambda x: {name}[x]" for name in tables] + [f"{name}.get" for name in tables]
+                own += [name for name, what in scope.module.items() if what == "function"]
+                for key in own[:12]:
+                    yield from self.put(node, 1.9, "keyword", with_arguments(arguments, [*keywords, f"key={key}"]), loose=False)
                 for key in ("len", "abs", "str", "str.lower", "lambda x: x[1]", "lambda x: -x", "lambda x: x[0]"):
                     yield from self.put(node, 2.4, "keyword", with_arguments(arguments, [*keywords, f"key={key}"]), loose=False)
         yield from self.extra_arguments(node, arguments, keywords, function, name, line)
@@ -414,6 +419,10 @@ class Expressions:
                 for number, value in enumerate(dict.fromkeys(values)):
                     text = ", ".join([*arguments, *keywords, f"{parameter}={value}"])
                     yield from self.put(node, 1.5 + 0.2 * number, "missing argument", f"{function}({text})", loose=False)
+        names = self.scope.visible(line)[:7]
+        if name in ("max", "min", "divmod", "pow", "zip", "isinstance", "math.gcd") or name in self.scope.module:
+            for number, pair in enumerate((a, b) for a in names for b in names if a != b):
+                yield from self.put(node, 2.4 + 0.03 * number, "arguments", f"{function}({', '.join([*pair, *keywords])})", loose=False)
         for number, value in enumerate(self.scope.visible(line)[:10]):
             text = ", ".join([*arguments, value, *keywords])
             yield from self.put(node, 2.8 + 0.05 * number, "missing argument", f"{function}({text})", loose=False)
@@ -585,7 +594,8 @@ class Expressions:
         kind = scope.kind(node)
         constant = isinstance(node, ast.Constant)
         if kind in ("int", "?", "float") and not constant and not isinstance(node, (ast.Compare, ast.BoolOp, ast.Lambda, ast.Await)):
-            plus = 1.5 if kind != "?" else 2.0
+            plus = 1.6 if kind != "?" else 2.0
+            plus -= 0.3 if isinstance(node, ast.BinOp) else 0.0  # a forgotten + 1 stands behind the whole sum
             for suffix, cost in ((" + 1", plus), (" - 1", plus), (" + 2", plus + 1.4), (" * 2", plus + 0.9), (" // 2", plus + 1.0), (" ** 2", plus + 1.0), (" % 2", plus + 1.2), (" / 2", plus + 1.2), (" % 10", plus + 1.4), (" // 10", plus + 1.4)):
                 yield from self.put(node, cost, "arithmetic", (text if isinstance(node, ast.BinOp) and suffix[1] in "+-" else atom) + suffix)
             yield from self.put(node, plus + 0.3, "negate", f"-{atom}")

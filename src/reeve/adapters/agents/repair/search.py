@@ -303,8 +303,9 @@ class Search:
             self.check_budget()
             key, _, candidate = self.anew[0]
             share = self.anew_seconds > 0.35 * max(2.0, self.events.seconds())
-            if (frontier != float("inf") or self.stop_at is not None) and (key > frontier or share):
-                return
+            believed = min((one.candidate.key for one in self.plausible), default=float("inf"))
+            if key > believed or (frontier != float("inf") and (key > frontier or share)):
+                return  # what costs more than a patch already found is not worth a new import
             heapq.heappop(self.anew)
             before = time.monotonic()
             self._consider_anew(candidate)

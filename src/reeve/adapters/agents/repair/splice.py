@@ -26,6 +26,10 @@ ATOMS = (
 TIGHT = (ast.BinOp, ast.UnaryOp, ast.Compare, ast.BoolOp, ast.Attribute, ast.Subscript, ast.Starred, ast.Await, ast.IfExp)
 
 
+PLAIN = re.compile(r"[A-Za-z_][\w.]*(?:\([^()]*\)|\[[^\[\]]*\])*|'[^'\n]*'|\"[^\"\n]*\"|\[[^\[\]]*\]")
+NUMBER = re.compile(r"-?[\d.]+")
+
+
 class Splice(NamedTuple):
     """Replace ``text[start:end]`` of one file by ``new``."""
 
@@ -128,9 +132,17 @@ class Source:
     def replace(self, node: ast.AST, new: str, loose: bool = True) -> Splice:
         """Put ``new`` in the place of an expression; ``loose`` text gets brackets where its place needs them."""
         start, end = self.span(node)
-        if loose and self.tight(node):
+        if loose and self.tight(node) and not self.fits(node, new):
             new = f"({new})"
         return Splice(self.path, start, end, new)
+
+    def fits(self, node: ast.AST, new: str) -> bool:
+        """Whether a text needs no brackets even in a tight place: a name, a call of one, a number."""
+        parent = self.parents.get(node)
+        number_fits = isinstance(parent, (ast.Compare, ast.BoolOp)) or (
+            isinstance(parent, ast.BinOp) and not isinstance(parent.op, ast.Pow)
+        )
+        return bool(PLAIN.fullmatch(new)) or (number_fits and bool(NUMBER.fullmatch(new)))
 
     def tight(self, node: ast.AST) -> bool:
         """Whether the place of this expression needs brackets around anything that is no atom."""
@@ -142,7 +154,7 @@ class Source:
         if isinstance(parent, TIGHT):
             start, end = self.span(node)
             return not (self.text[start - 1 : start] == "(" and self.text[end : end + 1] == ")")
-        return isinstance(parent, (ast.comprehension, ast.keyword)) and isinstance(node, ast.expr) and False
+        return False
 
     def statement(self, node: ast.AST) -> Optional[ast.stmt]:
         """The innermost statement that holds a node."""
