@@ -79,8 +79,10 @@ def test_an_attempt_cannot_bring_its_own_report_or_change_the_command(here):
     assert found.tree == base
 
 
-def test_a_report_that_is_a_link_or_a_pipe_is_not_read(here):
-    for command in ("ln -s /etc/passwd out.xml", "mkfifo out.xml"):
+def test_a_report_that_is_a_link_or_a_pipe_is_not_read(here, tmp_path):
+    forged = tmp_path / "forged.xml"
+    forged.write_text('<testsuite><testcase classname="test_a.TestA" name="test_wanted"/></testsuite>')
+    for command in (f"ln -s {forged} out.xml", "mkfifo out.xml"):
         checks = Checks(required=CHECKS.required, runner=Runner.JUNIT, test_command=command, report="*.xml")
         found = here.measure(here.tree(PROJECT), checks)
         assert found.tests == {}

@@ -93,8 +93,9 @@ def test_sub(subtests):
     with subtests.test("b"): pass
 def test_fine(subtests):
     with subtests.test("a"): pass
+    with subtests.test("b"): pytest.skip("not this part")
 """
-    found = here.measure(here.tree({"test_s.py": body}), CHECKS)
+    found = here.measure(here.tree({"test_s.py": "import pytest\n" + body}), CHECKS)
     assert dict(found.tests) == {"test_s.py::test_sub": FAILED, "test_s.py::test_fine": PASSED}
 
 
@@ -119,6 +120,13 @@ def test_a_fix_passes_and_a_breakage_does_not(here, base):
 def test_only_named_tests_run_when_asked(here, base):
     found = here.measure(base, CHECKS, only=("tests/test_a.py::test_other",))
     assert dict(found.tests) == {"tests/test_a.py::test_other": PASSED}
+    files = {
+        "test_k.py": "class TestK:\n def test_1(self): pass\n def test_2(self): pass\ndef test_3(): pass\n",
+        **PROJECT,
+    }
+    kept = Checks(required=(WANTED,), keep=("test_k.py::TestK",))
+    ran = here.measure(here.tree(files), kept).tests
+    assert set(ran) == {WANTED, "test_k.py::TestK::test_1", "test_k.py::TestK::test_2"}
     kept = Checks(required=(WANTED,), keep=("tests/test_a.py::test_other",))
     assert len(here.measure(base, kept).tests) == 2
 
@@ -282,6 +290,12 @@ def test_what_measures_a_result_cannot_be_changed_by_it(here, base, cheat):
     assert found.outcome is Outcome.FAILED
     assert found.tree == base
     assert found.reason.startswith("the attempt changed nothing but protected files")
+
+
+def test_files_of_the_tree_never_stand_in_for_the_runner(here):
+    stop = "import os\nos._exit(0)\n"
+    tree = here.tree({"pytest.py": stop, "reeve_report.py": stop, "json.py": stop, "test_a.py": "def test_a(): pass\n"})
+    assert dict(here.measure(tree, CHECKS).tests) == {"test_a.py::test_a": PASSED}
 
 
 def test_a_cheat_beside_a_real_fix_is_taken_out_of_what_lands(here, base):

@@ -79,11 +79,10 @@ def run_pytest(clean: CleanTree, checks: Checks, only: tuple[str, ...] = ()) -> 
     if suite.ended or culprit is None or suite.ending in (Ending.SANDBOX_FAILED, Ending.INTERRUPTED):
         return suite
     suite.add(culprit, TestOutcome.ERROR, suite.problem)
-    left = [name for name in suite.collected if name not in suite.tests]
     suite.problem, suite.under_way = "", None
-    if not left:
+    if set(suite.collected) <= suite.tests.keys():
         return suite
-    rest = _session(clean, checks, tuple(left) if len(left) <= 50 else wanted, tuple(suite.tests))
+    rest = _session(clean, checks, wanted, tuple(suite.tests))
     suite.join(rest)
     suite.problem, suite.ending = rest.problem, rest.ending
     if rest.under_way is not None:

@@ -30,7 +30,7 @@ class Report:
 
     def __init__(self, descriptor: int, select: Sequence[str] | None = None, leave_out: Iterable[str] = ()) -> None:
         self._descriptor = descriptor
-        self._select = select
+        self._select = None if select is None else frozenset(entry.rstrip("/") for entry in select)
         self._leave_out = frozenset(leave_out)
         self._number = 0
         self._phases: dict[str, list[Any]] = {}
@@ -99,13 +99,17 @@ class Report:
     def _wanted(self, nodeid: str) -> bool:
         if nodeid in self._leave_out:
             return False
-        return self._select is None or any(names(entry, nodeid) for entry in self._select)
+        return self._select is None or not self._select.isdisjoint(named_by(nodeid))
 
 
-def names(entry: str, nodeid: str) -> bool:
-    """Say whether an entry (an id, a file, a folder, a class, a function) names a test."""
-    entry = entry.rstrip("/")
-    return entry in ("", ".") or nodeid == entry or (nodeid.startswith(entry) and nodeid[len(entry)] in ":/[")
+def named_by(nodeid: str) -> list[str]:
+    """List what an entry may say to name a test: its id, function, class, file, or a folder above it."""
+    path, _, rest = nodeid.partition("::")
+    names = [nodeid, path, "", "."]
+    names += [path[:at] for at, letter in enumerate(path) if letter == "/"]
+    plain = rest.partition("[")[0]
+    names += [f"{path}::{plain[:at]}" for at in range(len(plain)) if plain.startswith("::", at)]
+    return [*names, f"{path}::{plain}"]
 
 
 def outcome_of(reports: Iterable[Any]) -> tuple[str, str]:
