@@ -1,6 +1,7 @@
 """Trees as full copies: the fall-back where the kernel refuses overlays, and for `--sandbox none`."""
 
 import os
+import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -34,7 +35,7 @@ class CopyTrees:
         folder = new_folders(self.root, name, "upper", "work")
         for source in (base / "files", base / "git", *layers):
             copy_over(Path(source), folder / "upper", owner_of_trees())
-        (folder / "work" / "opened").touch()
+        _mark(folder / "work" / "opened")
         return Workspace(name, "copy", (), str(folder / "upper"), str(folder / "work"))
 
     def capture(self, workspace: Workspace, tree: str) -> Patch:
@@ -50,3 +51,12 @@ class CopyTrees:
     def sweep(self, keep: Collection[str]) -> None:
         """Remove every workspace but those named: what a maker that died left behind."""
         sweep_workspaces(self.root, keep)
+
+
+def _mark(path: Path) -> None:
+    """Make a file that is newer than everything before it: the clock of a file system ticks in steps."""
+    path.touch()
+    first = path.stat().st_ctime_ns
+    while path.stat().st_ctime_ns == first:
+        time.sleep(0.001)
+        os.utime(path)
