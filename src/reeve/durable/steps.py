@@ -193,7 +193,8 @@ def start_fresh(world: World, task: Task) -> Start:
     return _start_at(world, task, base, 1)
 
 
-def _start_at(world: World, task: Task, base: Base, round_: int) -> Start:
+def _start_at(world: World, task: Task, base: Base, round_: int, *, runs: int = 2) -> Start:
+    """Prepare a start at a base; measured twice, tests that disagree with themselves are known from the beginning."""
     with _slot(world):
         environment = world.environments.prepare(task, base)
     # A fact of the task, not of the environment alone: whoever reads the ledger must find the log of a failed set-up.
@@ -202,7 +203,7 @@ def _start_at(world: World, task: Task, base: Base, round_: int) -> Start:
     if not environment.ok:
         return Start(round_, base, environment, Measurement("", base.tree, problem=environment.reason))
     unmeasured = Start(round_, base, environment, Measurement("", base.tree))
-    return replace(unmeasured, measurement=_measure(world, _request(task, unmeasured, base.tree, runs=2)))
+    return replace(unmeasured, measurement=_measure(world, _request(task, unmeasured, base.tree, runs=runs)))
 
 
 def _request(task: Task, start: Start, tree: str, *, runs: int = 1) -> CheckRequest:
@@ -411,7 +412,7 @@ def ground(world: World, task: Task, attempt: Attempt, round_: int) -> Ground:
 
     def verify(at_head: Base, tree: str) -> Verdict:
         def work() -> Verdict:
-            there = _start_at(world, task, at_head, round_)
+            there = _start_at(world, task, at_head, round_, runs=1)
             return examine(world, task, id_, attempt.id, there, Patch(at_head.tree, tree, attempt.patch.changes))
 
         id_ = f"{attempt.id}@{at_head.commit[:12]}"

@@ -95,13 +95,13 @@ class PythonEnvironments:
         self._folder = folder
         self._limits = limits
         self._failed: dict[str, Environment] = {}
+        self._plans: dict[tuple[str, str, str | None, bool], tuple[SetupPlan, str]] = {}
 
     def prepare(self, task: Task, base: Base) -> Environment:
         """Return the environment of a base, made once; a failed set-up is returned, and not tried again by us."""
         with_pytest = _wants_pytest(task.checks)
         try:
-            files = TreeFiles(self._objects, base.tree)
-            plan = derive(files, base.tree, task.setup, with_pytest=with_pytest)
+            plan, version = self._planned(base, task.setup, with_pytest=with_pytest)
         except (RepositoryError, OSError) as error:
             return Environment(f"unread-{base.tree[:16]}", ok=False, reason=f"reading the project's files: {error}")
         if not plan.commands and not with_pytest:
@@ -109,7 +109,6 @@ class PythonEnvironments:
         python = next((one for one in interpreters() if fits_python(plan.requires_python, one.version)), None)
         if python is None:
             return Environment(f"python-{plan.inputs[:16]}", ok=False, reason=_no_python(plan))
-        version = version_of(files, base) if plan.needs_tree else NO_VERSION
         making = _Making(plan, python, task, version, with_pytest=with_pytest)
         key = making.key
         with self._locked(key):
@@ -119,6 +118,15 @@ class PythonEnvironments:
             if not made.ok:
                 self._failed[key] = made
             return made
+
+    def _planned(self, base: Base, setup: str | None, *, with_pytest: bool) -> tuple[SetupPlan, str]:
+        """Read what set-up depends on, once for all tasks of a base."""
+        asked = (base.repo, base.commit, setup, with_pytest)
+        if (known := self._plans.get(asked)) is None:
+            files = TreeFiles(self._objects, base.tree)
+            plan = derive(files, base.tree, setup, with_pytest=with_pytest)
+            known = self._plans[asked] = plan, version_of(files, base) if plan.needs_tree else NO_VERSION
+        return known
 
     def _ready(self, key: str) -> Environment | None:
         """Find a finished environment; its folder may have moved, so places are named from where it is now."""
