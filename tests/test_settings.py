@@ -119,7 +119,7 @@ def test_what_may_be_secret_hides_itself(tmp_path):
         ("author_name = 'a <b>'", "1: author_name: must look like"),
         ("workers = 1\nworkers = 2", "2: not valid TOML: "),
         ("workers = ", "1: not valid TOML: "),
-        ('setup = """\nworkers = "x"\n"""\nattempts = "y"', "4: attempts: must be a whole number, found 'y'"),
+        ('setup = """\n\nattempts = 1\n"""\nattempts = "y"', "5: attempts: must be a whole number, found 'y'"),
         ("[agents.'a b']\nkind = 'fake'", "1: agents.a b: must look like"),
         ("env = {A = 1}", "1: env.A: must be a string, found 1; put it in quotes"),
     ],

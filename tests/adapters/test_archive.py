@@ -141,6 +141,7 @@ def test_an_index_page_is_read_for_the_one_version(shop):
 
 
 def test_an_index_without_the_archive_says_where_it_looked_and_keeps_passwords(shop):
+    shop.offer(tarball(FILES), "tool-1.0.1.tar.gz")
     index = Index(pages=("file://name:password@localhost/nowhere",), find_links=(str(shop.links),))
     with pytest.raises(RepositoryError) as caught:
         shop.repository(RepoSource(archive="tool==1.0", sha256="0" * 64), index)
