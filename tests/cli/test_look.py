@@ -20,15 +20,15 @@ def test_status_is_a_table_and_a_sentence(reeve, fleet):
     assert (
         said.out
         == """\
-task        status     attempts  landed      minutes  why
-first-line  landed            1  318f0fcb78           landed as 318f0fcb78 on reeve/landed
-slices      landed            1  f9a1299bda           landed as f9a1299bda on reeve/landed
-dates       failed            2                       no attempt passed; 1 of 1 required test did not pass
-numbers     needs-you         1                       numbers.1 passed on its base but conflicts with what landed before it: conflict in parser.py
-docs        needs-you         1                       the task has no checks: a person has to look at the result
-speed-a     needs-you         0                       the environment could not be made: pip could not install 'numpyy': no such project
-speed-b     needs-you         0                       the environment could not be made: pip could not install 'numpyy': no such project
-names       working           2                       2 attempts of 2 at work
+task        status     attempts  why
+first-line  landed            1  landed as 318f0fcb78 on reeve/landed
+slices      landed            1  landed as f9a1299bda on reeve/landed
+dates       failed            2  no attempt passed; 1 of 1 required test did not pass
+numbers     needs-you         1  numbers.1 passed on its base but conflicts with what landed before it: conflict in parser.py
+docs        needs-you         1  the task has no checks: a person has to look at the result
+speed-a     needs-you         0  the environment could not be made: pip could not install 'numpyy': no such project
+speed-b     needs-you         0  the environment could not be made: pip could not install 'numpyy': no such project
+names       working           2  2 attempts of 2 at work
 
 8 tasks: 1 working, 2 landed, 4 needs-you, 1 failed
 first round: pass@1 75 % (4 tasks)
@@ -134,8 +134,8 @@ attempt  agent   ending      verdict  lines  needed  time  why
 dates.1  repair  time-limit  failed       2          12 s  1 of 1 required test did not pass
 dates.2  repair  finished    failed       0          12 s  the attempt changed nothing
 
-verdict on dates.2  failed
-the attempt changed nothing
+verdict on dates.1  failed
+1 of 1 required test did not pass
 confidence 0.00, 2 lines, 1.5 s
   failed    required
       tests/test_parser.py::test_first_line failed: assert 'b' == 'a'

@@ -2,7 +2,7 @@
 
 from reeve.cli.opened import ledger
 from reeve.cli.options import Json
-from reeve.cli.output import print_json, safe, screen
+from reeve.cli.output import hanging, print_json, safe, screen
 from reeve.ledger.codec import encode
 from reeve.ledger.inbox import InboxItem, Need
 from reeve.ledger.inbox import inbox as needs
@@ -26,8 +26,8 @@ def inbox(*, as_json: Json = False) -> None:
     console.print(safe(f"{plural(len(items), 'thing')} to decide, most valuable first"))
     for place, item in enumerate(items, 1):
         console.print()
-        console.print(safe(f"{place}. ", "bold").append_text(safe(_headline(item), "bold")))
-        console.print(safe(f"   {one_line(item.reason)}"))
+        hanging(console, safe(f"{place}. ", "bold"), safe(_headline(item), "bold"))
+        hanging(console, safe("   "), safe(one_line(item.reason)))
         for step in item.next:
             console.print(safe(f"   {step}", "dim"))
 

@@ -1,6 +1,5 @@
 """The command line: one module per command, imported only when it is asked for, so that each starts quickly."""
 
-import os
 import sys
 from collections.abc import Iterable, Sequence
 from importlib import import_module
@@ -78,10 +77,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except ReeveError as error:
         _complain(str(error))
         sys.exit(4 if isinstance(error, SandboxError) else error.exit_code)
-    except BrokenPipeError:
-        # The reader has gone; what Python would flush at exit has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except OSError as error:
         _complain(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
         sys.exit(4)

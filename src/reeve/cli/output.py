@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -14,10 +13,10 @@ from reeve.ledger.codec import encode
 from reeve.ledger.plain import plain
 from reeve.records import Outcome, Status
 
-__all__ = ["STYLES", "Column", "listing", "minutes", "note", "print_json", "safe", "screen", "write_bytes"]
+__all__ = ["STYLES", "Column", "hanging", "listing", "minutes", "note", "print_json", "safe", "screen", "write_bytes"]
 
-WIDE = 160
-"""Columns for a pipe or file, where nothing says how wide the reader is."""
+WIDE = 10_000
+"""Columns for a pipe or file: whoever reads there wraps for themselves, or wants whole lines."""
 
 NARROW = 76
 """Below this many columns a table becomes one block a row."""
@@ -87,13 +86,29 @@ def listing(console: Console, columns: Sequence[Column], rows: Iterable[Sequence
 
 def _blocks(console: Console, columns: Sequence[Column], rows: Sequence[Sequence[Text]]) -> None:
     for row in rows:
-        head = Text("  ").join(
-            cell for column, cell in zip(columns, row, strict=True) if not column.grows and cell.plain
-        )
-        console.print(head)
-        for column, cell in zip(columns, row, strict=True):
+        cells = [(column, cell) for column, cell in zip(columns, row, strict=True) if cell.plain]
+        # A number without its column says nothing; a word does.
+        short = [
+            safe(f"{cell.plain} {column.title}") if cell.plain.isdigit() else cell
+            for column, cell in cells
+            if not column.grows
+        ]
+        console.print(Text("  ").join(short))
+        for column, cell in cells:
             if column.grows:
-                console.print(Padding(cell, (0, 0, 0, 2)))
+                hanging(console, safe("  "), cell)
+
+
+def hanging(console: Console, label: Text, text: Text) -> None:
+    """Print text after a label; where it wraps, it goes on below itself and not below the label."""
+    if not console.is_terminal:
+        console.print(label.append_text(text), soft_wrap=True)
+        return
+    grid = Table.grid()
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold", ratio=1)
+    grid.add_row(label, text)
+    console.print(grid)
 
 
 def minutes(value: float | None) -> str:

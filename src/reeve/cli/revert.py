@@ -13,5 +13,6 @@ def revert(wanted: Id, *, why: Why, minutes: Minutes = None, as_json: Json = Fal
     """Take a landed result back with a revert commit, and record it as wrong."""
     settings = project()
     took = spent(ledger_of(settings), wanted, minutes)
-    result = reviews.revert(open_world(settings), wanted, why, took)
+    world = open_world(settings, sandbox="none")  # a revert commit is made of trees alone, nothing is run
+    result = reviews.revert(world, wanted, why, took)
     raise typer.Exit(say(result, took, as_json=as_json))

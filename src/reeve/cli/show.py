@@ -8,7 +8,7 @@ from rich.text import Text
 from reeve.cli.looked import record_look
 from reeve.cli.opened import ledger
 from reeve.cli.options import Id, Json
-from reeve.cli.output import STYLES, Column, listing, minutes, print_json, safe, screen
+from reeve.cli.output import STYLES, Column, hanging, listing, minutes, print_json, safe, screen
 from reeve.ledger.codec import encode
 from reeve.ledger.plain import one_line, plain
 from reeve.ledger.views import AttemptView, TaskView, find
@@ -90,12 +90,19 @@ def _task(console: Console, view: TaskView) -> None:
     if view.attempts:
         console.print()
         listing(console, ATTEMPT_COLUMNS, [_attempt_row(item) for item in view.attempts])
-    chosen = view.chosen or (view.attempts[-1] if view.attempts else None)
-    if chosen and chosen.verdict:
+    telling = _most_telling(view)
+    if telling and telling.verdict:
         console.print()
-        _head(console, f"verdict on {chosen.id}", chosen.verdict.outcome)
-        print_verdict(console, chosen.verdict)
+        _head(console, f"verdict on {telling.id}", telling.verdict.outcome)
+        print_verdict(console, telling.verdict)
     _outcome(console, view)
+
+
+def _most_telling(view: TaskView) -> AttemptView | None:
+    """Choose the attempt whose verdict explains the task: the chosen one, else the last that changed anything."""
+    judged = [item for item in view.attempts if item.verdict]
+    changed = [item for item in judged if item.attempt and not item.attempt.patch.empty]
+    return view.chosen or next(reversed(changed or judged), None)
 
 
 ATTEMPT_COLUMNS = (
@@ -129,7 +136,7 @@ def _attempt_row(item: AttemptView) -> list[Text]:
 def _facts(console: Console, rows: list[tuple[str, str]]) -> None:
     width = max((len(name) for name, _ in rows), default=0)
     for name, value in rows:
-        console.print(safe(f"{name:<{width}}  ", "dim").append_text(safe(value)))
+        hanging(console, safe(f"{name:<{width}}  ", "dim"), safe(value))
 
 
 def _about(view: TaskView) -> list[tuple[str, str]]:
@@ -203,7 +210,7 @@ def _check(console: Console, check: CheckResult) -> None:
     console.print(line.append_text(safe(" (weak evidence)", "dim")) if check.weak else line)
     for sentence in check.evidence[:EVIDENCE_SHOWN]:
         for part in plain(sentence).rstrip().splitlines():
-            console.print(safe(f"      {part}"))
+            hanging(console, safe("      "), safe(part))
     if len(check.evidence) > EVIDENCE_SHOWN:
         console.print(safe(f"      and {len(check.evidence) - EVIDENCE_SHOWN} more; --json has all", "dim"))
 

@@ -1,5 +1,6 @@
 """`reeve status`."""
 
+from rich.console import Console
 from rich.text import Text
 
 from reeve.cli.active import run_is_active
@@ -10,17 +11,11 @@ from reeve.ledger.plain import one_line
 from reeve.ledger.rates import pass_rates
 from reeve.ledger.views import Summary, counts, first_round, summaries
 from reeve.records import Status
-from reeve.units import plural, short_hash
+from reeve.units import plural
 
 UNFINISHED = (Status.QUEUED, Status.WORKING, Status.VERIFYING)
-COLUMNS = (
-    Column("task"),
-    Column("status"),
-    Column("attempts", right=True),
-    Column("landed"),
-    Column("minutes", right=True),
-    Column("why", grows=True),
-)
+MINUTES = Column("minutes", right=True)
+COLUMNS = (Column("task"), Column("status"), Column("attempts", right=True), MINUTES, Column("why", grows=True))
 
 
 def status(*, as_json: Json = False) -> None:
@@ -35,7 +30,7 @@ def status(*, as_json: Json = False) -> None:
     if not rows:
         console.print(safe("No task yet: write one into backlog/ and `reeve run`."))
         return
-    listing(console, COLUMNS, map(_row, rows))
+    _table(console, rows)
     console.print()
     console.print(safe(totals(rows)))
     if rates := pass_rates(first_round(store)):
@@ -54,12 +49,18 @@ def totals(rows: tuple[Summary, ...]) -> str:
     return f"{plural(len(rows), 'task')}: {found}"
 
 
-def _row(row: Summary) -> list[Text]:
+def _table(console: Console, rows: tuple[Summary, ...]) -> None:
+    spent = any(row.human_minutes for row in rows)
+    columns = [column for column in COLUMNS if spent or column is not MINUTES]
+    listing(console, columns, (_row(row, spent=spent) for row in rows))
+
+
+def _row(row: Summary, *, spent: bool) -> list[Text]:
+    minutes_cell = [safe(minutes(row.human_minutes) if row.human_minutes else "")] if spent else []
     return [
         safe(row.id),
         safe(row.status, STYLES[row.status]),
         safe(row.attempts),
-        safe(short_hash(row.landed) if row.landed else ""),
-        safe(minutes(row.human_minutes) if row.human_minutes else ""),
+        *minutes_cell,
         safe(one_line(row.reason)),
     ]
