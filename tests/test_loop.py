@@ -325,6 +325,19 @@ def test_what_a_hostile_agent_leaves_is_explained_and_the_rest_still_counts(proj
     assert not list((project.root / ".reeve" / "attempts").iterdir())
 
 
+def test_an_agent_that_spends_more_than_its_budget_is_stopped_and_its_patch_kept(project):
+    usage = json.dumps({"kind": "usage", "text": "spent", "tokens": 5000, "usd": 0.5})
+    project.agent("spender", FIX + f"; echo '{usage}'; sleep 3600")
+    limits = {"wall_seconds": 120, "check_seconds": 120, "tokens": 1000}
+    project.task("total", agents=["spender"], limits=limits, checks={"required": REQUIRED})
+    view = project.run().view("total")
+    (attempt,) = project.facts("attempt")
+    assert attempt["ending"] == "budget-limit"
+    assert "1000 tokens" in attempt["reason"]
+    assert attempt["tokens"] == 5000
+    assert view.status is Status.LANDED  # how an attempt ended says nothing about whether its result holds
+
+
 def test_verify_judges_a_patch_from_anywhere_without_beginning_the_task(project):
     project.task("total", checks={"required": REQUIRED})
     (project.root / "calc.py").write_text(CALC.replace("prices[1:]", "prices"))

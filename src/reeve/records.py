@@ -213,6 +213,7 @@ class Ending(StrEnum):
     MEMORY_LIMIT = "memory-limit"
     DISK_LIMIT = "disk-limit"
     OUTPUT_LIMIT = "output-limit"
+    BUDGET_LIMIT = "budget-limit"  # tokens or dollars, by the agent's own count
     CRASHED = "crashed"  # a non-zero exit status
     INTERRUPTED = "interrupted"  # a person stopped it; does not count against the task
     SANDBOX_FAILED = "sandbox-failed"  # never the agent's doing; does not count either

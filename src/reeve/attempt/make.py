@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from reeve.attempt.ending import ending_of
@@ -14,6 +14,7 @@ from reeve.records import (
     Attempt,
     Ending,
     Environment,
+    Limits,
     Measurement,
     Order,
     Patch,
@@ -58,7 +59,10 @@ def make(
         workspace = _begun(folder)
         if workspace is None or not site.sandbox.begun(folder):
             workspace = _begin(task, order, agent, environment, base, site, folder)
-        result = site.sandbox.wait(folder, stop=site.stop)
+        budget = _Budget(task.limits, folder / OUTPUT)
+        result = site.sandbox.wait(folder, stop=lambda: site.stop() or budget.spent_up())
+        if budget.reason and result.ending is Ending.INTERRUPTED:
+            result = replace(result, ending=Ending.BUDGET_LIMIT, reason=budget.reason)
         patch = site.trees.capture(workspace, order.base.tree)
     except SandboxError as error:
         result = SandboxResult(Ending.SANDBOX_FAILED, None, str(error), 0.0, 0.0, 0.0)
@@ -71,6 +75,38 @@ def clear(folder: Path, trees: Trees) -> None:
     if (workspace := _begun(folder)) is not None:
         trees.drop(workspace)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Budget:
+    """Tokens and dollars of one attempt, by the usage events of the agent: a limit it cannot overrun if it is honest.
+
+    What an agent does not say cannot be counted here; time, memory and disk are limits that need no words of it.
+    """
+
+    def __init__(self, limits: Limits, output: Path) -> None:
+        self._limits = limits
+        self._output = output
+        self._seen_bytes = 0
+        self.reason = ""
+
+    def spent_up(self) -> bool:
+        """Say whether a limit is passed; the output is read again only when it has grown."""
+        limits = self._limits
+        if limits.tokens is None and limits.usd is None:
+            return False
+        try:
+            size = self._output.stat().st_size
+        except OSError:
+            return False
+        if size == self._seen_bytes:
+            return bool(self.reason)
+        self._seen_bytes = size
+        tokens, usd = spent(self._output.read_bytes())
+        if limits.tokens is not None and tokens is not None and tokens > limits.tokens:
+            self.reason = f"the limit of {limits.tokens} tokens was passed ({tokens} used)"
+        elif limits.usd is not None and usd is not None and usd > limits.usd:
+            self.reason = f"the limit of {limits.usd} dollars was passed ({usd:.2f} used)"
+        return bool(self.reason)
 
 
 def _begin(
