@@ -165,8 +165,11 @@ class Sandbox(Protocol):
     def available(self) -> str:
         """Say why it cannot run here; an empty string means that it can."""
 
-    def run(self, run: SandboxRun) -> SandboxResult:
-        """Run to the end; raises SandboxError if the walls could not be put up."""
+    def run(self, run: SandboxRun, *, stop: Callable[[], bool] | None = None) -> SandboxResult:
+        """Run to the end; raises SandboxError if the walls could not be put up.
+
+        When `stop` says so, end it and return with ending INTERRUPTED.
+        """
 
     def ensure(self, run: SandboxRun, folder: Path) -> None:
         """Start detached, once: a second call, also of another process, finds the first by its lock in `folder`."""

@@ -77,7 +77,7 @@ class Place:
         tree = self.tree(changed, base)
         patch = Patch(base, tree, changes=tuple(self.objects.changes(base, tree)))
         examined = examined_tree(self.objects, task, base, tree)
-        before = self.measure(base, checks, runs=2, **more)
+        before = self.measure(base, checks, **more)
         request = self.request(examined.tree, checks, base=base, **more)
         after = self.check.measure(request)
         return judge(

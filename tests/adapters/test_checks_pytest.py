@@ -6,6 +6,7 @@ import pytest
 from checking import place, with_limits
 
 from reeve.adapters.checks.pytest_check import read_report
+from reeve.errors import Interrupted
 from reeve.records import Checks, Ending, HiddenFile, Outcome, TestOutcome
 
 PASSED, FAILED, ERROR, SKIPPED = TestOutcome.PASSED, TestOutcome.FAILED, TestOutcome.ERROR, TestOutcome.SKIPPED
@@ -256,6 +257,15 @@ def test_a_project_may_configure_what_our_options_contradict(here):
     files = {**PROJECT, "pytest.ini": "[pytest]\naddopts = -x --ff -q -p no:terminal\n"}
     found = here.measure(here.tree(files), CHECKS)
     assert (found.problem, len(found.tests)) == ("", 2)
+
+
+def test_a_run_under_way_ends_when_the_person_stops(here):
+    stopped = with_limits(here)
+    looks = iter([False, True])
+    stopped.check.stop = lambda: next(looks, True)
+    with pytest.raises(Interrupted):
+        stopped.measure(stopped.tree({"test_t.py": "import time\ndef test_t(): time.sleep(600)\n"}), CHECKS)
+    assert stopped.store.facts(kind="measurement") == []
 
 
 # ---------------------------------------------------------------- attempts to cheat

@@ -14,6 +14,7 @@ from reeve.adapters.environments.layer import take_layer
 from reeve.adapters.environments.python_env import PythonEnvironments, reason_of, version_of
 from reeve.adapters.sandboxes.none import NoSandbox
 from reeve.adapters.trees.copy import CopyTrees
+from reeve.errors import Interrupted
 from reeve.records import Base, Checks, Ending, Limits, RepoSource, Runner, SandboxResult, Task
 
 LIMITS = Limits(wall_seconds=300, disk_mb=512)
@@ -104,6 +105,17 @@ def test_a_set_up_that_does_not_end_is_stopped(world, tmp_path):
     failed = environments.prepare(task("sleep 600"), base(world, {"a.py": "3"}))
     assert not failed.ok
     assert "longer than 3 s" in failed.reason
+
+
+def test_a_set_up_ends_when_the_person_stops_and_is_not_taken_for_a_failed_one(world, tmp_path):
+    looks = iter([False, True])
+    environments = PythonEnvironments(
+        world.sandbox, world.trees, world.objects, world.store, tmp_path / "e", LIMITS, stop=lambda: next(looks, False)
+    )
+    at = base(world, {"a.py": "7"})
+    with pytest.raises(Interrupted):
+        environments.prepare(task("test -e /tmp/never || sleep 600"), at)
+    assert environments.prepare(task("true"), at).ok
 
 
 def test_a_set_up_sees_no_host_and_cannot_change_tracked_files(world, environments, monkeypatch):

@@ -72,6 +72,7 @@ def open_world(
     walls = _walls(sandbox or settings.sandbox)
     trees = _trees(walls, state, objects)
     places = workers or settings.workers
+    stop = threading.Event()
     journal = Journal(store, clock, reach) if reach else Journal(store, clock)
     return World(
         state=state,
@@ -84,8 +85,9 @@ def open_world(
         ),
         trees=trees,
         sandbox=walls,
-        check=SandboxedCheck(walls, trees, objects, store),
-        environments=PythonEnvironments(walls, trees, objects, store, state / "environments"),
+        check=SandboxedCheck(walls, trees, objects, store, stop=stop.is_set),
+        environments=PythonEnvironments(walls, trees, objects, store, state / "environments", stop=stop.is_set),
+        stop=stop,
         agents=make_agents(settings.agents, agent_kinds()),
         repository_of=partial(repository_of, settings),
         clock=clock,

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from reeve.errors import Interrupted
 from reeve.ports import Sandbox, Trees
-from reeve.records import Environment, Limits, SandboxResult, SandboxRun, Workspace
+from reeve.records import Ending, Environment, Limits, SandboxResult, SandboxRun, Workspace
 
 __all__ = ["LOG_BYTES", "CleanTree", "Done", "regular_file", "tail"]
 
@@ -52,6 +53,7 @@ class CleanTree:
     limits: Limits
     env: Mapping[str, str] = field(default_factory=dict)
     scratch: Path | None = None  # where the small folders of a run are made; None: the system's own place
+    stop: Callable[[], bool] | None = None
 
     @property
     def python(self) -> str:
@@ -70,7 +72,7 @@ class CleanTree:
     ) -> Iterator[Done]:
         """Run one command to its end; what it wrote can be read until the block is left.
 
-        `remove` names files of the tree that have to go before the start.
+        `remove` names files of the tree that have to go before the start. Raises Interrupted when `stop` says so.
         """
         layers = (Path(self.environment.layer),) if self.environment.layer else ()
         workspace = self.trees.open(self.tree, f"check-{uuid.uuid4().hex[:16]}", layers)
@@ -93,8 +95,11 @@ class CleanTree:
                     binds=mounts,
                     files=dict.fromkeys(remove(workspace)),
                     out=str(out),
-                )
+                ),
+                stop=self.stop,
             )
+            if result.ending is Ending.INTERRUPTED:
+                raise Interrupted("the checks were stopped; what was measured before is kept")
             yield Done(result, tail(folder / "output"), workspace, out)
         finally:
             self.trees.drop(workspace)

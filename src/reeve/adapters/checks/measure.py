@@ -3,6 +3,7 @@
 import hashlib
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,7 +21,6 @@ __all__ = ["SandboxedCheck", "key_of"]
 FORMAT = 1  # of what is kept: raise it when a measurement of the past would be made differently now
 MOST_RUNS = 3  # a measurement of more runs than asked for serves as well
 MESSAGE = 1500  # characters
-NOT_KEPT = (Ending.SANDBOX_FAILED, Ending.INTERRUPTED)  # these say nothing about the tree
 
 
 @dataclass
@@ -32,12 +32,14 @@ class SandboxedCheck:
     objects: Objects
     store: Store
     scratch: Path | None = None  # a folder for what a run needs and leaves; None: the system's own place
+    stop: Callable[[], bool] | None = None  # says that the person wants an end: a run under way is ended
     _plugin: str = field(default="", repr=False)
 
     def measure(self, request: CheckRequest) -> Measurement:
         """Measure, or find the measurement of the same tree by the same checks in the same environment.
 
         Where the whole suite is to be kept it is measured once for all tasks of a tree, whichever ids they require.
+        Raises Interrupted when `stop` says so; nothing else is raised.
         """
         if not request.environment.ok:
             key = key_of(request, self._version())
@@ -73,7 +75,7 @@ class SandboxedCheck:
         except PatchError as error:
             return Measurement(key, request.tree, problem=f"the task's own tests do not fit the tree: {error}")
         clean = CleanTree(
-            self.sandbox, self.trees, tree, request.environment, request.limits, request.env, self.scratch
+            self.sandbox, self.trees, tree, request.environment, request.limits, request.env, self.scratch, self.stop
         )
         runs: list[_Run] = []
         while len(runs) < request.runs:
@@ -114,8 +116,6 @@ class SandboxedCheck:
         return None if fact is None else loads(Measurement, self.store.get(str(fact.body["artefact"])))
 
     def _keep(self, measured: Measurement) -> None:
-        if measured.ending in NOT_KEPT:
-            return
         artefact = self.store.put(dumps(measured))
         self.store.append(Fact("measurement", measured.key, "", {"artefact": artefact}, time.time()))
 
@@ -140,7 +140,7 @@ def _once(clean: CleanTree, request: CheckRequest) -> _Run:
     if request.only or checks.keep or checks.required:
         junit = checks.runner is Runner.JUNIT
         suite = run_junit(clean, checks) if junit else run_pytest(clean, checks, request.only)
-    if request.only or suite.ending in NOT_KEPT:
+    if request.only:
         return _Run(suite, commands)
     for check in checks.commands:
         done = run_command(clean, check)
@@ -150,8 +150,6 @@ def _once(clean: CleanTree, request: CheckRequest) -> _Run:
         suite.wall_seconds += done.result.wall_seconds
         suite.cpu_seconds += done.result.cpu_seconds
         suite.log += f"$ {check.command}\n{done.log}"
-        if done.result.ending in NOT_KEPT:
-            suite.problem, suite.ending = done.result.reason, done.result.ending
     return _Run(suite, commands)
 
 

@@ -76,7 +76,7 @@ def run_pytest(clean: CleanTree, checks: Checks, only: tuple[str, ...] = ()) -> 
     wanted = only or ((*checks.keep, *checks.required) if checks.keep else ())
     suite = _session(clean, checks, wanted, ())
     culprit = suite.under_way
-    if suite.ended or culprit is None or suite.ending in (Ending.SANDBOX_FAILED, Ending.INTERRUPTED):
+    if suite.ended or culprit is None:
         return suite
     suite.add(culprit, TestOutcome.ERROR, suite.problem)
     suite.problem, suite.under_way = "", None

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import copytree
@@ -31,8 +32,9 @@ class PipSettings:
     binds: Mapping[str, str]
 
 
+@cache
 def pip_settings() -> PipSettings:
-    """Ask pip itself how it is configured; indexes, certificates and proxies are taken, everything else is not."""
+    """Ask pip itself, once, how it is configured; only indexes, certificates and proxies are taken."""
     done = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False, timeout=120
     )

@@ -12,7 +12,7 @@ import os
 import re
 import shlex
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from reeve.adapters.environments.pip_settings import copy_pip, pip_settings
 from reeve.adapters.sandboxes import owner_of_trees
 from reeve.adapters.trees.folders import remove
 from reeve.adapters.trees.objects import GitObjects
-from reeve.errors import RepositoryError, SandboxError
+from reeve.errors import Interrupted, RepositoryError, SandboxError
 from reeve.ports import Sandbox, Store, Trees
 from reeve.records import Base, Checks, Ending, Environment, Limits, Runner, SandboxResult, SandboxRun, Task, Workspace
 
@@ -87,6 +87,7 @@ class PythonEnvironments:
         store: Store,
         folder: Path,
         limits: Limits = SETUP_LIMITS,
+        stop: Callable[[], bool] | None = None,
     ) -> None:
         self._sandbox = sandbox
         self._trees = trees
@@ -94,6 +95,7 @@ class PythonEnvironments:
         self._store = store
         self._folder = folder
         self._limits = limits
+        self._stop = stop
         self._failed: dict[str, Environment] = {}
         self._plans: dict[tuple[str, str, str | None, bool], tuple[SetupPlan, str]] = {}
 
@@ -150,7 +152,9 @@ class PythonEnvironments:
         try:
             workspace = self._trees.open(base.tree, f"setup-{making.key}")
             try:
-                result = self._sandbox.run(making.run(workspace, folder, self._limits))
+                result = self._sandbox.run(making.run(workspace, folder, self._limits), stop=self._stop)
+                if result.ending is Ending.INTERRUPTED:
+                    raise Interrupted("the set-up was stopped; the next `reeve run` begins it again")
                 count = take_layer(
                     Path(workspace.upper), self._trees.checkout(base.tree), folder / "layer", owner_of_trees()
                 )

@@ -28,8 +28,10 @@ class FakeSandbox:
         """Say why it cannot run here; it always can."""
         return ""
 
-    def run(self, run: SandboxRun) -> SandboxResult:
-        """Put the files in place, call the function, name the ending by its status."""
+    def run(self, run: SandboxRun, *, stop: Callable[[], bool] | None = None) -> SandboxResult:
+        """Put the files in place, call the function, name the ending by its status; not if `stop` says so by then."""
+        if stop is not None and stop():
+            return SandboxResult(Ending.INTERRUPTED, None, "it was stopped", 0.0, 0.0, 0.0)
         self.starts += 1
         tree, began = Path(run.workspace.upper), time.monotonic()
         for path, file in run.files.items():

@@ -4,6 +4,7 @@ import binascii
 import fcntl
 import json
 import os
+import select
 import subprocess
 import sys
 import time
@@ -81,8 +82,11 @@ class Supervised:
         """Describe a run to the runner."""
         raise NotImplementedError
 
-    def run(self, run: SandboxRun) -> SandboxResult:
-        """Run to the end; raises SandboxError if the walls could not be put up."""
+    def run(self, run: SandboxRun, *, stop: Callable[[], bool] | None = None) -> SandboxResult:
+        """Run to the end; raises SandboxError if the walls could not be put up.
+
+        When `stop` says so, end it and return with ending INTERRUPTED; it is asked five times a second.
+        """
         text = json.dumps(self.spec(run)).encode()
         with _started(_runner_argv("attached"), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as runner:
             assert runner.stdin is not None  # noqa: S101 - both are pipes
@@ -90,6 +94,10 @@ class Supervised:
             try:
                 runner.stdin.write(b"%d\n" % len(text) + text)
                 runner.stdin.flush()
+                while stop is not None and not select.select([runner.stdout], [], [], _LONGEST_PAUSE_SECONDS)[0]:
+                    if stop():
+                        runner.stdin.close()
+                        break
                 answer = runner.stdout.read()
             finally:
                 with suppress(BrokenPipeError):
