@@ -578,6 +578,8 @@ def prepare(spec: Spec) -> None:
     if spec["staged"]:
         enter()
         stage(spec)
+    else:
+        os.close(handle(spec["tree"]["upper"]))  # so that a missing tree is our failure, not the command's
     put_files(spec, spec["stage_at"] + "/work" if spec["staged"] else spec["tree"]["upper"])
 
 
