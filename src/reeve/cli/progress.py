@@ -139,7 +139,9 @@ class Progress:
             self._ended[task] = words[decision.action]
 
     def _head(self, ended: dict[str, str], width: int) -> Text:
-        done, of = len(ended), max(len(self.tasks), 1)
+        if not self.tasks:
+            return safe(f"looking for what is to be done  {duration(self.now() - self.began)}", "dim")
+        done, of = len(ended), len(self.tasks)
         filled = BAR_WIDTH * done // of
         line = Text()
         if width >= NARROW:
