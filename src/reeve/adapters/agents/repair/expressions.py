@@ -142,11 +142,11 @@ class Expressions:
         """Replace the operator that stands between two operands."""
         start, end = self.source.span(left)[1], self.source.span(right)[0]
         gap = self.source.text[start:end]
-        place = gap.find(old.split()[0])
+        place = gap.find(old.split(maxsplit=1)[0])
         if place < 0 or "#" in gap:
             return
-        last = old.split()[-1]
-        stop = gap.find(last, place + (0 if last == old else len(old.split()[0]))) + len(last)
+        last = old.rsplit(maxsplit=1)[-1]
+        stop = gap.find(last, place + (0 if last == old else len(old.split(maxsplit=1)[0]))) + len(last)
         text = new
         if new[0].isalpha() and gap[place - 1 : place] not in (" ", "\n", ")"):
             text = " " + text

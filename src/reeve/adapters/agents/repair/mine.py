@@ -64,9 +64,7 @@ def locals_of(function: Function) -> dict[str, int]:
     for node in own_nodes(function):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             found.setdefault(node.id, node.lineno)
-        elif isinstance(node, SCOPES):
-            found.setdefault(node.name, node.lineno)
-        elif isinstance(node, ast.ExceptHandler) and node.name:
+        elif isinstance(node, SCOPES) or (isinstance(node, ast.ExceptHandler) and node.name):
             found.setdefault(node.name, node.lineno)
     return found
 

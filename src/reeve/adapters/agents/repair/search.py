@@ -20,11 +20,13 @@ from .tree import Tree
 
 COLLECT_SHARE, TRACE_SHARE, SEARCH_SHARE = 0.3, 0.25, 0.85
 MOST_SUSPECTS = 400
-BATCH_SECONDS = 0.4
+MOST_BATCH = 256
 MOST_PLAUSIBLE = 12
-EXTRA_LEAST, EXTRA_SHARE = 400, 0.5
+EXTRA_LEAST, EXTRA_SHARE = 300, 0.5
 COVERING_CPU_SECONDS = 2.0
 PAIR_PARENTS = 400
+NEAR_PER_ANEW = 40  # a new import costs about as much as this many swaps
+MOST_ANEW = 60  # with nothing else left to try in this round; each costs a whole start of pytest
 LEAST_LIMIT = 0.03  # CPU seconds; the kernel counts in steps of 4 ms
 
 
@@ -63,11 +65,11 @@ class Search:
         self.anew: list[tuple[float, int, Candidate]] = []  # a heap: key, order of arrival, edit outside live functions
         self.deferred = 0
         self.alone = 0
-        self.rate = 300.0
+        self.size = 16
         self.stop_at: Optional[int] = None
         self.stop_time = 0.0
         self.began = time.monotonic()
-        self.anew_seconds = 0.0
+        self.anew_tried = 0
 
     # the budget
 
@@ -250,7 +252,7 @@ class Search:
     def _try_all(self, candidates: Iterator[Candidate], patience: float = 1.0) -> None:
         while not self.enough():
             self.check_budget()
-            size = int(max(8, min(512, self.rate * BATCH_SECONDS)))
+            size = self.size = min(MOST_BATCH, self.size * 2)  # by count, not by time: same spec, same patch
             if self.spec.max_candidates:
                 size = min(size, self.spec.max_candidates - self.tried)
             if self.stop_at is not None:
@@ -263,7 +265,7 @@ class Search:
             if batch:
                 self._try(batch, patience)
             self._try_anew(batch[-1].key if batch else float("inf"))
-            if not batch and (not self.anew or self.stop_at is not None):
+            if not batch:
                 return
             self.events.progress(
                 f"{self.tried} of {self.space} candidates tried, {len(self.plausible)} plausible.",
@@ -280,14 +282,11 @@ class Search:
         )  # fmt: skip
 
     def _try(self, batch: list[Candidate], patience: float) -> None:
-        before = time.monotonic()
         reply = self._batch(batch, self.failing, patience=patience, alone=self.alone >= 3)
         if reply["dirty"]:
             self.alone += 1
             reply = self._batch(batch, self.failing, patience=patience, alone=True)
         self.tried += len(batch) - reply["letters"].count("n") - reply["letters"].count("u")
-        seconds = max(1e-3, time.monotonic() - before)
-        self.rate = 0.5 * self.rate + 0.5 * len(batch) / seconds
         for candidate, letter in zip(batch, reply["letters"]):
             if letter == "p":
                 self._consider(candidate)
@@ -302,14 +301,15 @@ class Search:
         while self.anew and not self.enough():
             self.check_budget()
             key, _, candidate = self.anew[0]
-            share = self.anew_seconds > 0.35 * max(2.0, self.events.seconds())
+            share = self.anew_tried * NEAR_PER_ANEW > self.tried
             believed = min((one.candidate.key for one in self.plausible), default=float("inf"))
             if key > believed or (frontier != float("inf") and (key > frontier or share)):
                 return  # what costs more than a patch already found is not worth a new import
+            if frontier == float("inf") and self.anew_tried >= MOST_ANEW:
+                return
             heapq.heappop(self.anew)
-            before = time.monotonic()
+            self.anew_tried += 1
             self._consider_anew(candidate)
-            self.anew_seconds += time.monotonic() - before
             self.tried += 1
 
     def edited(self, candidate: Candidate) -> Optional[dict[str, bytes]]:
@@ -368,7 +368,7 @@ class Search:
         self.plausible.append(Plausible(candidate, self.tried))
         if self.stop_at is None:
             self.stop_at = self.tried + max(EXTRA_LEAST, int(self.tried * EXTRA_SHARE))
-            self.stop_time = time.monotonic() + max(4.0, EXTRA_SHARE * (time.monotonic() - self.began))
+            self.stop_time = time.monotonic() + max(8.0, EXTRA_SHARE * (time.monotonic() - self.began))
         splice = candidate.splices[0]
         self.events.emit(
             "tool_call",

@@ -23,7 +23,7 @@ from typing import Any, Optional
 from .edited import serve as serve_edited
 from .items import letter_of
 from .spec import Spec
-from .wire import Gone, Slots, cpu_seconds, die_with, end_group, receive, send, watch
+from .wire import Gone, Slots, cpu_seconds, descriptor_of, die_with, end_group, receive, send, watch
 from .worker import Worker, limit_memory
 
 QUIET = {
@@ -62,7 +62,7 @@ def prepare_process(spec: Spec, root: str) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
-    sys.stdin, sys.stdout, sys.stderr = (open(n, mode) for n, mode in ((0, "r"), (1, "w"), (2, "w")))  # noqa: SIM115, PTH123
+    sys.stdin, sys.stdout, sys.stderr = (open(n, mode) for n, mode in ((0, "r"), (1, "w"), (2, "w")))  # noqa: SIM115
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
 
@@ -136,7 +136,7 @@ class Zygote:
         own = ["-s", "--assert=plain", "--continue-on-collection-errors"]
         try:
             code = int(pytest.main([*arguments, *own], plugins=[worker]))
-        except BaseException as error:  # noqa: BLE001  (a conftest may raise anything)
+        except BaseException as error:
             code = -1
             worker.errors.append(f"{type(error).__name__}: {error}")
         send(self.warm, {"error": f"pytest ended with code {code} before any test", "errors": worker.errors[:20]})
@@ -150,7 +150,7 @@ class Zygote:
             try:
                 importlib.import_module(name)
                 done.append(name)
-            except BaseException:  # noqa: BLE001, S112
+            except BaseException:
                 continue
         inside = [name for name, module in list(sys.modules.items()) if self._in_tree(module)]
         for name in inside:  # the project must not be imported here
@@ -204,6 +204,7 @@ class Server:
         self.own, own_far = socket.socketpair()
         self.warm, warm_far = socket.socketpair()
         self.warm_pid = 0
+        self.warm_handle = -1
         parent = os.getpid()
         self.pid = os.fork()
         if not self.pid:
@@ -225,19 +226,22 @@ class Server:
         """Start the warm process; its items and collection errors, or Failure."""
         send(self.own, {"op": "warm", "arguments": arguments})
         self.warm_pid = receive(self.own, 60.0)["pid"]
+        if self.warm_handle >= 0:
+            os.close(self.warm_handle)
+        self.warm_handle = descriptor_of(self.warm_pid)
         try:
-            found: dict[str, Any] = receive(self.warm, seconds)
+            found: dict[str, Any] = receive(self.warm, seconds, self.warm_handle)
         except Gone as error:
-            raise Failure(f"the tests could not be collected: {error}") from error
+            raise Failure(f"the tests cannot be collected: their process: {error}") from error
         if "error" in found:
             detail = found["errors"][0].strip().splitlines()[-1] if found.get("errors") else ""
-            raise Failure(f"the tests could not be collected: {found['error']} {detail}".strip())
+            raise Failure(f"the tests cannot be collected: {found['error']} {detail}".strip())
         return found
 
     def ask(self, op: str, seconds: float, **request: Any) -> dict[str, Any]:
         """One request to the warm process; Gone where it died or took longer than ``seconds`` of wall time."""
         send(self.warm, {"op": op, **request})
-        found: dict[str, Any] = receive(self.warm, seconds)
+        found: dict[str, Any] = receive(self.warm, seconds, self.warm_handle)
         return found
 
     def anew(self, edited: dict[str, bytes], arguments: list[str], cpu_seconds: float, *, stop: bool) -> dict[str, str]:

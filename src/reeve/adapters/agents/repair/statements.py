@@ -66,7 +66,7 @@ class Statements:
         lines = text.splitlines(keepends=True)
         if shift.startswith("-"):
             width = shift[1:]
-            return "".join(line[len(width) :] if line.startswith(width) else line for line in lines)
+            return "".join(line.removeprefix(width) for line in lines)
         return "".join(shift + line if line.strip() else line for line in lines)
 
     def unit(self, node: ast.stmt) -> str:
@@ -293,7 +293,7 @@ class Statements:
             if any(text.startswith(f"{name}.append(") for name in endless):
                 continue
             for where in places:
-                if where == "after" and terminal or text == own and where == "before":
+                if (where == "after" and terminal) or (text == own and where == "before"):
                     continue
                 if text.startswith(("return", "raise", "break", "continue")) and where == "before":
                     continue

@@ -90,7 +90,7 @@ class Swapper:
         self.root = root
         self.sources = sources
         self.units: dict[str, list[Unit]] = {}
-        self.changed: list[tuple[types.FunctionType, types.CodeType]] = []
+        self.changed: list[tuple[types.FunctionType, types.CodeType, Any, Any]] = []
         self.caches: list[Any] = []
         self.functions = self._live_functions()
 
@@ -155,10 +155,12 @@ class Swapper:
         return self.units[path]
 
     def unit_for(self, splice: Splice) -> Unit:
-        """The unit whose body an edit lies in, or NotSwappable."""
+        """The unit that an edit lies in, or NotSwappable; what stands before ``def`` (decorators) is not in it."""
         for unit in self.units_of(splice.path):
-            if unit.body_start <= splice.start and splice.end <= unit.end:
-                return unit
+            if unit.start < splice.start and splice.end <= unit.end:
+                if splice.start >= unit.body_start or self._plain(unit):
+                    return unit
+                break
         raise NotSwappable("outside live functions")
 
     def install(self, splices: list[Splice]) -> None:
@@ -172,21 +174,49 @@ class Swapper:
             text = apply(unit.source.text[unit.start : unit.end], shifted)
             if text is None:
                 raise NotSwappable("overlapping edits")
+            if any(splice.start < unit.body_start for splice in own):
+                self._install_header(unit, text)
+                continue
             codes = nested(unit.code(text))
             for function, old, key in unit.live:
                 new = codes.get(key)
                 if new is None or new.co_freevars != old.co_freevars:
                     raise NotSwappable("nested functions changed")
+                self.changed.append((function, old, function.__defaults__, function.__kwdefaults__))
                 function.__code__ = new
-                self.changed.append((function, old))
+
+    @staticmethod
+    def _plain(unit: Unit) -> bool:
+        """Whether a new definition of a unit can take the place of its one live function."""
+        return not unit.function.decorator_list and len(unit.live) == 1 and unit.live[0][2] == ()
+
+    def _install_header(self, unit: Unit, text: str) -> None:
+        """Run the edited definition aside and take over its defaults and code."""
+        function, old, _ = unit.live[0]
+        space: dict[str, Any] = dict(function.__globals__)
+        try:
+            exec(compile(unit.prefix + text, unit.source.path, "exec", unit.flags(), True), space)
+            made: Any = space
+            for name in (*(owner.name for owner in unit.classes), unit.function.name):
+                made = made[name] if isinstance(made, dict) else vars(made)[name]
+        except (SyntaxError, ValueError):
+            raise
+        except BaseException as error:
+            raise NotSwappable(str(error)) from error
+        if not isinstance(made, types.FunctionType) or made.__code__.co_freevars != old.co_freevars:
+            raise NotSwappable("no plain function")
+        self.changed.append((function, old, function.__defaults__, function.__kwdefaults__))
+        function.__code__ = unit.code(text)
+        function.__defaults__, function.__kwdefaults__ = made.__defaults__, made.__kwdefaults__
 
     def undo(self) -> None:
         """Put the original code back and forget what caches remembered of the edited one."""
-        for function, old in self.changed:
-            function.__code__ = old
+        for function, code, defaults, keyword_defaults in self.changed:
+            function.__code__ = code
+            function.__defaults__, function.__kwdefaults__ = defaults, keyword_defaults
         self.changed.clear()
         for cache in self.caches:
             try:
                 cache.cache_clear()
-            except Exception:  # noqa: BLE001, S112, PERF203  (a cache that cannot be cleared is caught by the canary)
+            except Exception:
                 continue

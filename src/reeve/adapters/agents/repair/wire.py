@@ -29,13 +29,16 @@ def send(connection: socket.socket, message: Any) -> None:
         raise Gone(str(error)) from error
 
 
-def _exactly(connection: socket.socket, size: int, until: Optional[float]) -> bytes:
+def _exactly(connection: socket.socket, size: int, until: Optional[float], process: int) -> bytes:
     parts = []
     while size:
         if until is not None:
-            ready, _, _ = select.select([connection], [], [], max(0.0, until - time.monotonic()))
+            watched: list[Any] = [connection] if process < 0 else [connection, process]
+            ready, _, _ = select.select(watched, [], [], max(0.0, until - time.monotonic()))
             if not ready:
                 raise Gone("no answer in time")
+            if connection not in ready:
+                raise Gone("ended")
         part = connection.recv(min(size, 1 << 20))
         if not part:
             raise Gone("ended")
@@ -44,12 +47,15 @@ def _exactly(connection: socket.socket, size: int, until: Optional[float]) -> by
     return b"".join(parts)
 
 
-def receive(connection: socket.socket, seconds: Optional[float] = None) -> Any:
-    """Receive one message; Gone where the other side ended or ``seconds`` of wall time passed (None waits for ever)."""
+def receive(connection: socket.socket, seconds: Optional[float] = None, process: int = -1) -> Any:
+    """Receive one message; Gone where the other side ended or ``seconds`` of wall time passed (None waits for ever).
+
+    ``process`` is a process descriptor of the other side, for a connection that others hold open too.
+    """
     until = None if seconds is None else time.monotonic() + seconds
     try:
-        (size,) = HEADER.unpack(_exactly(connection, HEADER.size, until))
-        return json.loads(_exactly(connection, size, until))
+        (size,) = HEADER.unpack(_exactly(connection, HEADER.size, until, process))
+        return json.loads(_exactly(connection, size, until, process))
     except (OSError, ValueError) as error:
         raise Gone(str(error)) from error
 
@@ -113,15 +119,20 @@ def end_group(pid: int) -> None:
             continue
 
 
+def descriptor_of(pid: int) -> int:
+    """A descriptor that can be read when the process has ended, -1 where there is none."""
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return -1
+
+
 def watch(pid: int, progress: Callable[[], int], cpu_limit: float, wall_limit: float) -> bool:
     """Wait for a fork; kill it when ``progress()`` stands still for too much CPU or wall time.
 
     True means it ended by itself. The whole process group is gone afterwards.
     """
-    try:
-        handle = os.pidfd_open(pid)
-    except (AttributeError, OSError):
-        handle = -1
+    handle = descriptor_of(pid)
     last, since, used = -1, time.monotonic(), 0.0
     try:
         while True:

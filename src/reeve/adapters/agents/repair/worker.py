@@ -150,7 +150,7 @@ class Worker:
             outcome = run_fully(self.items[index], following, self.recorder)
         except OutOfTime:
             pass
-        except BaseException as error:  # noqa: BLE001  (pytest.exit, KeyboardInterrupt raised by a project)
+        except BaseException as error:
             outcome.letter, outcome.exception = "f", type(error).__name__
         finally:
             if tracer is not None:
@@ -248,7 +248,7 @@ class Worker:
         except OutOfTime:
             limit.stop()
             return "t"
-        except BaseException:  # noqa: BLE001  (whatever a candidate raises, SystemExit too)
+        except BaseException:
             limit.stop()
             return "f"
         return "p"
