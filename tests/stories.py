@@ -107,7 +107,7 @@ class Story:
             patch = Patch(BASE.tree, BASE.tree, (), refused, self.store.put(b""))
         attempt = Attempt(
             id=name,
-            task=name.split(".")[0],
+            task=name.split(".", maxsplit=1)[0],
             round=round_,
             agent=agent,
             base=BASE,
