@@ -121,7 +121,12 @@ def test_an_edit_outside_functions_is_found_by_importing_anew(tmp_path: Path) ->
 def test_two_edits_are_found_where_one_is_not_enough(tmp_path: Path) -> None:
     module = "def span(values):\n    low = max(values)\n    high = min(values)\n    return low, high\n"
     test = "from span import span\n\n\ndef test_low():\n    assert span([3, 1, 2])[0] == 1\n\n\ndef test_high():\n    assert span([3, 1, 2])[1] == 3\n\n\ndef test_one():\n    assert span([5]) == (5, 5)\n"
-    run = attempt(tmp_path, {"span.py": module, "test_span.py": test}, ["test_span.py::test_low", "test_span.py::test_high"], max_candidates=20000)
+    run = attempt(
+        tmp_path,
+        {"span.py": module, "test_span.py": test},
+        ["test_span.py::test_low", "test_span.py::test_high"],
+        max_candidates=20000,
+    )
     assert run.result["outcome"] == "patched", run.events
     before = {"__name__": "span"}
     exec(run.text("span.py"), before)
@@ -152,7 +157,10 @@ def test_a_hanging_candidate_is_ended_and_the_search_goes_on(tmp_path: Path) -> 
 
 
 def test_the_count_of_candidates_is_respected_and_the_tree_left_alone(tmp_path: Path) -> None:
-    files = {"m.py": "def f(a):\n    b = a\n    return b\n", "test_m.py": "from m import f\n\n\ndef test_f():\n    assert f(3) == 'cannot be guessed' * f(1)\n"}
+    files = {
+        "m.py": "def f(a):\n    b = a\n    return b\n",
+        "test_m.py": "from m import f\n\n\ndef test_f():\n    assert f(3) == 'cannot be guessed' * f(1)\n",
+    }
     run = attempt(tmp_path, files, ["test_m.py::test_f"], max_candidates=50)
     assert run.code == 0
     assert run.result["outcome"] == "budget"
@@ -162,7 +170,10 @@ def test_the_count_of_candidates_is_respected_and_the_tree_left_alone(tmp_path: 
 
 
 def test_the_same_spec_gives_the_same_patch_and_another_attempt_another_order(tmp_path: Path) -> None:
-    files = {"m.py": "def f(a, b):\n    return a * 2 + b\n", "test_m.py": "from m import f\n\n\ndef test_none():\n    assert f(0, 0) == 0\n\n\ndef test_bad():\n    assert f(3, 3) == 12\n"}
+    files = {
+        "m.py": "def f(a, b):\n    return a * 2 + b\n",
+        "test_m.py": "from m import f\n\n\ndef test_none():\n    assert f(0, 0) == 0\n\n\ndef test_bad():\n    assert f(3, 3) == 12\n",
+    }
     seen = []
     for number, which in enumerate((0, 0, 2)):
         folder = tmp_path / str(number)
@@ -191,7 +202,9 @@ def test_state_left_by_a_candidate_makes_no_false_patch(tmp_path: Path) -> None:
     run = attempt(tmp_path, {"memory.py": module, "test_memory.py": test}, ["test_memory.py::test_known"])
     assert run.result["outcome"] == "patched"
     command = [sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    done = subprocess.run(command, cwd=run.folder, env={**os.environ, "PYTHONPATH": "."}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=run.folder, env={**os.environ, "PYTHONPATH": "."}, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout
 
 
@@ -216,7 +229,12 @@ def test_a_project_that_prints_exits_forks_and_writes_files_disturbs_nothing(tmp
             return a - 2
     """)
     test = "from noise import noisy\n\n\ndef test_noisy():\n    assert noisy(1) == 3\n\n\ndef test_other():\n    assert noisy(2) == 4\n"
-    run = attempt(tmp_path, {"noise.py": module, "test_noise.py": test}, ["test_noise.py::test_noisy", "test_noise.py::test_other"], max_candidates=1500)
+    run = attempt(
+        tmp_path,
+        {"noise.py": module, "test_noise.py": test},
+        ["test_noise.py::test_noisy", "test_noise.py::test_other"],
+        max_candidates=1500,
+    )
     assert run.result["outcome"] == "patched"
     assert run.changed == ["noise.py"]
     assert "return a + 2" in run.text("noise.py")
@@ -235,9 +253,18 @@ FINE = {"m.py": "def f():\n    return 1\n", "test_m.py": "from m import f\n\n\nd
         ({"test_m.py": "def test_f():\n    assert False\n"}, ["test_m.py::test_f"], "no line that may be edited"),
         ({**FINE, "conftest.py": "import os\nos._exit(0)\n"}, ["test_m.py::test_f"], "cannot be collected"),
     ],
-    ids=["nothing required", "passes already", "no such test", "syntax error in the test", "nothing to edit", "conftest exits"],
+    ids=[
+        "nothing required",
+        "passes already",
+        "no such test",
+        "syntax error in the test",
+        "nothing to edit",
+        "conftest exits",
+    ],
 )
-def test_what_cannot_be_done_is_said_with_its_reason(tmp_path: Path, files: dict[str, str], required: list[str], reason: str) -> None:
+def test_what_cannot_be_done_is_said_with_its_reason(
+    tmp_path: Path, files: dict[str, str], required: list[str], reason: str
+) -> None:
     run = attempt(tmp_path, dict(files), required)
     assert run.code == 0, run.stderr
     assert run.result["kind"] == "result"
@@ -250,6 +277,12 @@ def test_what_cannot_be_done_is_said_with_its_reason(tmp_path: Path, files: dict
 def test_a_wrong_spec_is_one_line_and_exit_2(tmp_path: Path, bad: object) -> None:
     path = tmp_path / "spec.json"
     path.write_text(json.dumps(bad), encoding="utf-8")
-    done = subprocess.run([sys.executable, "-P", "-B", str(AGENT), "--spec", str(path)], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-P", "-B", str(AGENT), "--spec", str(path)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1

@@ -111,7 +111,9 @@ def test_common_slips_come_before_rare_ones() -> None:
 
 
 def test_no_candidate_is_made_twice() -> None:
-    _, every = candidates("def f(a, b):\n    for x in a:\n        if x < b and x:\n            return [x, b]\n    return b\n")
+    _, every = candidates(
+        "def f(a, b):\n    for x in a:\n        if x < b and x:\n            return [x, b]\n    return b\n"
+    )
     assert len({one.splices for one in every}) == len(every)
 
 
@@ -140,7 +142,9 @@ def test_values_and_exceptions_of_the_failing_test_are_tried() -> None:
 def test_an_undefined_name_is_imported_from_where_the_project_defines_it() -> None:
     source = Source("m.py", b'"""Doc."""\nimport os\n\n\ndef f():\n    return helper(os)\n')
     edits = list(missing_names(source, "name 'helper' is not defined", {"helper": ["pkg.tools"]}))
-    assert apply(source.text, [edits[0].splice]) == source.text.replace("import os\n", "import os\nfrom pkg.tools import helper\n")
+    assert apply(source.text, [edits[0].splice]) == source.text.replace(
+        "import os\n", "import os\nfrom pkg.tools import helper\n"
+    )
     edits = list(missing_names(source, "name 'deque' is not defined", {}))
     assert any("from collections import deque" in edit.splice.new for edit in edits)
 

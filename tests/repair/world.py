@@ -65,7 +65,12 @@ def attempt(tmp_path: Path, files: dict[str, str | bytes], required: list[str], 
     environment.pop("PYTHONHASHSEED", None)
     (tmp_path / "tmp").mkdir(exist_ok=True)
     done = subprocess.run(
-        [sys.executable, "-P", "-B", str(AGENT), "--spec", str(spec_path)], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-P", "-B", str(AGENT), "--spec", str(spec_path)],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     events = [json.loads(line) for line in done.stdout.splitlines()]
     plausible = [event for event in events if event["kind"] == "tool_call"]

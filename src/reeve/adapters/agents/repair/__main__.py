@@ -14,7 +14,8 @@ def load() -> None:
     found = importlib.util.spec_from_file_location(
         PACKAGE, os.path.join(HERE, "__init__.py"), submodule_search_locations=[HERE]
     )
-    assert found is not None and found.loader is not None
+    assert found is not None
+    assert found.loader is not None
     module = importlib.util.module_from_spec(found)
     sys.modules[PACKAGE] = module
     found.loader.exec_module(module)
@@ -27,4 +28,6 @@ if __name__ == "__main__":
     # The order of sets must not change which patch is found: same spec, same patch.
     os.environ["PYTHONHASHSEED"] = "0"
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
-    os.execv(sys.executable, [sys.executable, "-B", *(["-P"] if sys.version_info >= (3, 11) else []), HERE, *sys.argv[1:]])
+    os.execv(
+        sys.executable, [sys.executable, "-B", *(["-P"] if sys.version_info >= (3, 11) else []), HERE, *sys.argv[1:]]
+    )

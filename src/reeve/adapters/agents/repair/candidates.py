@@ -153,7 +153,9 @@ class Order:
         """Smaller is sooner."""
         if self.greedy:
             return candidate.key
-        noise = self._noise("function", candidate.path, candidate.function) + self._noise("template", candidate.template)
+        noise = self._noise("function", candidate.path, candidate.function) + self._noise(
+            "template", candidate.template
+        )
         share = int(unit_interval(self.seed, candidate.splices) * self.others) % self.others
         return candidate.key * (1.0 + NOISE * noise) + (0.0 if share == self.attempt - 1 else NOT_OURS)
 
@@ -174,7 +176,11 @@ class Stream:
     def __init__(self, suspects: list[Suspect], generator: Generator, order: Order, first: Iterable[Candidate]) -> None:
         self.generator, self.order = generator, order
         self.steps = sorted(
-            ((order.least(one, deep), one.path, one.node.lineno, one.node.col_offset, deep, one) for one in suspects for deep in (False, True)),
+            (
+                (order.least(one, deep), one.path, one.node.lineno, one.node.col_offset, deep, one)
+                for one in suspects
+                for deep in (False, True)
+            ),
             key=lambda step: step[:5],
         )
         self.expanded = 0

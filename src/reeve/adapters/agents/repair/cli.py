@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> int:
     search = Search(spec, tree, events, command)
     written: Optional[dict[str, bytes]] = None
     try:
-        outcome, text, written = attempt(search, events)
+        outcome, text, written = attempt(search)
     except Failure as failure:
         outcome, text = "cannot", f"Nothing can be done: {failure}"
     except Gone as gone:
@@ -58,7 +58,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def attempt(search: Search, events: Events) -> tuple[str, str, Optional[dict[str, bytes]]]:
+def attempt(search: Search) -> tuple[str, str, Optional[dict[str, bytes]]]:
     """Outcome, one sentence, and the files of the patch."""
     if not search.spec.required:
         raise Failure("no required test was named")
@@ -74,7 +74,9 @@ def attempt(search: Search, events: Events) -> tuple[str, str, Optional[dict[str
     if chosen is not None:
         candidate = chosen.candidate
         where = f"{candidate.path}:{candidate.line}"
-        text = f"Patched {where} ({candidate.template}), chosen among {len(ranked)} plausible after {search.tried} candidates."
+        text = (
+            f"Patched {where} ({candidate.template}), one of {len(ranked)} plausible after {search.tried} candidates."
+        )
         return "patched", text, search.edited(candidate)
     if ended:
         return "budget", f"The budget ended after {search.tried} of {search.space} candidates.", None
@@ -85,5 +87,3 @@ def _remove(folder: str) -> None:
     import shutil
 
     shutil.rmtree(folder, ignore_errors=True)
-
-

@@ -4,6 +4,8 @@ Costs are relative: 1 is the commonest slip (a boundary, an operator of the same
 elsewhere. The search multiplies them by suspiciousness.
 """
 
+# ruff: noqa: B905, RUF007, E501  (zip(strict=) and pairwise came after 3.9; rows of costs stay on one line)
+
 from __future__ import annotations
 
 import ast
@@ -11,6 +13,16 @@ from typing import Iterator, NamedTuple, Optional
 
 from .mine import BUILTINS, LENGTH_KINDS, Scope, closest
 from .splice import Source, Splice
+from .tables import (
+    COMPARISONS,
+    COMPARISON_SWAPS,
+    CONFUSED,
+    METHODS,
+    OPERATORS,
+    OPERATOR_SWAPS,
+    SUFFIXES,
+    WRAPS,
+)
 
 
 DEEP_COST = 2.3
@@ -22,63 +34,6 @@ class Edit(NamedTuple):
     cost: float
     template: str
     splice: Splice
-
-
-COMPARISONS: dict[type[ast.cmpop], str] = {
-    ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
-    ast.Is: "is", ast.IsNot: "is not", ast.In: "in", ast.NotIn: "not in",
-}  # fmt: skip
-COMPARISON_SWAPS = {
-    "<": {"<=": 1.0, ">": 1.1, ">=": 1.3, "!=": 1.8, "==": 1.6}, "<=": {"<": 1.0, ">=": 1.1, ">": 1.3, "==": 1.6, "!=": 2.0},
-    ">": {">=": 1.0, "<": 1.1, "<=": 1.3, "!=": 1.8, "==": 1.6}, ">=": {">": 1.0, "<=": 1.1, "<": 1.3, "==": 1.6, "!=": 2.0},
-    "==": {"!=": 1.0, "<=": 1.4, ">=": 1.4, "<": 1.4, ">": 1.4, "is": 1.8, "in": 1.9},
-    "!=": {"==": 1.0, "<": 1.8, ">": 1.8, "<=": 2.2, ">=": 2.2, "is not": 1.8, "not in": 2.0},
-    "is": {"is not": 1.0, "==": 1.2}, "is not": {"is": 1.0, "!=": 1.2},
-    "in": {"not in": 1.0, "==": 1.9}, "not in": {"in": 1.0, "!=": 1.9},
-}  # fmt: skip
-OPERATORS: dict[type[ast.operator], str] = {
-    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%", ast.Pow: "**",
-    ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^", ast.LShift: "<<", ast.RShift: ">>", ast.MatMult: "@",
-}  # fmt: skip
-OPERATOR_SWAPS = {
-    "+": {"-": 1.0, "*": 1.6, "//": 2.4, "%": 2.4, "/": 2.4, "|": 2.6},
-    "-": {"+": 1.0, "*": 2.0, "%": 2.2, "/": 2.3, "//": 2.3, "^": 2.6, "&": 2.6},
-    "*": {"/": 1.2, "**": 1.3, "+": 1.5, "//": 1.5, "%": 1.9, "-": 2.0}, "/": {"//": 1.0, "*": 1.1, "%": 1.2, "-": 2.2, "+": 2.4},
-    "//": {"/": 1.0, "%": 1.1, "*": 1.4, "-": 2.3, "+": 2.4}, "%": {"//": 1.0, "/": 1.2, "*": 1.8, "-": 2.2, "+": 2.2},
-    "**": {"*": 1.0, "+": 2.2, "//": 2.4}, "&": {"|": 1.0, "^": 1.2, "-": 1.8}, "|": {"&": 1.0, "^": 1.2, "+": 2.0},
-    "^": {"&": 1.0, "|": 1.0, "**": 1.4}, "<<": {">>": 1.0, "*": 2.0}, ">>": {"<<": 1.0, "//": 2.0}, "@": {"*": 1.5},
-}  # fmt: skip
-CONFUSED = [
-    ["min", "max"], ["any", "all"], ["sum", "len", "max", "min"], ["floor", "ceil", "round", "int", "trunc"],
-    ["sorted", "reversed", "list"], ["list", "tuple", "set", "sorted", "frozenset"], ["int", "float", "round", "str", "ord"],
-    ["str", "repr", "ascii"], ["ord", "chr", "int"], ["isinstance", "issubclass"], ["getattr", "hasattr"],
-    ["range", "enumerate", "len"], ["zip", "zip_longest", "enumerate"], ["abs", "int", "float", "round"], ["bin", "hex", "oct", "str"],
-    ["dict", "OrderedDict", "defaultdict"], ["map", "filter"], ["chain", "from_iterable"],
-]  # fmt: skip
-METHODS = [
-    ["append", "extend", "insert", "add", "appendleft"], ["add", "update", "append", "discard"], ["pop", "remove", "discard", "popleft", "popitem"],
-    ["lower", "upper", "swapcase", "title", "capitalize", "casefold"], ["islower", "isupper", "istitle"],
-    ["isdigit", "isnumeric", "isdecimal", "isalnum", "isalpha", "isspace"], ["strip", "lstrip", "rstrip"],
-    ["startswith", "endswith"], ["find", "rfind", "index", "rindex", "count"], ["split", "rsplit", "splitlines", "partition", "rpartition"],
-    ["keys", "values", "items"], ["get", "pop", "setdefault"], ["union", "intersection", "difference", "symmetric_difference"],
-    ["issubset", "issuperset", "isdisjoint"], ["ljust", "rjust", "center", "zfill"], ["encode", "decode"], ["sort", "reverse"],
-    ["match", "search", "fullmatch", "findall", "finditer"], ["read", "readline", "readlines"], ["write", "writelines"],
-    ["replace", "translate", "sub"], ["acquire", "release"], ["start", "stop"], ["partition", "split"], ["removeprefix", "removesuffix"],
-    ["union", "update"], ["setUp", "tearDown"], ["total_seconds", "seconds"], ["debug", "info", "warning", "error"], ["open", "close"],
-]  # fmt: skip
-WRAPS = {
-    "int": ["abs", "str", "float", "bin", "chr", "range"], "float": ["int", "abs", "round", "str"],
-    "str": ["int", "len", "list", "sorted", "float", "set", "reversed", "ord"],
-    "list": ["len", "sorted", "set", "sum", "max", "min", "tuple", "list", "reversed", "dict"], "range": ["list", "len"],
-    "dict": ["len", "list", "dict", "sorted"], "set": ["len", "list", "sorted"], "tuple": ["list", "len", "sorted", "max", "min", "sum"],
-    "bool": ["not", "int"], "?": ["len", "abs", "str", "int", "list", "sorted", "set", "tuple", "float", "max", "min", "sum", "bool"],
-}  # fmt: skip
-SUFFIXES = {
-    "str": [".lower()", ".upper()", ".strip()", "[::-1]", ".split()", "[0]", "[-1]", "[1:]", "[:-1]", ".swapcase()"],
-    "list": ["[::-1]", "[0]", "[-1]", "[1:]", "[:-1]", ".copy()", "[:]"], "tuple": ["[0]", "[-1]", "[1]", "[1:]"],
-    "dict": [".keys()", ".values()", ".items()", ".copy()"], "set": [".copy()"], "deque": [".copy()"],
-    "?": ["()", "[0]", "[-1]", "[1:]", "[::-1]", ".copy()"],
-}  # fmt: skip
 
 
 def group_mates(name: str, groups: list[list[str]]) -> list[str]:
@@ -128,9 +83,15 @@ class Expressions:
     def free(self, node: ast.expr) -> bool:
         """Whether any other expression could stand here."""
         parent = self.source.parents.get(node)
-        if (isinstance(parent, ast.Call) and parent.func is node) or (isinstance(parent, ast.keyword) and parent.arg is None):
+        if (isinstance(parent, ast.Call) and parent.func is node) or (
+            isinstance(parent, ast.keyword) and parent.arg is None
+        ):
             return False
-        return not (isinstance(parent, ast.Attribute) and isinstance(node, ast.Name) and node.id in ("self", "cls", *self.scope.module))
+        return not (
+            isinstance(parent, ast.Attribute)
+            and isinstance(node, ast.Name)
+            and node.id in ("self", "cls", *self.scope.module)
+        )
 
     def put(self, node: ast.AST, cost: float, template: str, new: str, loose: bool = True) -> Iterator[Edit]:
         """One edit, unless it changes nothing."""
@@ -220,7 +181,9 @@ class Expressions:
                 yield from self.put(node, 2.0, "brackets", f"{a} {new} ({b} {old} {c})")
 
     def on_unaryop(self, node: ast.UnaryOp, _line: int) -> Iterator[Edit]:
-        yield from self.put(node, 1.1, "drop unary", self.source.segment(node.operand), loose=not isinstance(node.operand, ast.Name))
+        yield from self.put(
+            node, 1.1, "drop unary", self.source.segment(node.operand), loose=not isinstance(node.operand, ast.Name)
+        )
 
     def on_constant(self, node: ast.Constant, _line: int) -> Iterator[Edit]:
         value, scope = node.value, self.scope
@@ -248,7 +211,15 @@ class Expressions:
         elif isinstance(value, str):
             yield from self.text(node, value)
         elif value is None:
-            for new, cost in (("True", 2.0), ("False", 2.0), ("0", 2.0), ("[]", 2.0), ("''", 2.0), ("{}", 2.2), ("-1", 2.4)):
+            for new, cost in (
+                ("True", 2.0),
+                ("False", 2.0),
+                ("0", 2.0),
+                ("[]", 2.0),
+                ("''", 2.0),
+                ("{}", 2.2),
+                ("-1", 2.4),
+            ):
                 yield from self.put(node, cost, "constant", new)
 
     def text(self, node: ast.Constant, value: str) -> Iterator[Edit]:
@@ -257,11 +228,40 @@ class Expressions:
             return
         quote = '"' if self.source.segment(node).startswith('"') else "'"
         near: dict[str, float] = {}
-        for other in (value.lower(), value.upper(), value.title(), value.swapcase(), value.strip(), value + " ", value[::-1]):
+        for other in (
+            value.lower(),
+            value.upper(),
+            value.title(),
+            value.swapcase(),
+            value.strip(),
+            value + " ",
+            value[::-1],
+        ):
             near.setdefault(other, 2.0)
         for other in self.scope.texts:
             near.setdefault(other, 1.7)
-        for other in ("", " ", ",", ", ", "\n", "_", "-", ".", "0", "1", "a", "z", "A", "/", ":", "aeiou", "aeiouAEIOU", "x", "(", ")"):
+        for other in (
+            "",
+            " ",
+            ",",
+            ", ",
+            "\n",
+            "_",
+            "-",
+            ".",
+            "0",
+            "1",
+            "a",
+            "z",
+            "A",
+            "/",
+            ":",
+            "aeiou",
+            "aeiouAEIOU",
+            "x",
+            "(",
+            ")",
+        ):
             near.setdefault(other, 2.6)
         for place in range(len(value)) if len(value) > 1 else ():
             near.setdefault(value[:place] + value[place + 1 :], 2.2)
@@ -284,7 +284,7 @@ class Expressions:
             for other in group_mates(name, CONFUSED):
                 if other in BUILTINS or other in scope.module:
                     yield from self.put(node, 1.2, "function", other)
-            for number, other in enumerate(closest(name, [one for one in scope.module if one not in ("self",)])):
+            for number, other in enumerate(closest(name, [one for one in scope.module if one != "self"])):
                 yield from self.put(node, 1.6 + number * 0.2, "function", other)
             for other in scope.calls:
                 yield from self.put(node, 2.4, "function", other)
@@ -365,7 +365,9 @@ class Expressions:
             rest = arguments[:first] + arguments[first + 1 :]
             yield from self.put(node, 1.8, "drop argument", with_arguments(rest), loose=False)
         for number in range(len(keywords)):
-            yield from self.put(node, 1.7, "drop argument", with_arguments(arguments, keywords[:number] + keywords[number + 1 :]), False)
+            yield from self.put(
+                node, 1.7, "drop argument", with_arguments(arguments, keywords[:number] + keywords[number + 1 :]), False
+            )
         if len(node.args) == 1 and not isinstance(node.args[0], (ast.Starred, ast.GeneratorExp)):
             yield from self.put(node, 1.7, "unwrap", arguments[0])
         if isinstance(node.func, ast.Attribute):
@@ -385,15 +387,25 @@ class Expressions:
                     yield from self.put(node, 1.9, "range", with_arguments([*arguments, step]), loose=False)
         if name in ("sorted", "sort", "max", "min"):
             if name.startswith("sort") and not any(one.arg == "reverse" for one in node.keywords):
-                yield from self.put(node, 1.3, "keyword", with_arguments(arguments, [*keywords, "reverse=True"]), loose=False)
+                yield from self.put(
+                    node, 1.3, "keyword", with_arguments(arguments, [*keywords, "reverse=True"]), loose=False
+                )
             if not any(one.arg == "key" for one in node.keywords):
-                tables = [name for name in self.scope.visible(line) if self.scope.types.get(name) in ("dict", "defaultdict", "list")]
+                tables = [
+                    name
+                    for name in self.scope.visible(line)
+                    if self.scope.types.get(name) in ("dict", "defaultdict", "list")
+                ]
                 own = [f"lambda x: {name}[x]" for name in tables] + [f"{name}.get" for name in tables]
                 own += [name for name, what in scope.module.items() if what == "function"]
                 for key in own[:12]:
-                    yield from self.put(node, 1.9, "keyword", with_arguments(arguments, [*keywords, f"key={key}"]), loose=False)
+                    yield from self.put(
+                        node, 1.9, "keyword", with_arguments(arguments, [*keywords, f"key={key}"]), loose=False
+                    )
                 for key in ("len", "abs", "str", "str.lower", "lambda x: x[1]", "lambda x: -x", "lambda x: x[0]"):
-                    yield from self.put(node, 2.4, "keyword", with_arguments(arguments, [*keywords, f"key={key}"]), loose=False)
+                    yield from self.put(
+                        node, 2.4, "keyword", with_arguments(arguments, [*keywords, f"key={key}"]), loose=False
+                    )
         yield from self.extra_arguments(node, arguments, keywords, function, name, line)
         if name in ("get", "pop", "next", "getattr") and len(arguments) == (2 if name == "getattr" else 1):
             for default in ("None", "0", "[]", "''", "{}", "False"):
@@ -410,7 +422,11 @@ class Expressions:
                 continue
             names = [one.arg for one in definition.args.args if one.arg not in ("self", "cls")]
             given = {one.arg for one in node.keywords}
-            missing = [one for one in [*names[len(arguments) :], *(k.arg for k in definition.args.kwonlyargs)] if one not in given]
+            missing = [
+                one
+                for one in [*names[len(arguments) :], *(k.arg for k in definition.args.kwonlyargs)]
+                if one not in given
+            ]
             for parameter in missing[:4]:
                 values = [parameter] if parameter in self.scope.locals else []
                 if f"{parameter}" in self.scope.attributes.get("self", {}):
@@ -418,11 +434,15 @@ class Expressions:
                 values += ["None", "True", "False", *self.scope.visible(line)[:6]]
                 for number, value in enumerate(dict.fromkeys(values)):
                     text = ", ".join([*arguments, *keywords, f"{parameter}={value}"])
-                    yield from self.put(node, 1.5 + 0.2 * number, "missing argument", f"{function}({text})", loose=False)
+                    yield from self.put(
+                        node, 1.5 + 0.2 * number, "missing argument", f"{function}({text})", loose=False
+                    )
         names = self.scope.visible(line)[:7]
         if name in ("max", "min", "divmod", "pow", "zip", "isinstance", "math.gcd") or name in self.scope.module:
             for number, pair in enumerate((a, b) for a in names for b in names if a != b):
-                yield from self.put(node, 2.4 + 0.03 * number, "arguments", f"{function}({', '.join([*pair, *keywords])})", loose=False)
+                yield from self.put(
+                    node, 2.4 + 0.03 * number, "arguments", f"{function}({', '.join([*pair, *keywords])})", loose=False
+                )
         for number, value in enumerate(self.scope.visible(line)[:10]):
             text = ", ".join([*arguments, value, *keywords])
             yield from self.put(node, 2.8 + 0.05 * number, "missing argument", f"{function}({text})", loose=False)
@@ -447,18 +467,34 @@ class Expressions:
             ]  # fmt: skip
             options += [(1.3, cut("1", upper, step)), (1.4, cut(lower, "-1", step)), (1.8, cut("2", upper, step))]
             if lower:
-                options += [(1.2, cut(f"{lower} + 1", upper, step)), (1.2, cut(f"{lower} - 1", upper, step)), (1.8, cut(f"-{lower}", upper, step))]
+                options += [
+                    (1.2, cut(f"{lower} + 1", upper, step)),
+                    (1.2, cut(f"{lower} - 1", upper, step)),
+                    (1.8, cut(f"-{lower}", upper, step)),
+                ]
                 options += [(1.6, f"{base}[{lower}]"), (1.7, cut("", lower, step))]
             if upper:
-                options += [(1.2, cut(lower, f"{upper} + 1", step)), (1.2, cut(lower, f"{upper} - 1", step)), (1.8, cut(lower, f"-{upper}", step))]
-                options += [(1.7, cut(upper, "", step)), (1.7, cut(lower, f"{lower} + {upper}", step) if lower else base)]
+                options += [
+                    (1.2, cut(lower, f"{upper} + 1", step)),
+                    (1.2, cut(lower, f"{upper} - 1", step)),
+                    (1.8, cut(lower, f"-{upper}", step)),
+                ]
+                options += [
+                    (1.7, cut(upper, "", step)),
+                    (1.7, cut(lower, f"{lower} + {upper}", step) if lower else base),
+                ]
             for number, name in enumerate(self.scope.visible(line)[:8]):
-                options += [(2.6 + 0.05 * number, cut(name, upper, step)), (2.6 + 0.05 * number, cut(lower, name, step))]
+                options += [
+                    (2.6 + 0.05 * number, cut(name, upper, step)),
+                    (2.6 + 0.05 * number, cut(lower, name, step)),
+                ]
             for cost, text in options:
                 yield from self.put(node, cost, "slice", text, loose=False)
             return
         text = seg(index)
-        if not isinstance(index, (ast.Tuple, ast.Constant)) or (isinstance(index, ast.Constant) and isinstance(index.value, int)):
+        if not isinstance(index, (ast.Tuple, ast.Constant)) or (
+            isinstance(index, ast.Constant) and isinstance(index.value, int)
+        ):
             for new, cost in ((f"{text} + 1", 1.3), (f"{text} - 1", 1.3), (f"-{self.source.atom(index)}", 1.9)):
                 if not isinstance(index, ast.Constant):
                     yield from self.put(index, cost, "index", new)
@@ -475,7 +511,12 @@ class Expressions:
 
     def on_ifexp(self, node: ast.IfExp, _line: int) -> Iterator[Edit]:
         atom = self.source.atom
-        yield from self.put(node, 1.2, "swap branches", f"{atom(node.orelse)} if {self.source.segment(node.test)} else {atom(node.body)}")
+        yield from self.put(
+            node,
+            1.2,
+            "swap branches",
+            f"{atom(node.orelse)} if {self.source.segment(node.test)} else {atom(node.body)}",
+        )
         yield from self.put(node, 1.7, "one branch", self.source.segment(node.body))
         yield from self.put(node, 1.7, "one branch", self.source.segment(node.orelse))
         yield from self.condition(node.test)
@@ -500,10 +541,17 @@ class Expressions:
         left = f"({text})" if isinstance(test, (ast.BoolOp, ast.IfExp, ast.Lambda)) else text
         extra = [(one, 2.6) for one in self.scope.conditions] + [(one, 3.6) for one in self.scope.file_conditions[:80]]
         for number, name in enumerate(self.scope.visible(test.lineno)[:10]):
-            extra += [(name, 2.7 + number * 0.05), (f"not {name}", 2.7 + number * 0.05), (f"{name} is not None", 3.0), (f"{name} is None", 3.0)]
+            extra += [
+                (name, 2.7 + number * 0.05),
+                (f"not {name}", 2.7 + number * 0.05),
+                (f"{name} is not None", 3.0),
+                (f"{name} is None", 3.0),
+            ]
             kind = self.scope.types.get(name, "?")
             if kind in ("int", "float"):
-                extra += [(f"{name} {op} {value}", 3.0) for op in ("==", "!=", ">", "<", ">=", "<=") for value in (0, 1, 2)]
+                extra += [
+                    (f"{name} {op} {value}", 3.0) for op in ("==", "!=", ">", "<", ">=", "<=") for value in (0, 1, 2)
+                ]
                 extra += [(f"{name} % 2 == 0", 3.3), (f"{name} % 2 == 1", 3.3)]
             if kind in LENGTH_KINDS:
                 extra += [(f"len({name}) {op} {value}", 3.1) for op in ("==", ">", "<") for value in (0, 1, 2)]
@@ -519,12 +567,12 @@ class Expressions:
         for one in self.scope.conditions:
             yield from self.put(test, 2.6, "other condition", one)
 
-    def on_listcomp(self, node: ast.ListComp, line: int) -> Iterator[Edit]:
-        yield from self.comprehension(node, line)
+    def on_listcomp(self, node: ast.ListComp, _line: int) -> Iterator[Edit]:
+        yield from self.comprehension(node)
 
     on_setcomp = on_generatorexp = on_dictcomp = on_listcomp
 
-    def comprehension(self, node: ast.expr, line: int) -> Iterator[Edit]:
+    def comprehension(self, node: ast.expr) -> Iterator[Edit]:
         generators: list[ast.comprehension] = node.generators  # type: ignore[attr-defined]
         for generator in generators:
             for condition in generator.ifs:
@@ -545,11 +593,23 @@ class Expressions:
         word = " and " if last.ifs else " if "
         filters: dict[str, float] = {}
         for name in bound:
-            filters.update({name: 2.4, f"not {name}": 2.8, f"{name} is not None": 2.8, f"{name} > 0": 2.6, f"{name} % 2 == 0": 2.8})
-            filters.update({f"{name} >= 0": 2.8, f"{name} != 0": 2.8, f"{name} % 2 == 1": 2.8, f"{name}.isalpha()": 3.0, f"{name}.isdigit()": 3.0})
+            filters.update(
+                {name: 2.4, f"not {name}": 2.8, f"{name} is not None": 2.8, f"{name} > 0": 2.6, f"{name} % 2 == 0": 2.8}
+            )
+            filters.update(
+                {
+                    f"{name} >= 0": 2.8,
+                    f"{name} != 0": 2.8,
+                    f"{name} % 2 == 1": 2.8,
+                    f"{name}.isalpha()": 3.0,
+                    f"{name}.isdigit()": 3.0,
+                }
+            )
             for other in self.scope.visible(line)[:8]:
                 if other not in bound:
-                    filters.update({f"{name} {op} {other}": 2.8 for op in ("in", "not in", "!=", "==", "<", ">", "<=", ">=")})
+                    filters.update(
+                        {f"{name} {op} {other}": 2.8 for op in ("in", "not in", "!=", "==", "<", ">", "<=", ">=")}
+                    )
         for one in self.scope.conditions:
             filters.setdefault(one, 2.8)
         for one, cost in filters.items():
@@ -593,21 +653,51 @@ class Expressions:
             return
         kind = scope.kind(node)
         constant = isinstance(node, ast.Constant)
-        if kind in ("int", "?", "float") and not constant and not isinstance(node, (ast.Compare, ast.BoolOp, ast.Lambda, ast.Await)):
+        if (
+            kind in ("int", "?", "float")
+            and not constant
+            and not isinstance(node, (ast.Compare, ast.BoolOp, ast.Lambda, ast.Await))
+        ):
             plus = 1.6 if kind != "?" else 2.0
             plus -= 0.3 if isinstance(node, ast.BinOp) else 0.0  # a forgotten + 1 stands behind the whole sum
-            for suffix, cost in ((" + 1", plus), (" - 1", plus), (" + 2", plus + 1.4), (" * 2", plus + 0.9), (" // 2", plus + 1.0), (" ** 2", plus + 1.0), (" % 2", plus + 1.2), (" / 2", plus + 1.2), (" % 10", plus + 1.4), (" // 10", plus + 1.4)):
-                yield from self.put(node, cost, "arithmetic", (text if isinstance(node, ast.BinOp) and suffix[1] in "+-" else atom) + suffix)
+            for suffix, cost in (
+                (" + 1", plus),
+                (" - 1", plus),
+                (" + 2", plus + 1.4),
+                (" * 2", plus + 0.9),
+                (" // 2", plus + 1.0),
+                (" ** 2", plus + 1.0),
+                (" % 2", plus + 1.2),
+                (" / 2", plus + 1.2),
+                (" % 10", plus + 1.4),
+                (" // 10", plus + 1.4),
+            ):
+                yield from self.put(
+                    node,
+                    cost,
+                    "arithmetic",
+                    (text if isinstance(node, ast.BinOp) and suffix[1] in "+-" else atom) + suffix,
+                )
             yield from self.put(node, plus + 0.3, "negate", f"-{atom}")
         if not constant and not isinstance(node, ast.Lambda):
             for number, name in enumerate(WRAPS.get(kind, WRAPS["?"])):
                 wrapped = f"not {atom}" if name == "not" else f"{name}({text})"
-                if not text.startswith(name + "(") or name in ("abs",):
-                    yield from self.put(node, (1.9 if kind != "?" else 2.4) + 0.05 * number, "wrap", wrapped, loose=name == "not")
-            for number, suffix in enumerate(SUFFIXES.get(kind, SUFFIXES["?"] if kind not in ("int", "bool", "float") else [])):
+                if not text.startswith(name + "(") or name == "abs":
+                    yield from self.put(
+                        node, (1.9 if kind != "?" else 2.4) + 0.05 * number, "wrap", wrapped, loose=name == "not"
+                    )
+            for number, suffix in enumerate(
+                SUFFIXES.get(kind, SUFFIXES["?"] if kind not in ("int", "bool", "float") else [])
+            ):
                 if not isinstance(parent, ast.Attribute):
-                    yield from self.put(node, (2.1 if kind != "?" else 2.6) + 0.05 * number, "suffix", atom + suffix, loose=False)
-        if isinstance(node, (ast.Compare, ast.Call)) and kind in ("bool", "?") and not isinstance(parent, (ast.If, ast.While)):
+                    yield from self.put(
+                        node, (2.1 if kind != "?" else 2.6) + 0.05 * number, "suffix", atom + suffix, loose=False
+                    )
+        if (
+            isinstance(node, (ast.Compare, ast.Call))
+            and kind in ("bool", "?")
+            and not isinstance(parent, (ast.If, ast.While))
+        ):
             yield from self.put(node, 1.7, "negate", f"not {atom}")
         if not isinstance(node, ast.Name):
             for number, name in enumerate(scope.visible(line)):
@@ -623,19 +713,26 @@ class Expressions:
             if other != atom:
                 cost = 2.8 if kind == other_kind != "?" else 3.2 if "?" in (kind, other_kind) else 4.2
                 yield from self.put(node, cost, "expression", other, loose=False)
-        if not isinstance(node, ast.Name):
-            if not constant:
-                for value in dict.fromkeys([0, 1, *scope.ints]):
-                    yield from self.put(node, 3.0, "constant for expression", str(value), loose=False)
-                for value_text in ("None", "True", "False", "[]", "''"):
-                    yield from self.put(node, 3.4, "constant for expression", value_text, loose=False)
+        if not isinstance(node, ast.Name) and not constant:
+            for value in dict.fromkeys([0, 1, *scope.ints]):
+                yield from self.put(node, 3.0, "constant for expression", str(value), loose=False)
+            for value_text in ("None", "True", "False", "[]", "''"):
+                yield from self.put(node, 3.4, "constant for expression", value_text, loose=False)
 
     def arithmetic_with_names(self, node: ast.expr, kind: str, atom: str, text: str, line: int) -> Iterator[Edit]:
         """``e op x`` for the names and numbers in reach, of a kind that goes with ``e``."""
         scope = self.scope
         if isinstance(node, (ast.Compare, ast.BoolOp, ast.Lambda)) or kind in ("bool", "NoneType"):
             return
-        operators = {"int": "+-*%", "float": "+-*/", "list": "+", "str": "+", "tuple": "+", "set": "-|&", "?": "+-"}.get(kind, "")
+        operators = {
+            "int": "+-*%",
+            "float": "+-*/",
+            "list": "+",
+            "str": "+",
+            "tuple": "+",
+            "set": "-|&",
+            "?": "+-",
+        }.get(kind, "")
         operands: dict[str, float] = {}
         for name in scope.visible(line)[:12]:
             other = scope.types.get(name, "?")
@@ -654,4 +751,3 @@ class Expressions:
                 yield from self.put(node, cost + 0.1 * number, "extend", f"{left} {operator} {operand}")
                 if operator in "-/%" or kind in ("str", "list", "tuple"):
                     yield from self.put(node, cost + 0.2 + 0.1 * number, "extend", f"{operand} {operator} {atom}")
-

@@ -36,10 +36,11 @@ class CpuLimit:
 
     def stop(self) -> None:
         """Stop counting; a tick that comes in between is not an error."""
-        while True:
+        stopped = False
+        while not stopped:
             try:
                 signal.setitimer(signal.ITIMER_PROF, 0)
-                return
+                stopped = True
             except OutOfTime:
                 continue
 
@@ -169,7 +170,10 @@ def shortcut(item: Any) -> Optional[Callable[[], None]]:
     values = parameters(item)
     if values is None or code is None or code.co_flags & GENERATOR_OR_COROUTINE:
         return None
-    if any(hasattr(item.module, name) for name in ("setup_function", "teardown_function", "setup_module", "teardown_module")):
+    if any(
+        hasattr(item.module, name)
+        for name in ("setup_function", "teardown_function", "setup_module", "teardown_module")
+    ):
         return None
     if isinstance(function, types.FunctionType):
         return lambda: function(**values)

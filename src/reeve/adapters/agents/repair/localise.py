@@ -115,7 +115,9 @@ def suspects(sources: dict[str, Source], spectrum: Spectrum) -> list[Suspect]:
             if score > 0 and inside:
                 found.append(Suspect(path, node, min(1.0, score)))
                 for part in ast.walk(node) if not isinstance(node, SCOPES) else ():
-                    name = part.id if isinstance(part, ast.Name) else part.attr if isinstance(part, ast.Attribute) else ""
+                    name = (
+                        part.id if isinstance(part, ast.Name) else part.attr if isinstance(part, ast.Attribute) else ""
+                    )
                     if name:
                         used[name] = max(used.get(name, 0.0), score)
     found += _module_level(sources, used)
@@ -127,7 +129,9 @@ def _module_level(sources: dict[str, Source], used: dict[str, float]) -> Iterato
         for node in statements(source.tree.body):
             if isinstance(node, (*SCOPES, ast.Import, ast.ImportFrom)) or source.function(node) is not None:
                 continue
-            names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
+            names = {
+                part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+            }
             score = max((used.get(name, 0.0) for name in names), default=0.0)
             if score > 0:
                 yield Suspect(path, node, score * MODULE_LEVEL)

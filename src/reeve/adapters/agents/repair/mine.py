@@ -9,7 +9,19 @@ from typing import Iterable, Iterator, Optional
 from .splice import FUNCTIONS, SCOPES, Function, Source
 
 BUILTINS = frozenset(dir(builtins))
-LENGTH_KINDS = {"list", "str", "dict", "set", "tuple", "deque", "bytes", "range", "frozenset", "OrderedDict", "defaultdict"}
+LENGTH_KINDS = {
+    "list",
+    "str",
+    "dict",
+    "set",
+    "tuple",
+    "deque",
+    "bytes",
+    "range",
+    "frozenset",
+    "OrderedDict",
+    "defaultdict",
+}
 RESULT_KINDS = {
     "len": "int", "int": "int", "str": "str", "float": "float", "list": "list", "sorted": "list", "set": "set",
     "dict": "dict", "tuple": "tuple", "abs": "int", "sum": "int", "ord": "int", "chr": "str", "bool": "bool",
@@ -65,7 +77,7 @@ def locals_of(function: Function) -> dict[str, int]:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             found.setdefault(node.id, node.lineno)
         elif isinstance(node, SCOPES) or (isinstance(node, ast.ExceptHandler) and node.name):
-            found.setdefault(node.name, node.lineno)
+            found.setdefault(str(node.name), node.lineno)
     return found
 
 
@@ -122,7 +134,9 @@ class Scope:
         self.expressions = self._expressions(within)
         self.statements = list(dict.fromkeys(self._simple(within)))
         self.calls = list(dict.fromkeys(self._calls()))
-        self.file_conditions = [one for one in source.mined["conditions"] if function is not None and self.speakable(one)]
+        self.file_conditions = [
+            one for one in source.mined["conditions"] if function is not None and self.speakable(one)
+        ]
 
     def _attributes(self) -> dict[str, dict[str, None]]:
         """Attributes seen in the file, by the text of what they are taken from."""
@@ -236,7 +250,7 @@ class Scope:
             left, right = self.kind(node.left), self.kind(node.right)
             if isinstance(node.op, ast.Div):
                 return "float"
-            return left if left == right or right == "?" else right if left == "?" else left
+            return left if right in (left, "?") else right if left == "?" else left
         if isinstance(node, ast.UnaryOp):
             return self.kind(node.operand)
         if isinstance(node, ast.BoolOp):

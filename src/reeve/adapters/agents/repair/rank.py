@@ -1,5 +1,7 @@
 """Which of several plausible patches to believe: small, of common templates, not made for the tests' own values."""
 
+# ruff: noqa: E501
+
 from __future__ import annotations
 
 from .mine import TestFacts

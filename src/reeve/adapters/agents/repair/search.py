@@ -1,5 +1,7 @@
 """The search: collect, trace, localise, then try candidates until enough plausible ones are found or the budget ends."""
 
+# ruff: noqa: B905, E501  (zip(strict=) came after 3.9; rows of costs stay on one line)
+
 from __future__ import annotations
 
 import ast
@@ -138,7 +140,9 @@ class Search:
             raise Failure("the required tests do not fail before any change")
         known = set(self.spec.broken_at_base)
         near = {self.items[item].split("::")[0] for item in self.failing}
-        others = [item for item in range(len(self.items)) if item not in set(required) and self.items[item] not in known]
+        others = [
+            item for item in range(len(self.items)) if item not in set(required) and self.items[item] not in known
+        ]
         others.sort(key=lambda item: (self.items[item].split("::")[0] not in near, item))
         self._traced(others, seconds)
         self.failing.sort(key=lambda item: (item in self.hanging, self.spectrum.cpu.get(item, 0.0), item))
@@ -147,7 +151,9 @@ class Search:
         assert self.server is not None
         if not order:
             return
-        reply = self.server.ask("trace", seconds * 2 + 90.0, items=order, wall_seconds=seconds, cpu_seconds=max(1.0, seconds / 8))
+        reply = self.server.ask(
+            "trace", seconds * 2 + 90.0, items=order, wall_seconds=seconds, cpu_seconds=max(1.0, seconds / 8)
+        )
         for result in reply["results"]:
             if result["letter"] in "pftd":
                 self.spectrum.add(result, failed=result["letter"] != "p")
@@ -236,7 +242,11 @@ class Search:
         exported: dict[str, list[str]] = {}
         for path in self.tree.sources():
             module = path[:-3].replace("/", ".").removeprefix("src.").removesuffix(".__init__")
-            for name in _defined(self.tree.held[path]) if any("not defined" in m for _, m in self.spectrum.exceptions.values()) else ():
+            for name in (
+                _defined(self.tree.held[path])
+                if any("not defined" in m for _, m in self.spectrum.exceptions.values())
+                else ()
+            ):
                 exported.setdefault(name, []).append(module)
         for item, (_, message) in self.spectrum.exceptions.items():
             for path, line in self.spectrum.frames.get(item, [])[-1:]:
@@ -246,7 +256,10 @@ class Search:
 
     def _limit(self) -> float:
         """CPU seconds one test may take under a candidate."""
-        slowest = max([self.spectrum.cpu.get(item, 0.0) for item in (*self.failing, *self.guarding) if item not in self.hanging], default=0.02)
+        slowest = max(
+            [self.spectrum.cpu.get(item, 0.0) for item in (*self.failing, *self.guarding) if item not in self.hanging],
+            default=0.02,
+        )
         return min(max(4 * slowest, LEAST_LIMIT), max(1.0, 2 * slowest))
 
     def _try_all(self, candidates: Iterator[Candidate], patience: float = 1.0) -> None:
@@ -385,7 +398,9 @@ class Search:
         self.stop_at = None
         partial = self._partial(singles)
         if partial:
-            self.events.emit("text", f"{len(partial)} edits mend a part of the failing tests; trying a second edit on each.")
+            self.events.emit(
+                "text", f"{len(partial)} edits mend a part of the failing tests; trying a second edit on each."
+            )
             self._try_all(self._on_top(partial, singles))
         if not self.enough() and not self.plausible:
             self._try_all(self._two(singles))
@@ -415,7 +430,9 @@ class Search:
         by_function: dict[tuple[str, str], list[Candidate]] = {}
         for one in singles:
             by_function.setdefault((one.path, one.function), []).append(one)
-        streams = [(one, by_function[one.path, one.function]) for one in partial if (one.path, one.function) in by_function]
+        streams = [
+            (one, by_function[one.path, one.function]) for one in partial if (one.path, one.function) in by_function
+        ]
         step = 200
         for start in range(0, max((len(rest) for _, rest in streams), default=0), step):
             for one, rest in streams:
@@ -463,7 +480,10 @@ class Search:
                 return one
             for path in edited:
                 self.tree.write(path, self.tree.held[path])
-            self.events.emit("text", f"Not confirmed in a fresh process: {one.candidate.template} at {one.candidate.path}:{one.candidate.line}.")
+            self.events.emit(
+                "text",
+                f"Not confirmed in a fresh process: {one.candidate.template} at {one.candidate.path}:{one.candidate.line}.",
+            )
         return None
 
     def failed_before(self) -> set[str]:
@@ -499,5 +519,3 @@ def _defined(data: bytes) -> list[str]:
     except (SyntaxError, ValueError):
         return []
     return [node.name for node in body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))]
-
-

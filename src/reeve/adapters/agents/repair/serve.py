@@ -247,7 +247,9 @@ class Server:
     def anew(self, edited: dict[str, bytes], arguments: list[str], cpu_seconds: float, *, stop: bool) -> dict[str, str]:
         """Letters by node id of a run with the project imported from edited sources."""
         texts = {path: data.decode("latin-1") for path, data in edited.items()}
-        send(self.own, {"op": "anew", "edited": texts, "arguments": arguments, "cpu_seconds": cpu_seconds, "stop": stop})
+        send(
+            self.own, {"op": "anew", "edited": texts, "arguments": arguments, "cpu_seconds": cpu_seconds, "stop": stop}
+        )
         letters: dict[str, str] = receive(self.own, 60.0 + cpu_seconds * 8)["letters"]
         return letters
 
@@ -312,5 +314,3 @@ def run_fresh(request: dict[str, Any]) -> int:
             stream.flush()
 
         return int(pytest.main(request["arguments"], plugins=[Reporter(write)]))
-
-

@@ -23,7 +23,17 @@ ATOMS = (
     ast.SetComp, ast.DictComp, ast.JoinedStr,
 )  # fmt: skip
 # Expressions whose operands bind tighter than most things, so that a new operand needs brackets.
-TIGHT = (ast.BinOp, ast.UnaryOp, ast.Compare, ast.BoolOp, ast.Attribute, ast.Subscript, ast.Starred, ast.Await, ast.IfExp)
+TIGHT = (
+    ast.BinOp,
+    ast.UnaryOp,
+    ast.Compare,
+    ast.BoolOp,
+    ast.Attribute,
+    ast.Subscript,
+    ast.Starred,
+    ast.Await,
+    ast.IfExp,
+)
 
 
 PLAIN = re.compile(r"[A-Za-z_][\w.]*(?:\([^()]*\)|\[[^\[\]]*\])*|'[^'\n]*'|\"[^\"\n]*\"|\[[^\[\]]*\]")

@@ -1,5 +1,7 @@
 """Fix templates for statements: delete, move, swap, guard, insert, and change what is returned, raised or caught."""
 
+# ruff: noqa: B905, E501  (zip(strict=) came after 3.9; rows of costs stay on one line)
+
 from __future__ import annotations
 
 import ast
@@ -10,11 +12,32 @@ from .expressions import Edit
 from .mine import LENGTH_KINDS, Scope
 from .splice import FUNCTIONS, SCOPES, Source, Splice
 
-SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr, ast.Return, ast.Raise, ast.Delete, ast.Continue, ast.Break, ast.Assert)
+SIMPLE = (
+    ast.Assign,
+    ast.AugAssign,
+    ast.AnnAssign,
+    ast.Expr,
+    ast.Return,
+    ast.Raise,
+    ast.Delete,
+    ast.Continue,
+    ast.Break,
+    ast.Assert,
+)
 BLOCKS = (ast.If, ast.For, ast.While, ast.With, ast.Try, ast.AsyncFor, ast.AsyncWith)
 AUGMENTED = {"+=": ["-=", "*=", "="], "-=": ["+=", "="], "*=": ["+=", "**=", "/=", "//=", "="], "/=": ["//=", "*=", "%="],
              "//=": ["/=", "%=", "*="], "%=": ["//=", "/="], "|=": ["&=", "^=", "="], "&=": ["|=", "^=", "-="], "^=": ["|=", "&="]}  # fmt: skip
-ERRORS = ["ValueError", "TypeError", "KeyError", "IndexError", "AttributeError", "StopIteration", "Exception", "NotImplementedError", "RuntimeError"]
+ERRORS = [
+    "ValueError",
+    "TypeError",
+    "KeyError",
+    "IndexError",
+    "AttributeError",
+    "StopIteration",
+    "Exception",
+    "NotImplementedError",
+    "RuntimeError",
+]
 
 
 def is_docstring(node: ast.stmt) -> bool:
@@ -112,7 +135,11 @@ class Statements:
             elif isinstance(parent, ast.stmt):
                 yield Edit(2.4, "delete statement", self.lines(node, f"{indent}pass{self.source.newline}"))
         if isinstance(node, (ast.If, ast.While, ast.For, ast.With)):
-            elif_ = isinstance(parent, ast.If) and self.source.segment(node) and self.source.text[self.source.span(node)[0] :].startswith("elif")
+            elif_ = (
+                isinstance(parent, ast.If)
+                and self.source.segment(node)
+                and self.source.text[self.source.span(node)[0] :].startswith("elif")
+            )
             if not elif_ and node.body and self.source.alone(node.body[0]):
                 shift = self.source.indent(node.body[0])[len(indent) :]
                 start, end = self.source.block(node.body[0], node.body[-1])
@@ -143,7 +170,9 @@ class Statements:
         parent = self.source.parents.get(node)
         if isinstance(parent, BLOCKS) and place == len(siblings) - 1 and place > 0 and self.source.alone(parent):
             step = self.unit(node)
-            following = getattr(parent, "orelse", []) or getattr(parent, "finalbody", []) or getattr(parent, "handlers", [])
+            following = (
+                getattr(parent, "orelse", []) or getattr(parent, "finalbody", []) or getattr(parent, "handlers", [])
+            )
             if not following or siblings is not parent.body:
                 yield Edit(1.5, "out of the block", self.lines(node, self.text(node, "-" + step)))
         if place > 0 and isinstance(siblings[place - 1], BLOCKS):
@@ -164,7 +193,9 @@ class Statements:
         step, newline, indent = self.unit(node), self.source.newline, self.source.indent(node)
         exits = self.exits(node)
         for condition, cost in self.guards(node).items():
-            if isinstance(node, (ast.Expr, ast.Assign, ast.AugAssign, ast.Return, ast.Raise, ast.If, ast.For, ast.Delete)):
+            if isinstance(
+                node, (ast.Expr, ast.Assign, ast.AugAssign, ast.Return, ast.Raise, ast.If, ast.For, ast.Delete)
+            ):
                 wrapped = f"{indent}if {condition}:{newline}{self.text(node, step)}"
                 yield Edit(cost + 0.4, "only if", self.lines(node, wrapped))
             for number, (leave, surplus) in enumerate(exits):
@@ -176,17 +207,30 @@ class Statements:
         found: dict[str, float] = {}
         scope = self.scope
         used = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
-        names = [name for name in scope.visible(node.lineno) if scope.locals[name] <= node.lineno and name not in ("self", "cls")]
+        names = [
+            name
+            for name in scope.visible(node.lineno)
+            if scope.locals[name] <= node.lineno and name not in ("self", "cls")
+        ]
         for number, name in enumerate(names[:10]):
             base = (2.4 if name in used or name in scope.arguments else 3.2) + 0.05 * number
             kind = scope.types.get(name, "?")
-            found.update({f"not {name}": base, f"{name} is None": base + 0.1, name: base + 0.3, f"{name} is not None": base + 0.3})
+            found.update(
+                {
+                    f"not {name}": base,
+                    f"{name} is None": base + 0.1,
+                    name: base + 0.3,
+                    f"{name} is not None": base + 0.3,
+                }
+            )
             if kind in ("int", "float"):
                 for value in (0, 1):
                     found.update({f"{name} {op} {value}": base + 0.3 for op in ("<", "<=", "==", ">", "!=", ">=")})
                 found.update({f"{name} {op} 2": base + 0.6 for op in ("<", "==")})
             elif kind in LENGTH_KINDS:
-                found.update({f"len({name}) {op} {value}": base + 0.4 for op in ("==", "<", ">") for value in (0, 1, 2)})
+                found.update(
+                    {f"len({name}) {op} {value}": base + 0.4 for op in ("==", "<", ">") for value in (0, 1, 2)}
+                )
             for other in names[:10]:
                 if other != name and kind != "?" and kind == scope.types.get(other, "?"):
                     found.update({f"{name} {op} {other}": base + 0.7 for op in ("==", "!=", "<", ">")})
@@ -217,7 +261,18 @@ class Statements:
                 text = self.source.segment(part)
                 if len(text) < 60 and "\n" not in text:
                     found.setdefault(text, 0.1)
-            texts = ["return", "return None", "return True", "return False", "return 0", "return []", "return ''", "return -1", "return 1", "return {}"]
+            texts = [
+                "return",
+                "return None",
+                "return True",
+                "return False",
+                "return 0",
+                "return []",
+                "return ''",
+                "return -1",
+                "return 1",
+                "return {}",
+            ]
             for number, text in enumerate(texts):
                 found.setdefault(text, 0.3 + 0.1 * number)
             for number, name in enumerate(scope.visible(node.lineno)[:6]):
@@ -263,19 +318,51 @@ class Statements:
             kind = scope.types.get(name, "?")
             extra = 0.08 * number
             if kind in ("int", "float"):
-                texts.update({f"{name} += 1": 2.5 + extra, f"{name} -= 1": 2.7 + extra, f"{name} = 0": 3.0 + extra, f"{name} = 1": 3.2 + extra})
+                texts.update(
+                    {
+                        f"{name} += 1": 2.5 + extra,
+                        f"{name} -= 1": 2.7 + extra,
+                        f"{name} = 0": 3.0 + extra,
+                        f"{name} = 1": 3.2 + extra,
+                    }
+                )
                 texts.update({f"{name} = abs({name})": 3.2 + extra, f"{name} = -{name}": 3.3 + extra})
                 for other in names[:8]:
                     if other != name and scope.types.get(other, "?") in ("int", "float"):
                         for op in ("+=", "-=", "*=", "="):
                             texts[f"{name} {op} {other}"] = 3.2 + extra
             elif kind == "list":
-                texts.update({f"{name}.sort()": 2.8 + extra, f"{name}.reverse()": 3.2 + extra, f"{name} = {name}[::-1]": 3.4 + extra, f"{name} = []": 3.0 + extra})
-                texts.update({f"{name} = sorted({name})": 2.9 + extra, f"{name} = list({name})": 3.0 + extra, f"{name}.pop()": 3.2 + extra})
+                texts.update(
+                    {
+                        f"{name}.sort()": 2.8 + extra,
+                        f"{name}.reverse()": 3.2 + extra,
+                        f"{name} = {name}[::-1]": 3.4 + extra,
+                        f"{name} = []": 3.0 + extra,
+                    }
+                )
+                texts.update(
+                    {
+                        f"{name} = sorted({name})": 2.9 + extra,
+                        f"{name} = list({name})": 3.0 + extra,
+                        f"{name}.pop()": 3.2 + extra,
+                    }
+                )
                 texts.update({f"{name}.append({other})": 3.0 + extra for other in names[:8] if other != name})
             elif kind == "str":
-                texts.update({f"{name} = ''": 3.2 + extra, f"{name} = {name}.lower()": 3.2 + extra, f"{name} = {name}.strip()": 3.2 + extra})
-                texts.update({f"{name} += {other}": 3.3 + extra for other in names[:8] if other != name and scope.types.get(other) == "str"})
+                texts.update(
+                    {
+                        f"{name} = ''": 3.2 + extra,
+                        f"{name} = {name}.lower()": 3.2 + extra,
+                        f"{name} = {name}.strip()": 3.2 + extra,
+                    }
+                )
+                texts.update(
+                    {
+                        f"{name} += {other}": 3.3 + extra
+                        for other in names[:8]
+                        if other != name and scope.types.get(other) == "str"
+                    }
+                )
             elif kind == "set":
                 texts.update({f"{name}.add({other})": 3.0 + extra for other in names[:8] if other != name})
             elif kind in ("dict", "OrderedDict", "defaultdict"):
@@ -362,7 +449,9 @@ class Statements:
         for number, operator in enumerate(AUGMENTED.get(middle, [])):
             yield self.whole(node, 1.1 + 0.3 * number, "assignment", f"{target} {operator} {value}")
         if middle[:-1] in ("-", "/", "//", "+", "%", "**"):
-            yield self.whole(node, 2.2, "assignment", f"{target} = {self.source.atom(node.value)} {middle[:-1]} {target}")
+            yield self.whole(
+                node, 2.2, "assignment", f"{target} = {self.source.atom(node.value)} {middle[:-1]} {target}"
+            )
 
     def on_return(self, node: ast.Return) -> Iterator[Edit]:
         scope = self.scope
@@ -381,7 +470,9 @@ class Statements:
         for number, name in enumerate(scope.visible(node.lineno)):
             values[name] = 1.6 + 0.03 * number
         values.update({"self": 1.8} if "self" in scope.arguments else {})
-        values.update({"True": 1.8, "False": 1.8, "None": 1.9, "0": 2.0, "1": 2.2, "[]": 2.0, "''": 2.0, "-1": 2.2, "{}": 2.2})
+        values.update(
+            {"True": 1.8, "False": 1.8, "None": 1.9, "0": 2.0, "1": 2.2, "[]": 2.0, "''": 2.0, "-1": 2.2, "{}": 2.2}
+        )
         values.update({"NotImplemented": 2.4, "set()": 2.6, "()": 2.6})
         for value, cost in values.items():
             yield self.whole(node, cost, "return", f"return {value}")
@@ -415,7 +506,9 @@ class Statements:
                 if name not in text:
                     inner = text[1:-1] if text.startswith("(") else text
                     yield Edit(1.6 + 0.03 * number, "exception", self.source.replace(handler.type, name))
-                    yield Edit(1.8 + 0.03 * number, "exception", self.source.replace(handler.type, f"({inner}, {name})"))
+                    yield Edit(
+                        1.8 + 0.03 * number, "exception", self.source.replace(handler.type, f"({inner}, {name})")
+                    )
 
     def raised(self) -> list[tuple[str, str]]:
         """Exception types named by the failing tests."""
@@ -458,13 +551,13 @@ class Statements:
             yield Edit(1.7, "elif for if", Splice(self.source.path, start, start + 2, "elif"))
         if not elif_:
             yield Edit(1.9, "while for if", Splice(self.source.path, start, start + 2, "while"))
-        if node.orelse and not (len(node.orelse) == 1 and isinstance(node.orelse[0], ast.If)):
-            if all(self.source.alone(one) for one in (*node.body, *node.orelse)):
-                first, second = self.source.block(node.body[0], node.body[-1]), self.source.block(node.orelse[0], node.orelse[-1])
-                text = self.source.text
-                middle = text[first[1] : second[0]]
-                new = text[second[0] : second[1]] + middle + text[first[0] : first[1]]
-                yield Edit(1.6, "swap branches", Splice(self.source.path, first[0], second[1], new))
+        chain = len(node.orelse) == 1 and isinstance(node.orelse[0], ast.If)
+        if node.orelse and not chain and all(self.source.alone(one) for one in (*node.body, *node.orelse)):
+            first = self.source.block(node.body[0], node.body[-1])
+            second = self.source.block(node.orelse[0], node.orelse[-1])
+            text = self.source.text
+            new = text[second[0] : second[1]] + text[first[1] : second[0]] + text[first[0] : first[1]]
+            yield Edit(1.6, "swap branches", Splice(self.source.path, first[0], second[1], new))
 
     def on_while(self, node: ast.While) -> Iterator[Edit]:
         start = self.source.span(node)[0]
@@ -475,7 +568,9 @@ class Statements:
         arguments = node.args
         positional = [*arguments.posonlyargs, *arguments.args]
         pairs = list(zip(positional[len(positional) - len(arguments.defaults) :], arguments.defaults))
-        pairs += [(one, default) for one, default in zip(arguments.kwonlyargs, arguments.kw_defaults) if default is not None]
+        pairs += [
+            (one, default) for one, default in zip(arguments.kwonlyargs, arguments.kw_defaults) if default is not None
+        ]
         for argument, default in pairs:
             yield from self._default(node, argument.arg, default)
         for argument in positional[: len(positional) - len(arguments.defaults)][-1:]:
@@ -485,11 +580,19 @@ class Statements:
                     yield Edit(2.2, "default", Splice(self.source.path, end, end, f"={value}"))
         for decorator in node.decorator_list:
             start = self.source.starts[decorator.lineno - 1]
-            yield Edit(2.4, "drop decorator", Splice(self.source.path, start, self.source.starts[decorator.end_lineno or 0], ""))
+            yield Edit(
+                2.4,
+                "drop decorator",
+                Splice(self.source.path, start, self.source.starts[decorator.end_lineno or 0], ""),
+            )
         if isinstance(self.source.parents.get(node), ast.ClassDef) and not node.name.startswith("__"):
             start, indent = self.source.starts[node.lineno - 1], self.source.indent(node)
             for name in ("property", "staticmethod", "classmethod"):
-                yield Edit(2.2, "add decorator", Splice(self.source.path, start, start, f"{indent}@{name}{self.source.newline}"))
+                yield Edit(
+                    2.2,
+                    "add decorator",
+                    Splice(self.source.path, start, start, f"{indent}@{name}{self.source.newline}"),
+                )
 
     on_asyncfunctiondef = on_functiondef
 
@@ -498,7 +601,11 @@ class Statements:
         for number, value in enumerate(("None", "True", "False", "0", "1", "''", "()", "-1", "2", '","', '" "')):
             if value != text:
                 yield Edit(1.8 + 0.05 * number, "default", self.source.replace(default, value))
-        if isinstance(default, (ast.List, ast.Dict, ast.Set, ast.Call)) and isinstance(node, FUNCTIONS) and self.source.alone(node.body[0]):
+        if (
+            isinstance(default, (ast.List, ast.Dict, ast.Set, ast.Call))
+            and isinstance(node, FUNCTIONS)
+            and self.source.alone(node.body[0])
+        ):
             first = node.body[1] if is_docstring(node.body[0]) and len(node.body) > 1 else node.body[0]
             start, end = self.source.span(default)
             stop, indent = self.source.block(first)[0], self.source.indent(first)
@@ -516,7 +623,11 @@ def missing_names(source: Source, message: str, exported: dict[str, list[str]]) 
     name = found.group(1)
     place = insertion_point(source)
     for number, module in enumerate(exported.get(name, [])[:5]):
-        yield Edit(1.0 + 0.1 * number, "missing import", Splice(source.path, place, place, f"from {module} import {name}{source.newline}"))
+        yield Edit(
+            1.0 + 0.1 * number,
+            "missing import",
+            Splice(source.path, place, place, f"from {module} import {name}{source.newline}"),
+        )
     for module, cost in ((name, 1.0), *((one, 1.3) for one in known_homes(name))):
         line = f"import {module}" if module == name else f"from {module} import {name}"
         yield Edit(cost, "missing import", Splice(source.path, place, place, line + source.newline))
@@ -542,4 +653,3 @@ def insertion_point(source: Source) -> int:
         elif not is_docstring(node):
             break
     return source.block(last)[1] if last is not None else 0
-

@@ -18,9 +18,7 @@ from typing import Any, Optional
 
 from .splice import FUNCTIONS, Function, Source, Splice, apply
 
-FUTURES = {
-    name: getattr(__future__, name).compiler_flag for name in __future__.all_feature_names
-}
+FUTURES = {name: getattr(__future__, name).compiler_flag for name in __future__.all_feature_names}
 
 
 class NotSwappable(Exception):
@@ -71,7 +69,9 @@ class Unit:
         return found
 
 
-def nested(code: types.CodeType, path: tuple[tuple[str, int], ...] = ()) -> dict[tuple[tuple[str, int], ...], types.CodeType]:
+def nested(
+    code: types.CodeType, path: tuple[tuple[str, int], ...] = ()
+) -> dict[tuple[tuple[str, int], ...], types.CodeType]:
     """Every code object inside another one, keyed by its path of (name, how many of that name came before)."""
     found = {path: code}
     seen: dict[str, int] = {}
@@ -140,7 +140,9 @@ class Swapper:
         collect(source.tree.body, [])
         units.sort(key=lambda unit: unit.first)
         firsts = [unit.first for unit in units]
-        maps = [{(code.co_name, code.co_firstlineno): key for key, code in nested(unit.original).items()} for unit in units]
+        maps = [
+            {(code.co_name, code.co_firstlineno): key for key, code in nested(unit.original).items()} for unit in units
+        ]
         for function in self.functions.get(path, []):
             line = function.__code__.co_firstlineno
             place = bisect_right(firsts, line) - 1

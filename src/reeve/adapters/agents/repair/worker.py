@@ -4,6 +4,8 @@ It lives inside ``pytest_runtestloop``, so configuration, plugins and collection
 changes the project happens in this process itself, only in its forks.
 """
 
+# ruff: noqa: B023, SIM105, E501  (forked at once, so nothing is bound late)
+
 from __future__ import annotations
 
 import gc
@@ -192,7 +194,11 @@ class Worker:
         slots.close()
         if full:
             return {"rows": [row.replace(b"\0", b"-").decode("latin-1") for row in rows], "dirty": dirty}
-        return {"letters": "".join(chr(row[0] or 117) for row in rows), "passed": [row[1] for row in rows], "dirty": dirty}
+        return {
+            "letters": "".join(chr(row[0] or 117) for row in rows),
+            "passed": [row[1] for row in rows],
+            "dirty": dirty,
+        }
 
     def _batch(
         self, candidates: list[list[Splice]], start: int, stop: int, request: dict[str, Any], slots: Slots
