@@ -104,7 +104,8 @@ def run_suite(python: Path, tree: build.Files, task: dict, hidden: list[dict]) -
         (folder / "recorder.py").write_text(RECORDER, encoding="utf-8")
         environment = {**os.environ, **task.get("env", {}), "OUTCOMES": str(folder / "outcomes.json")}
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [environment.get("PYTHONPATH"), str(folder)]))
-        targets = task["checks"].get("keep", [])  # none named: the whole suite, hidden files among it
+        # No `keep` named: the whole suite, hidden files among it.
+        targets = [*task["checks"].get("pytest_args", []), *task["checks"].get("keep", [])]
         command = [str(python), "-m", "pytest", "-q", "-p", "recorder", "-p", "no:cacheprovider", *targets]
         started = time.monotonic()
         done = subprocess.run(
