@@ -7,7 +7,7 @@ from pathlib import Path
 from reeve.errors import InputError
 from reeve.records import ID, Task
 from reeve.settings import Settings, task_defaults
-from reeve.task import pick, read_backlog, task_from_words
+from reeve.task import Backlog, pick, read_backlog, task_from_words
 from reeve.task.build import sealed
 
 __all__ = ["tasks_of"]
@@ -15,26 +15,28 @@ __all__ = ["tasks_of"]
 
 def tasks_of(
     words: Sequence[str], settings: Settings, *, checks: Sequence[str] = (), keep: Sequence[str] = ()
-) -> tuple[Task, ...]:
+) -> Backlog:
     """Read the tasks that are meant: files and folders, ids of the backlog, or one instruction in words.
 
     No word means the backlog folder. Raises InputError for a word that is none of these.
     """
     if checks or keep:
-        return (_from_words(words, settings, checks, keep),)
+        return Backlog((_from_words(words, settings, checks, keep),))
     paths = [Path(word) for word in words if Path(word).exists()]
     others = [word for word in words if not Path(word).exists()]
     ids = [word for word in others if ID.fullmatch(word)]
     spoken = [word for word in others if word not in ids]
     if spoken:
-        return (_from_words(words, settings, (), ()),)
-    tasks: tuple[Task, ...] = ()
+        return Backlog((_from_words(words, settings, (), ()),))
+    found = Backlog()
     if paths or not words:
-        tasks = read_backlog(paths or [_backlog(settings)], task_defaults(settings)).tasks
+        found = read_backlog(paths or [_backlog(settings)], task_defaults(settings))
     if ids:
         known = read_backlog([_backlog(settings)], task_defaults(settings)).tasks
-        tasks += tuple(task for task in pick(known, ids) if task.id not in {each.id for each in tasks})
-    return tasks
+        there = {task.id for task in found.tasks}
+        more = tuple(task for task in pick(known, ids) if task.id not in there)
+        found = replace(found, tasks=found.tasks + more)
+    return found
 
 
 def _backlog(settings: Settings) -> Path:

@@ -150,6 +150,9 @@ def _agents(settings: Settings) -> Iterator[Finding]:
             problem, version = str(error), ""
         said = problem or f"kind {spec.kind}, version {version}"
         yield Finding(f"agent {name}", ok=not problem, detail=said, needed=used)
+    for kind, problem in sorted(kinds.problems.items()):
+        remedy = "the package that brings it is installed and broken: mend or remove it"
+        yield Finding(f"agent kind {kind}", ok=False, detail=problem, remedy=remedy, needed=False)
 
 
 def _space(root: Path) -> Finding:

@@ -32,6 +32,7 @@ from reeve.ledger.views import TaskView, counts, summaries, task_views
 from reeve.ports import Fact
 from reeve.records import AgentSpec, Decision, Status, Task
 from reeve.settings import Settings
+from reeve.task import Backlog
 from reeve.task.build import sealed
 from reeve.units import duration, plural
 
@@ -96,7 +97,9 @@ def run(
     settings = _settings(project(), agent or (), command)
     if failing and (words or check or keep):
         raise InputError("--failing finds its tasks itself; leave out the words, --check and --keep")
-    tasks = () if failing else tasks_of(words or (), settings, checks=check or (), keep=keep or ())
+    backlog = Backlog() if failing else tasks_of(words or (), settings, checks=check or (), keep=keep or ())
+    for passed_over in () if quiet or as_json else backlog.skipped:
+        note(passed_over)
     console = screen(stderr=True)
     live = console.is_terminal and not (quiet or as_json)
     progress = Progress(settings.state, time.time)
@@ -111,6 +114,7 @@ def run(
     if world.sandbox.name == "none" and not (quiet or as_json):
         note("without walls (--sandbox none): agents and tests can do whatever you can; the report says so")
     with _stopping(world.stop, progress), _picture(console, progress, live=live):
+        tasks = backlog.tasks
         if failing:
             tasks = tasks_that_fail(world, settings)
         agents = tuple(agent or ()) or (("command",) if command else ())

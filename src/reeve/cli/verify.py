@@ -37,7 +37,7 @@ def verify(
     """
     settings = project()
     content = _read(patch)
-    found = tasks_of([task], settings)
+    found = tasks_of([task], settings).tasks
     if len(found) != 1:
         raise InputError(f"{task!r} holds {len(found)} tasks; name one of {', '.join(item.id for item in found[:8])}")
     verdict = flow.verify(open_world(settings, sandbox=sandbox), found[0], content)
