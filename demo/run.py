@@ -88,7 +88,7 @@ def shortcomings(tasks: list[dict], expected: int) -> list[str]:
 def further(tasks: list[dict]) -> str:
     """The commands to look further, ready to paste, for a task that landed and one that did not."""
     landed = next((task["id"] for task in tasks if has_landed(task)), None)
-    other = next((task["id"] for task in tasks if not has_landed(task) and task.get("attempts")), None)
+    other = next((task["id"] for task in tasks if task["status"] == "failed"), None)
     command = REEVE.relative_to(ROOT) if REEVE.is_relative_to(ROOT) else REEVE
     lines = [f"cd {DEST}", f"alias reeve={ROOT / command}", "reeve inbox                 # what needs you, and why"]
     if landed:
