@@ -76,9 +76,9 @@ def ours(trees: OverlayTrees, tree: str) -> None:
     trees.drop(workspace)
 
 
-def ours_in_use(trees: OverlayTrees, tree: str, out: Path) -> None:
+def ours_in_use(trees: OverlayTrees, sandbox: BubblewrapSandbox, tree: str, out: Path) -> None:
     workspace = trees.open(tree, "bench.2")
-    BubblewrapSandbox().run(SandboxRun(("true",), workspace, Limits(), 60.0, str(out)))
+    sandbox.run(SandboxRun(("true",), workspace, Limits(), 60.0, str(out)))
     trees.drop(workspace)
 
 
@@ -107,8 +107,9 @@ def measure(folder: Path, files: int, rounds: int) -> dict[str, object]:
             if state == "cold":
                 drop_caches()
             sides["git"].append(spent(lambda: worktree(repo, folder / "worktree")))
-    if not BubblewrapSandbox().available():
-        used = [spent(lambda: ours_in_use(trees, tree, folder / "out")) for _ in range(rounds)]
+    sandbox = BubblewrapSandbox()
+    if not sandbox.available():
+        used = [spent(lambda: ours_in_use(trees, sandbox, tree, folder / "out")) for _ in range(rounds)]
         found["used"] = {"git": found["warm"]["git"], "reeve": used}
     rows = {state: _row(sides) for state, sides in found.items()}
     return {"files": files, "rounds": rounds, "once_seconds": {k: round(v, 2) for k, v in once.items()}, **rows}
