@@ -19,6 +19,7 @@ from .tables import (
     CONFUSED,
     METHODS,
     OPERATORS,
+    PAIRED,
     OPERATOR_SWAPS,
     SUFFIXES,
     WRAPS,
@@ -238,6 +239,8 @@ class Expressions:
             value[::-1],
         ):
             near.setdefault(other, 2.0)
+        if value in PAIRED:
+            near[PAIRED[value]] = 1.2
         for other in self.scope.texts:
             near.setdefault(other, 1.7)
         for other in (
@@ -709,6 +712,11 @@ class Expressions:
         scope, text, atom = self.scope, self.source.segment(node), self.source.atom(node)
         kind, constant = scope.kind(node), isinstance(node, ast.Constant)
         yield from self.arithmetic_with_names(node, kind, atom, text, line)
+        if kind in ("list", "?") and not constant:
+            for name in [name for name in scope.visible(line) if scope.types.get(name) == "dict"][:3]:
+                yield from self.put(node, 3.0, "sort", f"sorted({text}, key=lambda x: {name}[x])", loose=False)
+            for name in [name for name, what in scope.module.items() if what == "function"][:4]:
+                yield from self.put(node, 3.4, "sort", f"sorted({text}, key={name})", loose=False)
         for other, other_kind in scope.expressions.items():
             if other != atom:
                 cost = 2.8 if kind == other_kind != "?" else 3.2 if "?" in (kind, other_kind) else 4.2
