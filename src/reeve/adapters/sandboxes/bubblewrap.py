@@ -196,7 +196,10 @@ def _limited(run: SandboxRun) -> list[str]:
 
     The kernel counts processes per user and user namespace; only a limit set inside counts those of this run alone.
     """
-    return ["/usr/bin/prlimit", f"--nproc={run.limits.processes + 2}", "--", *run.argv]
+    most = str(run.limits.processes + 2)  # bubblewrap's own two among them
+    if os.path.exists("/usr/bin/prlimit"):
+        return ["/usr/bin/prlimit", f"--nproc={most}", "--", *run.argv]
+    return ["/bin/sh", "-c", 'ulimit -u "$0" 2>/dev/null || ulimit -p "$0"; exec "$@"', most, *run.argv]
 
 
 def _system() -> list[str]:

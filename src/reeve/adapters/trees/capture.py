@@ -94,9 +94,7 @@ def _folder(walk: _Walk, fd: int, tree: str | None, prefix: bytes, depth: int, *
     whole = walk.since_ns is not None
     edit = Edit(opaque=opaque or (not whole and _opaque(fd)))
     if edit.opaque:  # what is never taken is never taken away either
-        for name, old in before.items():
-            if paths.skipped(name):
-                edit.names[name] = old
+        edit.names.update({name: kept for name, kept in before.items() if paths.skipped(name)})
     present = set()
     with os.scandir(fd) as entries:
         for item in entries:
