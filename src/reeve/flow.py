@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from reeve.durable import steps
-from reeve.durable.locks import only_run
+from reeve.durable.locks import only_run, working
 from reeve.durable.steps import World
 from reeve.errors import InputError, Interrupted, RepositoryError
 from reeve.records import Action, Decision, Patch, Task, Verdict
@@ -56,6 +56,11 @@ def verify(world: World, task: Task, patch: bytes) -> Verdict:
 
     The verdict is stored under an id made of the patch; the task itself is not begun.
     """
+    with working(world.state):
+        return _verify(world, task, patch)
+
+
+def _verify(world: World, task: Task, patch: bytes) -> Verdict:
     start = steps.start_fresh(world, task)
     tree = world.objects.apply(start.base.tree, patch)
     changes = tuple(world.objects.changes(start.base.tree, tree))

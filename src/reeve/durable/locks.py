@@ -10,7 +10,7 @@ from pathlib import Path
 from reeve.errors import InputError
 from reeve.ports import LandingLock
 
-__all__ = ["landing_lock", "only_run"]
+__all__ = ["landing_lock", "only_run", "sweeping", "working"]
 
 
 @contextmanager
@@ -36,6 +36,26 @@ def landing_lock(state: Path, repository: str) -> Iterator[LandingLock]:
     with _open(state / f"landing-{name}.lock") as descriptor:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield LandingLock(repository)
+
+
+@contextmanager
+def working(state: Path) -> Iterator[None]:
+    """Say, for as long as it lasts, that workspaces are in use beside a run, so that none is swept away."""
+    with _open(state / "workspaces.lock") as descriptor:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+
+
+@contextmanager
+def sweeping(state: Path) -> Iterator[bool]:
+    """Give whether nobody else works with workspaces; what is left over can wait for a run to which that is true."""
+    with _open(state / "workspaces.lock") as descriptor:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from reeve.attempt.make import Site, clear, make
 from reeve.decision.decide import decide, decide_after_landing
 from reeve.durable.journal import Journal
-from reeve.durable.locks import landing_lock
+from reeve.durable.locks import landing_lock, sweeping
 from reeve.errors import InputError, Interrupted, LedgerError
 from reeve.landing.land import Ground, land
 from reeve.ledger.codec import decode
@@ -448,9 +448,9 @@ def recover(world: World) -> None:
     """Remove what a process that died left on disk: workspaces whose attempt is stored, or was never ordered."""
     under_way = set()
     for folder in sorted((world.state / "attempts").glob("*")):
-        done = world.journal.store.fact("attempt", folder.name) is not None
-        if done or world.journal.store.fact("order", folder.name) is None:
-            clear(folder, world.trees)
-        else:
-            under_way.add(folder.name)
-    world.trees.sweep(under_way)
+        attempt = folder.name
+        if world.journal.store.fact("order", attempt) and not world.journal.store.fact("attempt", attempt):
+            under_way.add(attempt)
+    with sweeping(world.state) as alone:
+        if alone:
+            world.trees.sweep(under_way)
