@@ -69,7 +69,7 @@ def attempt(search: Search) -> tuple[str, str, Optional[dict[str, bytes]]]:
         search.run()
     except Over:
         ended = True
-    ranked = rank(search.plausible, search.sources, search.facts())
+    ranked = rank(search.plausible, search.sources, search.facts(), search.answers())
     chosen = search.confirm(ranked[:6])
     if chosen is not None:
         candidate = chosen.candidate

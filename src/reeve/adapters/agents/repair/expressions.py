@@ -498,7 +498,7 @@ class Expressions:
         if not isinstance(index, (ast.Tuple, ast.Constant)) or (
             isinstance(index, ast.Constant) and isinstance(index.value, int)
         ):
-            for new, cost in ((f"{text} + 1", 1.3), (f"{text} - 1", 1.3), (f"-{self.source.atom(index)}", 1.9)):
+            for new, cost in ((f"{text} + 1", 1.6), (f"{text} - 1", 1.6), (f"-{self.source.atom(index)}", 1.9)):
                 if not isinstance(index, ast.Constant):
                     yield from self.put(index, cost, "index", new)
             for new, cost in ((f"{text}:", 1.7), (f":{text}", 1.7)):
@@ -663,6 +663,7 @@ class Expressions:
         ):
             plus = 1.6 if kind != "?" else 2.0
             plus -= 0.3 if isinstance(node, ast.BinOp) else 0.0  # a forgotten + 1 stands behind the whole sum
+            plus -= 0.3 if isinstance(parent, ast.Call) and getattr(parent.func, "id", "") == "range" else 0.0
             for suffix, cost in (
                 (" + 1", plus),
                 (" - 1", plus),
@@ -681,7 +682,7 @@ class Expressions:
                     "arithmetic",
                     (text if isinstance(node, ast.BinOp) and suffix[1] in "+-" else atom) + suffix,
                 )
-            yield from self.put(node, plus + 0.3, "negate", f"-{atom}")
+            yield from self.put(node, 1.9 if kind != "?" else 2.3, "negate", f"-{atom}")
         if not constant and not isinstance(node, ast.Lambda):
             for number, name in enumerate(WRAPS.get(kind, WRAPS["?"])):
                 wrapped = f"not {atom}" if name == "not" else f"{name}({text})"

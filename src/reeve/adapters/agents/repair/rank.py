@@ -1,9 +1,13 @@
 """Which of several plausible patches to believe: small, of common templates, not made for the tests' own values."""
 
-# ruff: noqa: E501
+# ruff: noqa: B905, E501
 
 from __future__ import annotations
 
+import math
+from typing import Optional
+
+from .agree import support
 from .mine import TestFacts
 from .search import Plausible
 from .splice import Source
@@ -13,9 +17,13 @@ SUSPECT_TEMPLATES = {
     "drop condition": 0.2, "constant for expression": 1.0, "add condition": 0.5, "add filter": 0.4, "return": 0.6,
 }  # fmt: skip
 SPECIAL_CASE = 1.5
+SHARPNESS = 0.5  # how fast belief falls with rank when candidates vote on each other
+DISAGREEMENT = 0.8  # what it costs to be alone with one's answers
 
 
-def rank(plausible: list[Plausible], sources: dict[str, Source], facts: TestFacts) -> list[Plausible]:
+def rank(
+    plausible: list[Plausible], sources: dict[str, Source], facts: TestFacts, answers: list[Optional[list[str]]]
+) -> list[Plausible]:
     """Plausible patches, the most credible first; the order is a function of its arguments alone."""
     for one in plausible:
         candidate = one.candidate
@@ -26,6 +34,9 @@ def rank(plausible: list[Plausible], sources: dict[str, Source], facts: TestFact
             size += abs(len(splice.new) - len(old))
             surplus += special(splice.new, old, sources[splice.path].text, facts)
         one.rank = candidate.key + surplus + 0.004 * min(size, 100)
+    weights = [math.exp(-one.rank / SHARPNESS) for one in plausible]
+    for one, share in zip(plausible, support(answers, weights)):
+        one.rank += DISAGREEMENT * (1.0 - share) if share is not None else 0.0
     return sorted(plausible, key=lambda one: (one.rank, one.number))
 
 

@@ -19,6 +19,7 @@ from .spec import Spec
 from .splice import Source, apply
 from .statements import missing_names
 from .tree import Tree
+from .wire import Gone
 
 COLLECT_SHARE, TRACE_SHARE, SEARCH_SHARE = 0.3, 0.25, 0.85
 MOST_SUSPECTS = 400
@@ -467,6 +468,21 @@ class Search:
                 yield both
 
     # the end
+
+    def answers(self) -> list[Optional[list[str]]]:
+        """What the plausible candidates answer on inputs near those of the tests, None where they cannot be asked."""
+        nothing: list[Optional[list[str]]] = [None] * len(self.plausible)
+        if self.server is None or len(self.plausible) < 2:
+            return nothing
+        items = [*self.failing[:20], *self.guarding[:20]]
+        splices = [one.candidate.splices for one in self.plausible]
+        try:
+            reply = self.server.ask(
+                "compare", 300.0, candidates=splices, items=items, cpu_seconds=self._limit() * 4, seed=self.spec.seed
+            )
+        except Gone:
+            return nothing
+        return [found or None for found in reply["answers"]] or nothing
 
     def confirm(self, ranked: list[Plausible]) -> Optional[Plausible]:
         """The first plausible candidate that holds in a new interpreter with the whole suite; its files stay written."""

@@ -9,14 +9,17 @@ changes the project happens in this process itself, only in its forks.
 from __future__ import annotations
 
 import gc
+import json
 import os
 import resource
 import socket
 import sys
 import tempfile
 import time
+from functools import partial
 from typing import Any, Optional
 
+from .agree import Calls, answer, inputs_near
 from .items import CpuLimit, OutOfTime, Outcome, Recorder, run_fully, shortcut
 from .splice import Source, Splice
 from .spectra import Tracer
@@ -117,8 +120,6 @@ class Worker:
         return {"results": results}
 
     def _trace(self, order: list[int], request: dict[str, Any], out: int, slots: Slots, deadline: float) -> None:
-        import json
-
         tracer = Tracer(self.root, set(self.paths)) if request.get("lines", True) else None
         limit, patience = CpuLimit(), request["cpu_seconds"]
         for number, index in enumerate(order):
@@ -289,6 +290,50 @@ class Worker:
             if allowed and letter in "ft":
                 return
 
+    def do_compare(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What each candidate's function answers on inputs near those of the tests; nothing where it cannot be asked."""
+        assert self.swapper is not None
+        candidates = [[Splice(*one) for one in splices] for splices in request["candidates"]]
+        try:
+            units = {id(unit): unit for splices in candidates for unit in [self.swapper.unit_for(splices[0])]}
+        except NotSwappable:
+            return {"answers": []}
+        unit = next(iter(units.values()))
+        if len(units) != 1 or unit.classes or len(unit.live) != 1:
+            return {"answers": []}
+        function = unit.live[0][0]
+        texts = self._told(lambda write: self._note_calls(function, request, write), 10.0)
+        inputs = inputs_near([text for text in texts if text], request["seed"])
+        asked = candidates if inputs else []
+        return {"answers": [self._told(partial(self._answers, one, function, inputs), 10.0) for one in asked]}
+
+    def _told(self, work: Any, cpu_seconds: float) -> list[str]:
+        """The texts that a fork writes before it ends."""
+        with tempfile.TemporaryFile() as stream:
+            out = stream.fileno()
+            pid = self._fork(lambda: work(lambda text: os.write(out, json.dumps(text).encode() + b"\n")))
+            watch(pid, lambda: 0, cpu_seconds, cpu_seconds * 2)
+            stream.seek(0)
+            lines = stream.read().splitlines()
+        try:
+            return [str(json.loads(line)) for line in lines]
+        except ValueError:
+            return []
+
+    def _note_calls(self, function: Any, request: dict[str, Any], write: Any) -> None:
+        limit, calls = CpuLimit(), Calls({function.__code__})
+        for index in request["items"]:
+            calls.during(partial(self._quick, index, limit, request["cpu_seconds"]))
+        for text in calls.found:
+            write(text)
+
+    def _answers(self, splices: list[Splice], function: Any, inputs: list[tuple[Any, ...]], write: Any) -> None:
+        assert self.swapper is not None
+        self.swapper.install(splices)
+        limit = CpuLimit()
+        for arguments in inputs:
+            write(answer(function, arguments, limit, 0.05))
+
     def _fork(self, work: Any) -> int:
         """Fork, run ``work`` in the child in a process group of its own, and end it without any clean-up."""
         parent = os.getpid()
@@ -316,8 +361,6 @@ def _brief(excinfo: Any, *_: Any, **__: Any) -> str:
 
 
 def _decoded(line: str) -> Optional[dict[str, Any]]:
-    import json
-
     try:
         found = json.loads(line)
     except ValueError:
