@@ -46,7 +46,7 @@ class Calls:
 
     def during(self, run: Callable[[], object]) -> None:
         """Note the calls that happen while ``run`` runs."""
-        sys.settrace(self)  # type: ignore[arg-type]
+        sys.settrace(self)
         try:
             run()
         finally:
@@ -123,7 +123,7 @@ def answer(function: FunctionType, arguments: tuple[Any, ...], limit: Any, secon
 
 
 def support(answers: list[Optional[list[str]]], weights: list[float]) -> list[Optional[float]]:
-    """For each candidate the weighed share of answers in which the others agree with it, from 0 to 1; None without answers."""
+    """For each candidate the weighed share of answers in which all agree with it, from 0 to 1; None without answers."""
     known = [number for number, one in enumerate(answers) if one]
     total = sum(weights[number] for number in known)
     found: list[Optional[float]] = [None] * len(answers)
