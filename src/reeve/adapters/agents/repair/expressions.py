@@ -713,6 +713,11 @@ class Expressions:
         scope, text, atom = self.scope, self.source.segment(node), self.source.atom(node)
         kind, constant = scope.kind(node), isinstance(node, ast.Constant)
         yield from self.arithmetic_with_names(node, kind, atom, text, line)
+        names = scope.visible(line)
+        indices = [name for name in names if scope.types.get(name) in ("int", "str")][:5]
+        for container in [name for name in names if scope.types.get(name) in ("list", "tuple", "str", "dict")][:4]:
+            for number, index in enumerate(index for index in indices if index != container):
+                yield from self.put(node, 2.8 + 0.05 * number, "element", f"{container}[{index}]", loose=False)
         if kind in ("list", "?") and not constant:
             for name in [name for name in scope.visible(line) if scope.types.get(name) == "dict"][:3]:
                 yield from self.put(node, 3.0, "sort", f"sorted({text}, key=lambda x: {name}[x])", loose=False)
