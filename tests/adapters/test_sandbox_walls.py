@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -228,9 +229,10 @@ def caller(shop, marker, how):
 
 
 def until(true):
-    """Look until something is so; the test run's own limit is the only clock."""
-    pause = threading.Event()
+    """Look until something is so; the bound only turns a hang into a failure."""
+    pause, give_up = threading.Event(), time.monotonic() + 120
     while not true():
+        assert time.monotonic() < give_up, "waited in vain"
         pause.wait(0.01)
 
 
