@@ -1,6 +1,8 @@
 # Every target does its own set-up: a bare Debian or Ubuntu with Python 3.11+, pip, git and make is enough.
 PY := .venv/bin/python
 SETUP := .venv/.ready
+# Files, not single tests, go to the workers: what a file sets up once is made once.
+PYTEST := $(PY) -m pytest -n auto --dist loadfile
 
 .PHONY: setup demo test check format bench clean
 
@@ -13,13 +15,13 @@ demo: $(SETUP)
 	$(PY) demo/run.py
 
 test: $(SETUP)
-	$(PY) -m pytest
+	$(PYTEST)
 
 check: $(SETUP)
 	$(PY) -m ruff format --check src tests bench demo scripts
 	$(PY) -m ruff check src tests bench demo scripts
 	$(PY) -m mypy
-	$(PY) -m pytest
+	$(PYTEST)
 
 format: $(SETUP)
 	$(PY) -m ruff format src tests bench demo

@@ -167,9 +167,7 @@ class Environment:
     key: str
     ok: bool
     venv: str | None = None  # folder on the host; None: the task needs none
-    layer: str | None = (
-        None  # folder of files that set-up wrote beside the tracked ones; mounted below the tree
-    )
+    layer: str | None = None  # folder of files that set-up wrote beside the tracked ones; mounted below the tree
     reason: str = ""
     log: str = ""  # artefact of what set-up printed
     seconds: float = 0.0
@@ -246,9 +244,7 @@ class Patch:
     base_tree: str
     tree: str
     changes: tuple[Change, ...] = ()
-    refused: tuple[
-        str, ...
-    ] = ()  # what was left out of it, each with its reason (a FIFO, a link out of the tree, ...)
+    refused: tuple[str, ...] = ()  # what was left out of it, each with its reason (a FIFO, a link out of the tree, ...)
     diff: str = ""  # artefact: the patch as text
 
     @property
@@ -354,9 +350,7 @@ class Verdict:
     checks: tuple[CheckResult, ...] = ()
     confidence: float = 0.0  # 0 to 1
     lines: int = 0  # of the patch
-    needed_lines: int | None = (
-        None  # after the hunks that the checks do not need are removed; None: not measured
-    )
+    needed_lines: int | None = None  # after the hunks that the checks do not need are removed; None: not measured
     wall_seconds: float = 0.0
     measurement: str = ""  # key
     already_passing: bool = False  # the base passes what was asked for
