@@ -1,6 +1,6 @@
 """Builds the demo's repositories and backlog: `python demo/build.py DEST [--only PACKAGE ...]`.
 
-Needs Python 3.11, pip (only asked for its configuration) and git. Writes DEST/repos/<package>, one git repository per
+Needs reeve's own environment and git. Writes DEST/repos/<package>, one git repository per
 package with reproducible commit ids, and DEST/backlog with the task files. DEST must be absent or empty.
 """
 
@@ -14,7 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from archives import Archive, ArchiveError, cache_folder, fetch, pip_settings, read_files
+from reeve.adapters.trees.archive import Index, configured_index, fetch_archive
+from reeve.adapters.trees.unpack import unpack
+from reeve.errors import RepositoryError
 
 HERE = Path(__file__).resolve().parent
 DOWNLOADS_AT_ONCE = 4
@@ -29,13 +31,20 @@ class BuildError(Exception):
 
 
 @dataclass(frozen=True)
+class Archive:
+    """One pinned source archive: its project's name on the index, version and SHA-256 (hexadecimal)."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Package:
     """One package of the demo; `test_paths` are the files and folders taken from the archive `tests`."""
 
     name: str
-    version: str
     source: Archive
-    tests_version: str
     tests: Archive
     test_paths: tuple[str, ...]
 
@@ -59,10 +68,8 @@ def packages() -> list[Package]:
     return [
         Package(
             name=entry["name"],
-            version=entry["version"],
-            source=Archive(entry["name"], entry["file"], entry["sha256"]),
-            tests_version=entry["tests"]["version"],
-            tests=Archive(entry["name"], entry["tests"]["file"], entry["tests"]["sha256"]),
+            source=Archive(entry["name"], entry["version"], entry["sha256"]),
+            tests=Archive(entry["name"], entry["tests"]["version"], entry["tests"]["sha256"]),
             test_paths=tuple(entry["tests"]["paths"]),
         )
         for entry in entries
@@ -86,7 +93,7 @@ def with_tests(package: Package, files: Files, newer: Files) -> Files:
             del files[name]
         taken = {name: content for name, content in newer.items() if _below(name, path)}
         if not taken:
-            raise BuildError(f"{package.tests.file} holds nothing under {path!r}")
+            raise BuildError(f"{package.name} {package.tests.version} holds nothing under {path!r}")
         files.update(taken)
     return files
 
@@ -114,7 +121,7 @@ def build_repository(package: Package, code: Files, state: Files, folder: Path) 
     """
     folder.mkdir(parents=True)
     git(folder, "init", "--quiet", "--template=", "--initial-branch=main")
-    _commit(folder, {}, code, f"{package.name} {package.version}", RELEASE_DATE)
+    _commit(folder, {}, code, f"{package.name} {package.source.version}", RELEASE_DATE)
     _commit(folder, code, state, "Tests for what was reported", STATE_DATE)
     return git(folder, "rev-parse", "HEAD").strip()
 
@@ -152,20 +159,32 @@ def git(folder: Path, *arguments: str, date: str = RELEASE_DATE) -> str:
     return done.stdout
 
 
-def build(dest: Path, chosen: list[Package]) -> None:
+def cache_folder() -> Path:
+    """The folder that keeps fetched archives between runs: $XDG_CACHE_HOME/reeve/archives, else under ~/.cache."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "reeve" / "archives"
+
+
+def read_archive(archive: Archive, cache: Path, index: Index) -> Files:
+    """The files of a pinned archive, fetched into `cache` unless it is there; RepositoryError if it is not usable."""
+    return unpack(fetch_archive(archive.name, archive.version, archive.sha256, cache, index))
+
+
+def build(dest: Path, chosen: list[Package], index: Index | None = None) -> None:
     """Builds the repositories of `chosen` and the tasks that belong to them under `dest`, saying what it does."""
-    settings, cache = pip_settings(), cache_folder()
+    places, cache = index or configured_index(), cache_folder()
     wanted = [archive for package in chosen for archive in (package.source, package.tests)]
     with ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
-        paths = dict(zip(wanted, pool.map(lambda archive: fetch(archive, settings, cache), wanted), strict=True))
+        read = pool.map(lambda archive: read_archive(archive, cache, places), wanted)
+        files = dict(zip(wanted, read, strict=True))
     print(f"{len(wanted)} source archives fetched and their hashes checked; kept in {cache}", flush=True)
     for package in chosen:
-        release, newer = read_files(paths[package.source]), read_files(paths[package.tests])
+        release, newer = files[package.source], files[package.tests]
         injected = [defect for defect in defects() if defect.package == package.name]
         code = with_defects(release, injected)
         head = build_repository(package, code, with_tests(package, code, newer), dest / "repos" / package.name)
         print(
-            f"  {package.name} {package.version} with the tests of {package.tests_version}: main at {head[:12]}",
+            f"  {package.name} {package.source.version} with the tests of {package.tests.version}: main at {head[:12]}",
             flush=True,
         )
     shutil.copyfile(HERE / "reeve.toml", dest / "reeve.toml")
@@ -198,7 +217,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = [package for package in packages() if options.only is None or package.name in options.only]
     try:
         build(dest, chosen)
-    except (ArchiveError, BuildError) as error:
+    except (RepositoryError, BuildError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     return 0

@@ -4,7 +4,8 @@ With plain pytest, without reeve: at main every required test of a task fails; w
 those and nothing else turn to passing, hidden checks included; with all fixes together no test fails but those
 printed as belonging to no task.
 The true fix of an injected defect is the published text; that of a real bug is the hunks that fixes.toml names, taken
-from the newer release's archive. Needs PyYAML and the package index. Exits 1 on the first thing that does not hold.
+from the newer release's archive. Needs reeve's own environment and the package index. Exits 1 on the first thing that
+does not hold.
 """
 
 import argparse
@@ -20,7 +21,8 @@ from pathlib import Path
 
 import build
 import yaml
-from archives import cache_folder, fetch, pip_settings, read_files
+
+from reeve.adapters.trees.archive import configured_index
 
 RECORDER = """
 import json, os
@@ -60,10 +62,10 @@ class Corpus:
     """One package's archives and descriptions, and its tree with any set of its tasks fixed."""
 
     def __init__(self, package: build.Package) -> None:
-        settings, cache = pip_settings(), cache_folder()
+        cache, index = build.cache_folder(), configured_index()
         self.package = package
-        self.release = read_files(fetch(package.source, settings, cache))
-        self.newer = read_files(fetch(package.tests, settings, cache))
+        self.release = build.read_archive(package.source, cache, index)
+        self.newer = build.read_archive(package.tests, cache, index)
         self.defects = [defect for defect in build.defects() if defect.package == package.name]
         self.fixes = real_fixes(package)
 

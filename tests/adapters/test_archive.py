@@ -4,12 +4,14 @@ import hashlib
 import io
 import subprocess
 import tarfile
+import threading
 import zipfile
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
-from reeve.adapters.trees.archive import Index, _parse_config, archive_repository
+from reeve.adapters.trees.archive import Index, _parse_config, archive_repository, configured_index, fetch_archive
 from reeve.adapters.trees.unpack import unpack
 from reeve.errors import RepositoryError
 from reeve.records import RepoSource
@@ -123,9 +125,10 @@ def test_a_damaged_cache_is_fetched_again(shop):
 
 def test_an_archive_with_another_hash_is_not_used(shop):
     shop.offer(tarball(FILES))
-    with pytest.raises(RepositoryError, match="has sha256"):
+    with pytest.raises(RepositoryError, match=r"has sha256 .*, pinned is 0000"):
         shop.repository(RepoSource(archive="tool==1.0", sha256="0" * 64))
     assert shop.left_over() == []
+    assert not list(shop.folder.glob("cache/*"))
 
 
 def test_an_index_page_is_read_for_the_one_version(shop):
@@ -138,6 +141,51 @@ def test_an_index_page_is_read_for_the_one_version(shop):
     )
     index = Index(pages=((shop.folder / "simple").as_uri(),))
     assert shop.repository(source, index).is_dir()
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        '<!DOCTYPE html><a href="../../links/The.Tool-1.0.tar.gz#sha256=00">The.Tool-1.0.tar.gz</a>',
+        '<base href="../../links/"><a href="The.Tool-1.0.tar.gz">The.Tool-1.0.tar.gz</a>',
+        '{"files": [{"filename": "The.Tool-1.0.tar.gz", "url": "../../links/The.Tool-1.0.tar.gz"}]}',
+    ],
+    ids=["html", "html with a base", "json"],
+)
+def test_an_index_page_is_read_in_each_of_its_forms(shop, page):
+    wanted = shop.offer(tarball(FILES), "The.Tool-1.0.tar.gz").sha256
+    (shop.folder / "simple" / "the-tool").mkdir(parents=True)
+    (shop.folder / "simple" / "the-tool" / "index.html").write_text(page, encoding="utf-8")
+    index = Index(pages=((shop.folder / "simple").as_uri(),))
+    kept = fetch_archive("The.Tool", "1.0", wanted, shop.folder / "cache", index)
+    assert hashlib.sha256(kept.read_bytes()).hexdigest() == wanted
+
+
+@pytest.mark.parametrize(("status", "requests"), [(503, 3), (404, 1)])
+def test_a_busy_index_is_asked_again_and_one_that_refuses_is_not(shop, monkeypatch, status, requests):
+    monkeypatch.setattr("reeve.adapters.trees.archive.PAUSE_SECONDS", 0)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    asked: list[str] = []
+
+    class Busy(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(status)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Busy) as server:
+        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        serving.start()
+        try:
+            index = Index(pages=(f"http://127.0.0.1:{server.server_port}/simple",))
+            with pytest.raises(RepositoryError, match=f"{status}"):
+                shop.repository(RepoSource(archive="tool==1.0", sha256="0" * 64), index)
+        finally:
+            server.shutdown()
+            serving.join()
+    assert asked == ["/simple/tool/"] * requests
 
 
 def test_an_index_without_the_archive_says_where_it_looked_and_keeps_passwords(shop):
@@ -207,3 +255,16 @@ def test_pips_configuration_is_understood():
     assert index.pages == ("https://two.example/simple", "https://a.example", "https://b.example")
     assert (index.trusted_hosts, index.cert) == (("two.example:8080",), "/etc/ca.pem")
     assert _parse_config("global.no-index='true'\n").pages == ()
+
+
+def test_pip_is_asked_where_the_index_is_and_its_own_default_is_taken(tmp_path, monkeypatch):
+    for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_NO_INDEX", "PIP_TRUSTED_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    (tmp_path / "pip.conf").write_text("[global]\nindex-url = https://one.invalid/simple\n", encoding="utf-8")
+    assert configured_index().pages == ("https://one.invalid/simple",)
+    monkeypatch.setenv("PIP_INDEX_URL", "https://two.invalid/simple")
+    assert configured_index().pages == ("https://two.invalid/simple",)
+    (default,) = _parse_config("").pages
+    assert default.startswith("https://")
+    assert default.endswith("/simple")

@@ -1,7 +1,12 @@
-"""A git repository made of a source archive of the package index. No code of the archive runs."""
+"""Pinned source archives of the package index, and git repositories made of them. No code of an archive runs.
+
+pip itself is not asked to download: for a source archive it also prepares the metadata, which runs the archive's
+build code. So pip is only asked how this machine reaches its index, and the archive is taken through its simple pages.
+"""
 
 import hashlib
 import html.parser
+import http.client
 import json
 import os
 import re
@@ -10,6 +15,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -25,11 +31,12 @@ from reeve.adapters.trees.unpack import unpack
 from reeve.errors import RepositoryError
 from reeve.records import RepoSource
 
-__all__ = ["Index", "archive_repository", "configured_index"]
+__all__ = ["Index", "archive_repository", "configured_index", "fetch_archive"]
 
-DEFAULT_INDEX = "https://pypi.org/simple"
 MAX_ARCHIVE_BYTES = 100 * 2**20
 TIMEOUT_SECONDS = 30.0
+TRIES = 3
+PAUSE_SECONDS = 1.0  # before the second try; one more before each further one
 SUFFIXES = (".tar.gz", ".tgz", ".zip", ".tar.bz2", ".tar.xz")
 BRANCH = "refs/heads/main"
 AT_UTC = 946_684_800  # 2000-01-01: the commit of one archive has the same id everywhere
@@ -37,9 +44,9 @@ AT_UTC = 946_684_800  # 2000-01-01: the commit of one archive has the same id ev
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """How this machine reaches its packages: as pip is configured."""
+    """How this machine reaches its packages: as pip is configured. `pages` are the indexes' simple pages."""
 
-    pages: tuple[str, ...] = (DEFAULT_INDEX,)
+    pages: tuple[str, ...]
     find_links: tuple[str, ...] = ()
     trusted_hosts: tuple[str, ...] = ()
     cert: str = ""
@@ -57,7 +64,7 @@ def archive_repository(source: RepoSource, folder: Path, cache: Path, index: Ind
     repository = folder / f"{name}-{version}-{wanted[:8]}"
     if repository.is_dir():
         return repository
-    archive = _cached(name, version, wanted, cache, index)
+    archive = fetch_archive(name, version, wanted, cache, index)
     files = unpack(archive)
     folder.mkdir(parents=True, exist_ok=True)
     # Made beside and renamed: an interruption leaves no half repository under the final name.
@@ -93,7 +100,12 @@ def _commit(folder: Path, files: Mapping[str, tuple[bytes, bool]], message: str)
 # ---------------------------------------------------------------- fetching
 
 
-def _cached(name: str, version: str, sha256: str, cache: Path, index: Index | None) -> Path:
+def fetch_archive(name: str, version: str, sha256: str, cache: Path, index: Index | None = None) -> Path:
+    """Return the path of a source archive in the folder `cache`, fetched unless it is there with that SHA-256.
+
+    Without `index` pip's configuration says where to look. Raises RepositoryError when no place has the archive,
+    or when what arrived has another hash; it is not kept then.
+    """
     kept = cache / sha256
     if kept.is_file() and hashlib.sha256(kept.read_bytes()).hexdigest() == sha256:
         return kept
@@ -111,13 +123,13 @@ def _fetch(name: str, version: str, sha256: str, index: Index) -> bytes:
     for url in _candidates(name, version, index, reasons):
         try:
             content = _read(url, index)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             reasons.append(f"{_shown(url)}: {error}")
             continue
         found = hashlib.sha256(content).hexdigest()
         if found == sha256:
             return content
-        reasons.append(f"{_shown(url)}: has sha256 {found}")
+        reasons.append(f"{_shown(url)}: has sha256 {found}, pinned is {sha256}")
     tried = "; ".join(reasons) or "pip is configured with no index and no find-links"
     raise RepositoryError(f"fetching the source archive of {name}=={version} with sha256 {sha256}: {tried}")
 
@@ -127,7 +139,7 @@ def _candidates(name: str, version: str, index: Index, reasons: list[str]) -> It
     for page in (*index.find_links, *(f"{page.rstrip('/')}/{plain}/" for page in index.pages)):
         try:
             links = [url for url in _links(page, index) if _fits(url, plain, version)]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException) as error:
             reasons.append(f"{_shown(page)}: {error}")
             continue
         if not links:
@@ -153,18 +165,22 @@ def _links(page: str, index: Index) -> list[str]:
         return [urllib.parse.urljoin(page, file["url"]) for file in json.loads(text)["files"]]
     anchors = _Anchors()
     anchors.feed(text)
-    return [urllib.parse.urljoin(page, href) for href in anchors.found]
+    base = urllib.parse.urljoin(page, anchors.base)
+    return [urllib.parse.urljoin(base, href) for href in anchors.found]
 
 
 class _Anchors(html.parser.HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.found: list[str] = []
+        self.base = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         href = dict(attrs).get("href")
         if tag == "a" and href:
             self.found.append(href)
+        elif tag == "base" and href:
+            self.base = href
 
 
 def _local(place: str) -> Path | None:
@@ -184,15 +200,30 @@ def _read(url: str, index: Index) -> bytes:
     if parts.username:
         pair = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
         request.add_header("Authorization", "Basic " + b64encode(pair.encode()).decode())
-    with _opener(parts, index).open(request, timeout=TIMEOUT_SECONDS) as answer:
-        content: bytes = answer.read(MAX_ARCHIVE_BYTES + 1)
+    content = _tried(_opener(parts, index), request, TRIES if parts.scheme != "file" else 1)
     if len(content) > MAX_ARCHIVE_BYTES:
         raise ValueError(f"larger than {MAX_ARCHIVE_BYTES >> 20} MB")
     return content
 
 
+def _tried(opener: urllib.request.OpenerDirector, request: urllib.request.Request, tries: int) -> bytes:
+    # A busy index and a broken connection pass; an answer that blames the request (4xx) does not.
+    for left in reversed(range(tries)):
+        try:
+            with opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
+                return bytes(answer.read(MAX_ARCHIVE_BYTES + 1))
+        except (OSError, http.client.HTTPException) as error:
+            if left == 0 or (isinstance(error, urllib.error.HTTPError) and error.code < 500):
+                raise
+        time.sleep(PAUSE_SECONDS * (tries - left))
+    raise AssertionError("the last try returns or raises")
+
+
 def _opener(parts: urllib.parse.SplitResult, index: Index) -> urllib.request.OpenerDirector:
-    context = ssl.create_default_context(cafile=index.cert or None)
+    context = ssl.create_default_context()
+    if index.cert:
+        folder = Path(index.cert).is_dir()  # pip takes a file or a folder of certificates
+        context.load_verify_locations(None if folder else index.cert, index.cert if folder else None)
     if {parts.hostname, f"{parts.hostname}:{parts.port}"} & set(index.trusted_hosts):
         # The person told pip to do without this host's certificate; the hash decides what is used anyway.
         context.check_hostname = False
@@ -228,10 +259,10 @@ def _parse_config(listed: str) -> Index:
             found[section, name.replace("_", "-")] = _literal(value.strip())
 
     def option(name: str) -> str:
-        places = (":env:", "install", "global")
+        places = (":env:", "install", "download", "global")
         return next((found[place, name] for place in places if found.get((place, name))), "")
 
-    pages = (option("index-url") or DEFAULT_INDEX, *option("extra-index-url").split())
+    pages = (option("index-url") or _default_index(), *option("extra-index-url").split())
     return Index(
         pages=() if option("no-index").lower() in ("1", "true", "yes", "on") else pages,
         find_links=tuple(option("find-links").split()),
@@ -239,6 +270,14 @@ def _parse_config(listed: str) -> Index:
         cert=option("cert"),
         proxy=option("proxy"),
     )
+
+
+def _default_index() -> str:
+    # Taken from pip, which has no public name for it: an address of our own would be a second truth beside pip's.
+    # Imported here, so that only a machine without a configured index depends on where pip keeps it.
+    from pip._internal.models.index import PyPI
+
+    return str(PyPI.simple_url)
 
 
 def _literal(text: str) -> str:
