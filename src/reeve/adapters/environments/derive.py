@@ -45,8 +45,9 @@ INPUTS = (
     "CMakeLists.txt",
     "Cargo.toml",
 )
-QUIET = ("-r", "-q", "-U", "--quiet", "--upgrade", "--no-input")
+QUIET = ("-r", "-e", "-q", "-U", "--quiet", "--upgrade", "--no-input")
 NAME = re.compile(r"\w[\w.+-]*(?<!\.whl)(?<!\.gz)(?<!\.zip)(\[[\w,.-]+\])?([<>=!~]=?[\w.*,<>=!~ ]+)?")
+IN_PLACE = re.compile(r"\.(\[[\w,.-]+\])?")
 COMPILED = (".c", ".cc", ".cpp", ".pyx", ".pxd", ".rs", ".f90", ".i")
 
 
@@ -77,17 +78,14 @@ def derive(files: SetupFiles, tree: str, setup: str | None, *, with_pytest: bool
     python = python or config.get("options", "python_requires", fallback="").strip()
     found = {name: files.read(name) for name in INPUTS}
     known = {name: content for name, content in found.items() if content is not None}
-    if setup is not None and _names_only(setup) and "-r" not in setup.split():
+    if setup is not None and _names_only(setup) and not {"-r", "-e"} & set(setup.split()):
         return SetupPlan((setup,), _digest({"": setup.encode()}), python, needs_tree=False)
-    parts = [_digest(known), *_layout(files)]
-    if setup is not None:
-        if not _names_only(setup):
-            parts.append(tree)  # it may read anything of the tree
-        return SetupPlan((setup,), _digest({"": "\n".join([setup, *parts]).encode()}), python)
-    commands = _derived(project, config, known, with_pytest=with_pytest)
-    if files.any_suffix(COMPILED):
-        parts.append(tree)  # something of it may be compiled
-    return SetupPlan(commands, _digest({"": "\n".join([*commands, *parts]).encode()}), python)
+    commands = (setup,) if setup is not None else _derived(project, config, known, with_pytest=with_pytest)
+    parts = [*commands, _digest(known), *_layout(files)]
+    # What is compiled, and what a command of one's own may do, can depend on anything of the tree.
+    if files.any_suffix(COMPILED) or (setup is not None and not _names_only(setup)):
+        parts.append(tree)
+    return SetupPlan(commands, _digest({"": "\n".join(parts).encode()}), python)
 
 
 def _derived(
@@ -111,7 +109,7 @@ def _derived(
 
 
 def _names_only(setup: str) -> bool:
-    """Say whether a command only installs named packages and known requirements files: nothing else of the tree."""
+    """Say whether a command only installs named packages, known requirements files and the project in place."""
     return all(_installs_names(line) for line in re.split(r"&&|\n", setup) if line.strip())
 
 
@@ -123,11 +121,12 @@ def _installs_names(line: str) -> bool:
     words = words[2:] if words[:2] in (["python", "-m"], ["python3", "-m"]) else words
     if words[:2] not in (["pip", "install"], ["pip3", "install"]):
         return False
-    file_next = False
+    option = ""
     for word in words[2:]:
-        if not (word in INPUTS if file_next else word in QUIET or NAME.fullmatch(word)):
+        fits = {"-r": word in INPUTS, "-e": IN_PLACE.fullmatch(word)}.get(option, word in QUIET or NAME.fullmatch(word))
+        if not fits:
             return False
-        file_next = word == "-r"
+        option = word if word in ("-r", "-e") else ""
     return True
 
 
