@@ -338,6 +338,16 @@ def test_an_agent_that_spends_more_than_its_budget_is_stopped_and_its_patch_kept
     assert view.status is Status.LANDED  # how an attempt ended says nothing about whether its result holds
 
 
+def test_an_agent_that_fills_the_disk_is_stopped_and_the_verdict_says_so(project):
+    project.agent("filler", "dd if=/dev/zero of=big bs=1M count=10000")
+    limits = {"wall_seconds": 120, "check_seconds": 120, "disk_mb": 50}
+    project.task("total", agents=["filler"], limits=limits, checks={"required": REQUIRED})
+    view = project.run().view("total")
+    assert (view.status, project.facts("attempt")[0]["ending"]) == (Status.FAILED, "disk-limit")
+    assert "ended early" in view.reason
+    assert "50" in view.reason
+
+
 def test_verify_judges_a_patch_from_anywhere_without_beginning_the_task(project):
     project.task("total", checks={"required": REQUIRED})
     (project.root / "calc.py").write_text(CALC.replace("prices[1:]", "prices"))

@@ -205,6 +205,11 @@ def test_a_patch_of_protected_files_alone_changed_nothing():
     )
 
 
+def test_a_patch_of_which_nothing_could_be_taken_says_why():
+    patch = Patch("base", "base", refused=("pipe: a FIFO",))
+    assert "pipe: a FIFO" in verdict(tree="base", patch=patch).reason
+
+
 def test_a_task_without_checks_needs_a_person():
     found = verdict(replace(TASK, checks=Checks()), base=Measurement("b", "base"), result=None)
     assert found.outcome is Outcome.UNVERIFIED

@@ -317,7 +317,10 @@ def _verdict_of(world: World, task: Task, attempt: Attempt, start: Start) -> Ver
         if attempt.ending is Ending.SANDBOX_FAILED:
             tree = attempt.base.tree
             return Verdict(attempt.id, task.id, "", tree, tree, Outcome.UNVERIFIED, attempt.reason)
-        return examine(world, task, attempt.id, attempt.id, start, attempt.patch)
+        verdict = examine(world, task, attempt.id, attempt.id, start, attempt.patch)
+        if verdict.outcome is not Outcome.PASSED and attempt.ending is not Ending.FINISHED:
+            verdict = replace(verdict, reason=f"{verdict.reason}; the attempt ended early: {attempt.reason}")
+        return verdict
 
     return world.journal.once(Verdict, "verdict", attempt.id, task.id, work)
 

@@ -89,7 +89,7 @@ def judge(
     if at_base.outcome is not Outcome.PASSED and _already(task, base):
         return verdict(Outcome.UNVERIFIED, at_base.evidence[0], [at_base], already=True)
     if not changed:
-        return verdict(Outcome.FAILED, _nothing(restored), [at_base])
+        return verdict(Outcome.FAILED, _nothing(patch, restored), [at_base])
     if result is None:
         return verdict(Outcome.UNVERIFIED, "the result was not measured", [at_base])
     if result.ending in (Ending.SANDBOX_FAILED, Ending.INTERRUPTED):
@@ -332,9 +332,11 @@ def _weight(check: CheckResult) -> int:
     return {"collected": 0, "required": 1}.get(check.name, 2)
 
 
-def _nothing(restored: tuple[str, ...]) -> str:
+def _nothing(patch: Patch, restored: tuple[str, ...]) -> str:
     if restored:
         return f"the attempt changed nothing but protected files: {_list(restored)}"
+    if patch.refused:
+        return f"nothing of what the attempt wrote could be taken: {_list(patch.refused)}"
     return "the attempt changed nothing"
 
 
