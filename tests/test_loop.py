@@ -363,6 +363,24 @@ def test_verify_judges_a_patch_from_anywhere_without_beginning_the_task(project)
     assert project.facts("task") == []
 
 
+def test_trouble_with_one_task_asks_a_person_and_the_next_run_goes_on_with_what_was_proved(project):
+    git(project.root, "checkout", "-q", "-b", "reeve/landed")
+    project.agent("fix", FIX)
+    project.agent("break", "echo 'raise ValueError' >> calc.py")
+    project.task("a-total", agents=["fix"], checks={"required": REQUIRED})
+    project.task("b-total", agents=["break"], checks={"required": REQUIRED})
+    project.run()
+    assert project.view("a-total").status is Status.NEEDS_YOU
+    assert "checked out" in project.view("a-total").reason
+    assert project.view("b-total").status is Status.FAILED
+    git(project.root, "checkout", "-q", "main")
+    assert project.run().view("a-total").status is Status.LANDED
+    assert len(project.facts("attempt", "a-total")) == 1
+    facts = len(project.opened.journal.store.facts())
+    project.run()
+    assert len(project.opened.journal.store.facts()) == facts
+
+
 def test_every_decision_names_rule_numbers_and_the_policy_it_used(project):
     project.agent("fix", FIX)
     project.task("total", agents=["fix"], checks={"required": REQUIRED})

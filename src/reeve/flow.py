@@ -4,14 +4,13 @@
 a crash at any moment, goes on where it was.
 """
 
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from reeve.durable import steps
 from reeve.durable.locks import only_run, working
 from reeve.durable.steps import World
-from reeve.errors import InputError, Interrupted, RepositoryError
+from reeve.errors import CheckError, InputError, Interrupted, RepositoryError, SandboxError, SetupError
 from reeve.records import Action, Decision, Patch, Task, Verdict
 
 __all__ = ["run", "settle", "verify"]
@@ -47,8 +46,16 @@ def run(world: World, tasks: Sequence[Task], settled: Callable[[Task, Decision],
         _admit(world, tasks)
         todo = [task for task in tasks if steps.is_open(world, task)]
         with ThreadPoolExecutor(max(1, min(len(todo), world.workers * THREADS_PER_WORKER))) as pool:
-            futures = {pool.submit(settle, world, task): task for task in todo}
+            futures = {pool.submit(_settle, world, task): task for task in todo}
             _watch(world, futures, settled)
+
+
+def _settle(world: World, task: Task) -> Decision:
+    """Settle a task; what is in the way of this one alone goes to a person, and stops no other."""
+    try:
+        return settle(world, task)
+    except (RepositoryError, SandboxError, CheckError, SetupError) as error:
+        return steps.trouble(world, task, error)
 
 
 def verify(world: World, task: Task, patch: bytes) -> Verdict:
@@ -89,7 +96,7 @@ def _watch(
     failure: BaseException | None = None
     while waiting:
         done, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
-        if world.stop.is_set() and threading.current_thread() is threading.main_thread():
+        if world.stop.is_set():
             for future in waiting:
                 future.cancel()
         for future in done:

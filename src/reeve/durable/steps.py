@@ -12,7 +12,7 @@ from reeve.attempt.make import Site, clear, make
 from reeve.decision.decide import decide, decide_after_landing
 from reeve.durable.journal import Journal
 from reeve.durable.locks import landing_lock, sweeping
-from reeve.errors import InputError, Interrupted, LedgerError
+from reeve.errors import InputError, Interrupted, LedgerError, ReeveError
 from reeve.landing.land import Ground, land
 from reeve.ledger.codec import decode
 from reeve.ports import Agent, Check, CheckRequest, Clock, Environments, Objects, Piece, Repository, Sandbox, Trees
@@ -42,6 +42,9 @@ from reeve.verdict.minimise import minimise
 from reeve.verdict.recheck import Recheck, recheck
 
 __all__ = ["Start", "World"]
+
+TROUBLE = "trouble"
+"""The rule of a decision that rests on an error and on no verdict."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -149,19 +152,20 @@ def _past(version: str, rounds_before: int, found: dict[str, list[Any]]) -> Past
 
 def _goes_on(decision: Decision) -> bool:
     """A round ended so that another may follow: at once, or when the person runs the task again."""
-    return decision.action is Action.AGAIN or (decision.action is Action.ASK and decision.attempt is None)
+    asks_for_nothing = decision.action is Action.ASK and decision.attempt is None and decision.rule != TROUBLE
+    return decision.action is Action.AGAIN or asks_for_nothing
 
 
 def is_open(world: World, task: Task) -> bool:
     """Say whether there is something left to do for a task without a person."""
     now = past(world, task)
-    if world.journal.store.facts(kind="review", task=task.id, after=_since(world, now)):
+    landed = any(landing.outcome is LandingOutcome.LANDED for landing in now.landings)
+    if landed or world.journal.store.facts(kind="review", task=task.id, after=_since(world, now)):
         return False
     if not now.decisions:
         return True
     last = now.decisions[-1]
-    landed = any(landing.attempt == last.attempt for landing in now.landings)
-    return _goes_on(last) or (last.action is Action.LAND and not landed)
+    return _goes_on(last) or last.action is Action.LAND or last.rule == TROUBLE
 
 
 def _since(world: World, now: Past) -> int:
@@ -434,6 +438,14 @@ def decision_after(world: World, task: Task, decision: Decision, landing: Landin
         return decide_after_landing(task, landing, failed, decision.round, world.policy)
 
     return world.journal.once(Decision, "decision", f"{task.id}#{decision.round}.landing", task.id, work)
+
+
+def trouble(world: World, task: Task, error: ReeveError) -> Decision:
+    """Ask a person because something is in the way; the next run goes on with the round as it stands."""
+    now = past(world, task)
+    reason = str(error)
+    decision = Decision(task.id, now.round, Action.ASK, None, TROUBLE, reason, policy=world.policy.version)
+    return world.journal.add("decision", f"{task.id}#{now.round}.trouble.{len(now.decisions)}", task.id, decision)
 
 
 # ---------------------------------------------------------------- policy
