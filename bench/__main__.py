@@ -20,7 +20,7 @@ def machine() -> dict[str, object]:
     """What the numbers were measured on."""
     return {
         "python": platform.python_version(),
-        "kernel": platform.release(),
+        "kernel": platform.release().partition("-")[0],
         "cores": len(os.sched_getaffinity(0)),
         "load_at_start": os.getloadavg()[0],
     }

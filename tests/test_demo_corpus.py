@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import hashlib
 import io
+import re
 import subprocess
 import sys
 import tarfile
@@ -218,3 +219,9 @@ def test_the_demo_worked_when_half_landed_and_the_rest_is_explained():
 )
 def test_the_demo_did_not_work_when_the_ledger_falls_short(tasks, sentence):
     assert any(sentence in problem for problem in run.shortcomings(tasks, 4))
+
+
+def test_the_readme_shows_the_tasks_that_the_demo_has():
+    readme = (build.HERE.parent / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^    (\S+) +(?:landed|failed|needs-you) ", readme, flags=re.MULTILINE)
+    assert sorted(shown) == sorted(path.stem for path in (build.HERE / "backlog").glob("*.md"))

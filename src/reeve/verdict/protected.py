@@ -12,11 +12,11 @@ effect on the checks other than by that configuration. A task about such a file 
 
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from reeve.records import Change, Runner, Task
 
-__all__ = ["ALWAYS", "globs_of", "is_protected", "matches", "protected_changes"]
+__all__ = ["ALWAYS", "globs_of", "matches", "protected_changes"]
 
 ALWAYS: tuple[str, ...] = (
     # tests and their data
@@ -103,11 +103,6 @@ INTERPRETERS = r"(?:ba|da|z|k)?sh|python[\d.]*|node|deno|bun|perl|ruby|php|env|t
 def matches(path: str, glob: str) -> bool:
     """Say whether a path of a tree matches a glob; what matches a folder matches everything below it."""
     return re.fullmatch(_pattern(glob), path, re.DOTALL) is not None
-
-
-def is_protected(path: str, globs: Iterable[str]) -> bool:
-    """Say whether any of the globs matches."""
-    return any(matches(path, glob) for glob in globs)
 
 
 def globs_of(task: Task) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ Every answer of a warm process can be checked by ``fresh``: a new interpreter on
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import json
 import os
@@ -17,7 +16,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 from typing import Any, Optional
 
 from .edited import serve as serve_edited
@@ -141,26 +139,6 @@ class Zygote:
             worker.errors.append(f"{type(error).__name__}: {error}")
         send(self.warm, {"error": f"pytest ended with code {code} before any test", "errors": worker.errors[:20]})
 
-    def do_preload(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Import third-party modules, so that later forks have them; stops where one starts a thread."""
-        done = []
-        for name in request["modules"]:
-            if name in sys.modules or threading.active_count() > 1:
-                continue
-            try:
-                importlib.import_module(name)
-                done.append(name)
-            except BaseException:
-                continue
-        inside = [name for name, module in list(sys.modules.items()) if self._in_tree(module)]
-        for name in inside:  # the project must not be imported here
-            del sys.modules[name]
-        return {"modules": done, "dropped": inside}
-
-    def _in_tree(self, module: Any) -> bool:
-        name = getattr(module, "__file__", None)
-        return isinstance(name, str) and os.path.realpath(name).startswith(self.root + os.sep)
-
     def do_anew(self, request: dict[str, Any]) -> dict[str, Any]:
         """Run items with the project imported from edited sources, in one fork; letters by node id."""
         slots = Slots(8)
@@ -256,11 +234,6 @@ class Server:
     def cpu_seconds(self) -> float:
         """CPU seconds of the server's processes so far."""
         return sum(cpu_seconds(pid, children=True) for pid in (self.pid, self.warm_pid) if pid)
-
-    def preload(self, modules: list[str]) -> None:
-        """Have third-party modules imported in the zygote."""
-        send(self.own, {"op": "preload", "modules": modules})
-        receive(self.own, 120.0)
 
     def close(self) -> None:
         """End every process of the server."""
