@@ -78,6 +78,6 @@ def test_ten_kills_at_random_moments_in_a_run_of_thirty_tasks(tmp_path):
         while len(facts(repo)) < wanted and life.poll() is None and time.monotonic() < until:
             time.sleep(choose.random() * 0.02)
         life.kill()
-        life.wait()
+        assert life.wait() == -signal.SIGKILL  # it had not ended by itself
     finish(repo)
     assert_all_landed_once(repo, 30)

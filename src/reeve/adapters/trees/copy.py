@@ -2,37 +2,25 @@
 
 import os
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from reeve.adapters.sandboxes import owner_of_trees
-from reeve.adapters.trees.bases import Bases
-from reeve.adapters.trees.capture import Caps, captured_copy
+from reeve.adapters.trees.capture import captured_copy
 from reeve.adapters.trees.folders import copy_over
-from reeve.adapters.trees.objects import GitObjects
-from reeve.adapters.trees.overlay import drop_workspace, new_folders, sweep_workspaces
+from reeve.adapters.trees.workspaces import Workspaces
 from reeve.records import Patch, Workspace
 
 __all__ = ["CopyTrees"]
 
 
-class CopyTrees:
+class CopyTrees(Workspaces):
     """Port Trees, below the state folder `root`; each workspace is a whole tree of its own."""
-
-    def __init__(self, root: Path, objects: GitObjects, caps: Caps | None = None) -> None:
-        self.root = Path(root).absolute()
-        self.objects = objects
-        self.caps = caps or Caps()
-        self.bases = Bases(self.root / "trees", objects)
-
-    def checkout(self, tree: str) -> Path:
-        """Return the immutable folder of a tree, made once."""
-        return self.bases.make(tree) / "files"
 
     def open(self, tree: str, name: str, layers: Sequence[Path] = ()) -> Workspace:
         """Open a fresh copy of a tree, with its private `.git` and the layers where the tree has nothing."""
         base = self.bases.make(tree)
-        folder = new_folders(self.root, name, "upper", "work")
+        folder = self._new_folders(name, "upper", "work")
         for source in (base / "files", base / "git", *layers):
             copy_over(Path(source), folder / "upper", owner_of_trees())
         _mark(folder / "work" / "opened")
@@ -43,14 +31,6 @@ class CopyTrees:
         opened = os.lstat(Path(workspace.work) / "opened").st_ctime_ns
         made, refused = captured_copy(self.objects, workspace.upper, tree, self.caps, opened)
         return Patch(tree, made, self.objects.changes(tree, made), refused)
-
-    def drop(self, workspace: Workspace) -> None:
-        """Remove a workspace; removing it twice is no error."""
-        drop_workspace(workspace)
-
-    def sweep(self, keep: Collection[str]) -> None:
-        """Remove every workspace but those named: what a maker that died left behind."""
-        sweep_workspaces(self.root, keep)
 
 
 def _mark(path: Path) -> None:
