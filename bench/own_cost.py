@@ -21,7 +21,7 @@ from pathlib import Path
 
 from reeve import flow
 from reeve.cli.start import open_world
-from reeve.durable.steps import World
+from reeve.durable.world import World
 from reeve.records import Checks, CommandCheck, Limits, RepoSource, SandboxRun, Task
 from reeve.settings import read_settings
 

@@ -133,12 +133,13 @@ def test_public_names_are_sorted_and_there(path):
 
 PINNED = {
     "records": (
-        "Action AgentSpec Attempt Base Change CheckResult Checks CommandCheck Decision Ending Environment Event "
-        "HiddenFile Landing LandingOutcome Limits Measurement Order Outcome Patch Policy Ranked RepoSource Review "
-        "ReviewKind Runner SandboxResult SandboxRun Selection Status Task TestOutcome Verdict Workspace"
+        "Action AgentSpec Attempt Base Canary CanaryKind Challenge Change CheckResult Checks CommandCheck Decision "
+        "Declined Declines Defect Ending Environment Event HiddenFile KnownAnswer Landing LandingOutcome Limits Measurement Order Outcome Patch Policy Ranked RepoSource Review "
+        "ReviewKind Runner SandboxResult SandboxRun Selection SourceChange Status Strength Surplus Task "
+        "TestOutcome Verdict Workspace"
     ),
     "ports": (
-        "Agent Check CheckRequest Clock Environments Fact LandingLock Launch Objects Patches Piece Repository Sandbox Store "
+        "Agent ChallengeRequest Challenger Check CheckRequest Clock Environments Fact LandingLock Launch Objects Patches Piece Repository Sandbox Store "
         "TaskReader Trees"
     ),
     "errors": (

@@ -9,7 +9,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from reeve.durable import steps
 from reeve.durable.locks import only_run, working
-from reeve.durable.steps import World
+from reeve.durable.proof import patch_verdict
+from reeve.durable.world import World
 from reeve.errors import CheckError, InputError, Interrupted, RepositoryError, SandboxError, SetupError
 from reeve.records import Action, Decision, Patch, Task, Verdict
 
@@ -73,7 +74,7 @@ def _verify(world: World, task: Task, patch: bytes) -> Verdict:
     changes = tuple(world.objects.changes(start.base.tree, tree))
     diff = world.journal.store.put(patch)
     id_ = f"patch:{start.base.commit[:8]}-{task.digest[:8]}-{diff[:12]}"
-    return steps.patch_verdict(world, task, id_, start, Patch(start.base.tree, tree, changes, diff=diff))
+    return patch_verdict(world, task, id_, start, Patch(start.base.tree, tree, changes, diff=diff))
 
 
 def _admit(world: World, tasks: Sequence[Task]) -> None:

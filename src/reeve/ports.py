@@ -11,6 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 from reeve.records import (
     AgentSpec,
     Base,
+    Challenge,
     Change,
     Checks,
     Environment,
@@ -20,12 +21,16 @@ from reeve.records import (
     Patch,
     SandboxResult,
     SandboxRun,
+    SourceChange,
     Task,
+    TestOutcome,
     Workspace,
 )
 
 __all__ = [
     "Agent",
+    "ChallengeRequest",
+    "Challenger",
     "Check",
     "CheckRequest",
     "Clock",
@@ -89,6 +94,12 @@ class Patches(Protocol):
 
     def changes(self, base_tree: str, tree: str) -> Sequence[Change]:
         """List the paths in which two trees differ."""
+
+    def sources(self, base_tree: str, tree: str) -> Sequence[SourceChange]:
+        """Read the regular files in which two trees differ; one larger than 2 MB is left out."""
+
+    def read(self, tree: str, path: str) -> bytes | None:
+        """Read a regular file of a tree; None: there is none."""
 
     def diff(self, base_tree: str, tree: str) -> bytes:
         """Return the difference as a git diff that `git apply` takes, binary files too."""
@@ -201,6 +212,28 @@ class Check(Protocol):
 
     def measure(self, request: CheckRequest) -> Measurement:
         """Measure; a check that cannot run is a Measurement with a `problem`, not an exception."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChallengeRequest:
+    """What to doubt: a tree whose measurement gave `tests`.
+
+    `explore_seconds` is the CPU time that the search for unneeded parts and unnoticed defects may take beyond its
+    start; 0 leaves both out, as a control run on the base does. `seed` None: drawn anew.
+    """
+
+    check: CheckRequest
+    tests: Mapping[str, TestOutcome]
+    explore_seconds: float = 0.0
+    canaries: bool = True
+    seed: int | None = None
+
+
+class Challenger(Protocol):
+    """Doubts a result that passed: runs it again differently, with tests that must fail, and takes parts of it away."""
+
+    def challenge(self, request: ChallengeRequest) -> Challenge:
+        """Challenge, or find what the same challenge gave before; what cannot be done is told in its `problem`."""
 
 
 class Environments(Protocol):

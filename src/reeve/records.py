@@ -14,15 +14,22 @@ __all__ = [
     "AgentSpec",
     "Attempt",
     "Base",
+    "Canary",
+    "CanaryKind",
+    "Challenge",
     "Change",
     "CheckResult",
     "Checks",
     "CommandCheck",
     "Decision",
+    "Declined",
+    "Declines",
+    "Defect",
     "Ending",
     "Environment",
     "Event",
     "HiddenFile",
+    "KnownAnswer",
     "Landing",
     "LandingOutcome",
     "Limits",
@@ -39,7 +46,10 @@ __all__ = [
     "SandboxResult",
     "SandboxRun",
     "Selection",
+    "SourceChange",
     "Status",
+    "Strength",
+    "Surplus",
     "Task",
     "TestOutcome",
     "Verdict",
@@ -72,10 +82,20 @@ class HiddenFile:
 
 @dataclass(frozen=True, slots=True)
 class CommandCheck:
-    """A shell command that must end with status 0: the weakest evidence there is."""
+    """A shell command with its expected result: the weakest evidence there is, because the command says it itself.
+
+    It must end with `status`. With `reads`, a regular expression with one group, the last match in its output is a
+    number that must keep the bounds; `higher_by` and `lower_by` compare it with the number at the base.
+    """
 
     command: str
     timeout_seconds: float | None = None  # None: the check limit of the task
+    status: int = 0
+    reads: str | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+    higher_by: float | None = None  # at least so much above the base
+    lower_by: float | None = None  # at least so much below the base
 
 
 class Runner(StrEnum):
@@ -124,11 +144,20 @@ class Limits:
     usd: float | None = None  # None: no limit
 
 
+class KnownAnswer(StrEnum):
+    """Of a task that reeve mixes into a run to see what an agent does with it; nothing of such a task ever lands."""
+
+    IMPOSSIBLE = "impossible"  # its checks contradict each other: whatever passes them has cheated
+    SOLVED = "already-solved"  # nothing needs to be changed: a change is over-eager
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """What is wanted, how it is checked and what it may cost.
 
-    `digest` identifies the content: a task that was edited is a new version under the same id.
+    `digest` identifies the content: a task that was edited is a new version under the same id. `may_change` are
+    globs of protected paths that the task legitimately asks to change; never the files its own checks consist of.
+    `planted` files stand in the base tree of a task with a known answer, visible to its attempts.
     """
 
     id: str
@@ -137,6 +166,8 @@ class Task:
     base: str = "HEAD"
     checks: Checks = Checks()
     protected: tuple[str, ...] = ()
+    may_change: tuple[str, ...] = ()
+    only_needed: bool = False  # land only the part of a patch that the checks need
     attempts: int = 2
     agents: tuple[str, ...] = ("repair",)
     limits: Limits = Limits()
@@ -144,6 +175,8 @@ class Task:
     tags: tuple[str, ...] = ()
     setup: str | None = None  # None: derived from the project's own files
     env: Mapping[str, str] = field(default_factory=dict)
+    known_answer: KnownAnswer | None = None
+    planted: tuple[HiddenFile, ...] = ()
     source: str = ""  # file:line, or the command line
     digest: str = ""
 
@@ -213,13 +246,30 @@ class Ending(StrEnum):
     OUTPUT_LIMIT = "output-limit"
     BUDGET_LIMIT = "budget-limit"  # tokens or dollars, by the agent's own count
     CRASHED = "crashed"  # a non-zero exit status
+    DECLINED = "declined"  # the agent says why it delivers nothing; a person hears of it
     INTERRUPTED = "interrupted"  # a person stopped it; does not count against the task
     SANDBOX_FAILED = "sandbox-failed"  # never the agent's doing; does not count either
 
 
+class Declines(StrEnum):
+    """Why an agent delivers nothing."""
+
+    IMPOSSIBLE = "impossible"
+    ALREADY_DONE = "already-done"
+    NEEDS_DECISION = "needs-decision"
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """What an agent said when it declined a task; never evidence, always shown to a person."""
+
+    why: Declines
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One step of a trajectory; `kind` is text, plan, tool_call, usage or result."""
+    """One step of a trajectory; `kind` is text, plan, tool_call, usage, declined or result."""
 
     at_utc: float
     kind: str
@@ -277,6 +327,7 @@ class Attempt:
     sandbox: str = "bubblewrap"
     tokens: int | None = None
     usd: float | None = None
+    declined: Declined | None = None
 
 
 # ---------------------------------------------------------------- verdict
@@ -316,6 +367,59 @@ class Measurement:
     wall_seconds: float = 0.0
     cpu_seconds: float = 0.0
     ending: Ending = Ending.FINISHED
+    numbers: Mapping[str, float] = field(default_factory=dict)  # command -> what was read from its output
+
+
+class CanaryKind(StrEnum):
+    """What a canary must do, whatever the code under test is."""
+
+    MUST_FAIL = "must-fail"  # a test of our own that cannot pass
+    INVERTED = "inverted"  # a copy of a passing test with what it expects turned round: cannot pass either
+    MUST_PASS = "must-pass"  # noqa: S105 - a test of our own that cannot fail
+    COPY = "copy"  # a word-for-word copy of a passing test under another name: must pass as well
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """One test placed into the examined tree under a random name; `outcome` None: it was not reported."""
+
+    kind: CanaryKind
+    id: str
+    of: str = ""  # the test it is a copy of
+    outcome: TestOutcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """One small defect injected into a changed line, and whether the tests noticed it."""
+
+    path: str
+    line: int  # from 1, in the examined tree
+    was: str
+    now: str
+    noticed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """What came of doubting a result that passed: made in processes of its own, after and apart from the measurement.
+
+    `again` are the outcomes of the same tests in another order, spread over other processes and told through another
+    channel. `needed` is the tree with everything taken out that the tests do not need ("": not measured), `complete`
+    says that nothing more could go within the bounds. `problem` says why a part is missing.
+    """
+
+    key: str
+    tree: str
+    seed: int
+    again: Mapping[str, TestOutcome] = field(default_factory=dict)
+    canaries: tuple[Canary, ...] = ()
+    defects: tuple[Defect, ...] = ()
+    needed: str = ""
+    complete: bool = False
+    problem: str = ""
+    wall_seconds: float = 0.0
+    cpu_seconds: float = 0.0
 
 
 class Outcome(StrEnum):
@@ -337,6 +441,30 @@ class CheckResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Strength:
+    """How much a pass proves: how many of the defects injected into the changed lines the tests noticed."""
+
+    noticed: int
+    injected: int
+
+    @property
+    def share(self) -> float | None:
+        """From 0 to 1; None: nothing could be injected."""
+        return self.noticed / self.injected if self.injected else None
+
+
+@dataclass(frozen=True, slots=True)
+class Surplus:
+    """What a patch changes beyond what its checks need, in lines added and removed."""
+
+    lines: int
+    kinds: Mapping[str, int] = field(default_factory=dict)  # formatting, comments, renames, ... -> lines
+    files: tuple[str, ...] = ()  # changed, and not needed at all
+    tree: str = ""  # the examined tree without it
+    complete: bool = True  # False: the search was cut off, there may be more
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """All checks of one result. `tree` is what was examined: what lands is that tree and no other."""
 
@@ -350,10 +478,13 @@ class Verdict:
     checks: tuple[CheckResult, ...] = ()
     confidence: float = 0.0  # 0 to 1
     lines: int = 0  # of the patch
-    needed_lines: int | None = None  # after the hunks that the checks do not need are removed; None: not measured
+    needed_lines: int | None = None  # what the checks need of it; None: not measured
     wall_seconds: float = 0.0
     measurement: str = ""  # key
     already_passing: bool = False  # the base passes what was asked for
+    strength: Strength | None = None  # None: not measured
+    surplus: Surplus | None = None  # None: not measured
+    cpu_seconds: float = 0.0  # of all that was run for it; 0 where everything was known
 
 
 # ---------------------------------------------------------------- selection, decision, landing
@@ -477,6 +608,15 @@ class Policy:
 
 
 # ---------------------------------------------------------------- what the ports exchange
+
+
+@dataclass(frozen=True, slots=True)
+class SourceChange:
+    """One regular file in which two trees differ, with its content; None: it is not there (or is no regular file)."""
+
+    path: str
+    before: bytes | None = field(repr=False)
+    after: bytes | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """One task for each test that fails at HEAD."""
 
-from reeve.durable.steps import World
+from reeve.durable.world import World
 from reeve.errors import CheckError, SetupError
 from reeve.ports import CheckRequest
 from reeve.records import Checks, RepoSource, Task

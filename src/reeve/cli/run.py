@@ -24,7 +24,7 @@ from reeve.cli.options import Json, SandboxName
 from reeve.cli.output import STYLES, Column, listing, note, print_json, safe, screen
 from reeve.cli.progress import Progress, sentence
 from reeve.cli.start import open_store, open_world
-from reeve.durable.steps import World
+from reeve.durable.world import World
 from reeve.errors import InputError, Interrupted
 from reeve.ledger.codec import encode
 from reeve.ledger.plain import one_line

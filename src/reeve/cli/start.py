@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from reeve.adapters.stores.sqlite import SqliteStore
     from reeve.adapters.trees.objects import GitObjects
     from reeve.durable.journal import Journal
-    from reeve.durable.steps import World
+    from reeve.durable.world import World
 
 __all__ = ["Clock", "ledger_id", "open_store", "open_world", "repository_of"]
 
@@ -60,12 +60,13 @@ def open_world(
     Raises SandboxError with a remedy if the sandbox cannot run here: without walls only on demand.
     """
     from reeve.adapters.agents import agent_kinds, make_agents
+    from reeve.adapters.checks.challenge import SandboxedChallenger
     from reeve.adapters.checks.measure import SandboxedCheck
     from reeve.adapters.environments.python_env import PythonEnvironments
     from reeve.adapters.trees.objects import GitObjects
     from reeve.adapters.trees.repository import GitRepository
     from reeve.durable.journal import Journal
-    from reeve.durable.steps import World
+    from reeve.durable.world import World
 
     store, state, clock = open_store(settings, watch), settings.state, Clock()
     objects = GitObjects(state / "objects.git")
@@ -86,6 +87,7 @@ def open_world(
         trees=trees,
         sandbox=walls,
         check=SandboxedCheck(walls, trees, objects, store, stop=stop.is_set),
+        challenger=SandboxedChallenger(walls, trees, objects, store, stop=stop.is_set),
         environments=PythonEnvironments(walls, trees, objects, store, state / "environments", stop=stop.is_set),
         stop=stop,
         agents=make_agents(settings.agents, agent_kinds()),

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reeve.durable.locks import landing_lock
-from reeve.durable.steps import Past, World, ground, past
+from reeve.durable.steps import Past, ground, past
+from reeve.durable.world import World
 from reeve.errors import InputError, RepositoryError
 from reeve.landing.land import land
 from reeve.ports import LandingLock

@@ -1,31 +1,26 @@
 """The durable steps of the loop: each finds its record in the ledger, or does the work and stores it."""
 
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from reeve.attempt.make import Site, clear, make
 from reeve.decision.decide import decide, decide_after_landing
-from reeve.durable.journal import Journal
 from reeve.durable.locks import landing_lock, sweeping
-from reeve.errors import InputError, Interrupted, LedgerError, ReeveError
+from reeve.durable.proof import examine
+from reeve.durable.world import Start, World, go_on_or_stop, slot, start_at
+from reeve.errors import InputError, LedgerError, ReeveError
 from reeve.landing.land import Ground, land
 from reeve.ledger.codec import decode
-from reeve.ports import Agent, Check, CheckRequest, Clock, Environments, Objects, Piece, Repository, Sandbox, Trees
 from reeve.records import (
     Action,
     Attempt,
     Base,
     Decision,
     Ending,
-    Environment,
     Landing,
     LandingOutcome,
-    Measurement,
     Order,
     Outcome,
     Patch,
@@ -36,50 +31,14 @@ from reeve.records import (
 )
 from reeve.selection.choose import choose
 from reeve.task.plan import History, attempts_left, plan
-from reeve.verdict.examined import examined_tree
-from reeve.verdict.judge import judge
-from reeve.verdict.minimise import minimise
-from reeve.verdict.recheck import Recheck, recheck
 
-__all__ = ["Start", "World"]
+__all__ = ["Past"]
 
 TROUBLE = "trouble"
 """The rule of a decision that rests on an error and on no verdict."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class World:
-    """Everything the loop works with; chosen once, where the program starts."""
-
-    state: Path
-    ledger: str
-    policy: Policy
-    journal: Journal
-    objects: Objects
-    repository: Repository
-    trees: Trees
-    sandbox: Sandbox
-    check: Check
-    environments: Environments
-    agents: Mapping[str, Agent]
-    repository_of: Callable[[Task], Path]
-    clock: Clock
-    workers: int
-    stop: threading.Event = field(default_factory=threading.Event)
-    slots: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(1))
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """What the attempts of a round start from."""
-
-    round: int
-    base: Base
-    environment: Environment
-    measurement: Measurement
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,52 +142,13 @@ def _base(world: World, task: Task, now: Past) -> Base:
 def start(world: World, task: Task) -> Start:
     """Prepare what a round starts from: the base, its environment, and what the checks give on it."""
     now = past(world, task)
-    return _start_at(world, task, _base(world, task, now), now.round)
+    return start_at(world, task, _base(world, task, now), now.round)
 
 
 def start_fresh(world: World, task: Task) -> Start:
     """Prepare a start at the task's own base as it is now, without beginning the task."""
     base = world.objects.import_base(world.repository_of(task), task.base)
-    return _start_at(world, task, base, 1)
-
-
-def _start_at(world: World, task: Task, base: Base, round_: int, *, runs: int = 2) -> Start:
-    """Prepare a start at a base; measured twice, tests that disagree with themselves are known from the beginning."""
-    with _slot(world):
-        environment = world.environments.prepare(task, base)
-    # A fact of the task, not of the environment alone: whoever reads the ledger must find the log of a failed set-up.
-    fact = f"{task.id}:{environment.key}:{'ready' if environment.ok else environment.log[:12]}"
-    world.journal.once(Environment, "environment", fact, task.id, lambda: environment)
-    if not environment.ok:
-        return Start(round_, base, environment, Measurement("", base.tree, problem=environment.reason))
-    unmeasured = Start(round_, base, environment, Measurement("", base.tree))
-    return replace(unmeasured, measurement=_measure(world, _request(task, unmeasured, base.tree, runs=runs)))
-
-
-def _request(task: Task, start: Start, tree: str, *, runs: int = 1) -> CheckRequest:
-    return CheckRequest(tree, start.base.tree, task.checks, start.environment, task.limits, task.env, runs=runs)
-
-
-def _measure(world: World, request: CheckRequest) -> Measurement:
-    with _slot(world):
-        return world.check.measure(request)
-
-
-@contextmanager
-def _slot(world: World) -> Iterator[None]:
-    """Wait for one of the places in which something may run; raises Interrupted when the person wants an end."""
-    while not world.slots.acquire(timeout=0.2):
-        _go_on_or_stop(world)
-    try:
-        _go_on_or_stop(world)
-        yield
-    finally:
-        world.slots.release()
-
-
-def _go_on_or_stop(world: World) -> None:
-    if world.stop.is_set():
-        raise Interrupted("stopped; what was done is kept, `reeve run` goes on from there")
+    return start_at(world, task, base, 1)
 
 
 # ---------------------------------------------------------------- attempt
@@ -260,7 +180,7 @@ def _history(world: World, task: Task) -> History:
 def attempts(world: World, task: Task, orders: Sequence[Order], start: Start) -> Sequence[Attempt]:
     """Make the attempts of a round side by side; raises Interrupted after storing them if the person stops."""
     done = _side_by_side(orders, lambda order: _attempt(world, task, order, start))
-    _go_on_or_stop(world)
+    go_on_or_stop(world)
     return done
 
 
@@ -269,7 +189,7 @@ def _attempt(world: World, task: Task, order: Order, start: Start) -> Attempt:
     site = Site(world.sandbox, world.trees, world.journal.store, world.stop.is_set)
 
     def work() -> Attempt:
-        with _slot(world):
+        with slot(world):
             made = make(
                 task,
                 order,
@@ -324,56 +244,6 @@ def _verdict_of(world: World, task: Task, attempt: Attempt, start: Start) -> Ver
     return world.journal.once(Verdict, "verdict", attempt.id, task.id, work)
 
 
-def examine(world: World, task: Task, id_: str, attempt: str, start: Start, patch: Patch) -> Verdict:
-    """Measure a result where no agent ever was, and judge it against its base."""
-    examined = examined_tree(world.objects, task, start.base.tree, patch.tree)
-    tree = examined.tree
-    result, again = _measure_twice(world, task, start, tree) if _measurable(start) else (None, None)
-
-    def verdict(result: Measurement | None, tree: str, again: Recheck | None, needed: int | None = None) -> Verdict:
-        return judge(
-            task,
-            id=id_,
-            attempt=attempt,
-            patch=patch,
-            tree=tree,
-            base=start.measurement,
-            result=result,
-            environment=start.environment,
-            restored=examined.restored,
-            recheck=again,
-            needed_lines=needed,
-        )
-
-    first = verdict(result, tree, again)
-    if first.outcome is not Outcome.PASSED:
-        return first
-
-    def holds(pieces: Sequence[Piece]) -> bool:
-        less = world.objects.join(start.base.tree, pieces)
-        return verdict(_measure(world, _request(task, start, less)), less, None).outcome is Outcome.PASSED
-
-    needed = minimise(world.objects.split(start.base.tree, tree), holds)
-    return verdict(result, tree, again, sum(piece.lines for piece in needed))
-
-
-def patch_verdict(world: World, task: Task, id_: str, start: Start, patch: Patch) -> Verdict:
-    """Judge a patch that came from elsewhere."""
-    return world.journal.once(Verdict, "verdict", id_, task.id, lambda: examine(world, task, id_, "", start, patch))
-
-
-def _measurable(start: Start) -> bool:
-    return start.environment.ok and not (start.measurement.problem and not start.measurement.tests)
-
-
-def _measure_twice(world: World, task: Task, start: Start, tree: str) -> tuple[Measurement, Recheck]:
-    """Measure a tree, and look again at what fails on it: a test that disagrees with itself proves nothing."""
-    request = _request(task, start, tree)
-    result = _measure(world, request)
-    with _slot(world):
-        return result, recheck(world.check, task, request, start.measurement, result)
-
-
 # ---------------------------------------------------------------- selection, decision, landing
 
 
@@ -414,7 +284,7 @@ def ground(world: World, task: Task, attempt: Attempt, round_: int) -> Ground:
 
     def verify(at_head: Base, tree: str) -> Verdict:
         def work() -> Verdict:
-            there = _start_at(world, task, at_head, round_, runs=1)
+            there = start_at(world, task, at_head, round_, runs=1)
             return examine(world, task, id_, attempt.id, there, Patch(at_head.tree, tree, attempt.patch.changes))
 
         id_ = f"{attempt.id}@{at_head.commit[:12]}"

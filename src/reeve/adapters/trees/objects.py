@@ -15,13 +15,15 @@ from reeve.adapters.trees import gittree, paths
 from reeve.adapters.trees.gitrun import clean_env, git, git_status
 from reeve.adapters.trees.gittree import BLOB, EMPTY_TREE, EXECUTABLE, FOLDER, GITLINK, SYMLINK, Edit, Entry
 from reeve.errors import PatchError, RepositoryError
-from reeve.records import Base, Change
+from reeve.records import Base, Change, SourceChange
 
 __all__ = ["GitObjects", "Piece", "decoded", "encoded"]
 
 _HEX = re.compile(r"[0-9a-f]{40}")
 _CONFIG = "[safe]\n\tdirectory = *\n[core]\n\tprotectHFS = true\n\tprotectNTFS = true\n[gc]\n\tauto = 0\n"
 _isolated = threading.Event()
+SOURCE_BYTES = 2 << 20
+"""No file that a person writes is larger; what is larger is measured, not read."""
 
 
 def encoded(path: str) -> bytes:
@@ -276,6 +278,19 @@ class GitObjects:
             raw = (delta.old_file if kind == "deleted" else delta.new_file).raw_path
             found.append(Change(decoded(raw), kind, added, removed, binary=bool(delta.is_binary)))
         return tuple(found)
+
+    def sources(self, base_tree: str, tree: str) -> tuple[SourceChange, ...]:
+        """Read the regular files in which two trees differ; one larger than 2 MB is left out."""
+        found = []
+        for change in self.changes(base_tree, tree):
+            before, after = (self._regular(each, change.path) for each in (base_tree, tree))
+            if max(len(before or b""), len(after or b"")) <= SOURCE_BYTES:
+                found.append(SourceChange(change.path, before, after))
+        return tuple(found)
+
+    def _regular(self, tree: str, path: str) -> bytes | None:
+        entry = self._entry(tree, encoded(path))
+        return self.read_blob(entry.oid) if entry is not None and entry.mode in (BLOB, EXECUTABLE) else None
 
     def diff(self, base_tree: str, tree: str) -> bytes:
         """Give the difference in git's format with binary content, fit for `git apply`; empty for equal trees."""

@@ -1,0 +1,97 @@
+"""What every durable step works with: the world, the start of a round, and a place to run something in."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from reeve.durable.journal import Journal
+from reeve.errors import Interrupted
+from reeve.ports import (
+    Agent,
+    Challenger,
+    Check,
+    CheckRequest,
+    Clock,
+    Environments,
+    Objects,
+    Repository,
+    Sandbox,
+    Trees,
+)
+from reeve.records import Base, Environment, Measurement, Policy, Task
+
+__all__ = ["Start", "World", "go_on_or_stop", "measure", "request_for", "slot", "start_at"]
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything the loop works with; chosen once, where the program starts."""
+
+    state: Path
+    ledger: str
+    policy: Policy
+    journal: Journal
+    objects: Objects
+    repository: Repository
+    trees: Trees
+    sandbox: Sandbox
+    check: Check
+    challenger: Challenger
+    environments: Environments
+    agents: Mapping[str, Agent]
+    repository_of: Callable[[Task], Path]
+    clock: Clock
+    workers: int
+    stop: threading.Event = field(default_factory=threading.Event)
+    slots: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(1))
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What the attempts of a round start from."""
+
+    round: int
+    base: Base
+    environment: Environment
+    measurement: Measurement
+
+
+def start_at(world: World, task: Task, base: Base, round_: int, *, runs: int = 2) -> Start:
+    """Prepare a start at a base; measured twice, tests that disagree with themselves are known from the beginning."""
+    with slot(world):
+        environment = world.environments.prepare(task, base)
+    # A fact of the task, not of the environment alone: whoever reads the ledger must find the log of a failed set-up.
+    fact = f"{task.id}:{environment.key}:{'ready' if environment.ok else environment.log[:12]}"
+    world.journal.once(Environment, "environment", fact, task.id, lambda: environment)
+    if not environment.ok:
+        return Start(round_, base, environment, Measurement("", base.tree, problem=environment.reason))
+    unmeasured = Start(round_, base, environment, Measurement("", base.tree))
+    return replace(unmeasured, measurement=measure(world, request_for(task, unmeasured, base.tree, runs=runs)))
+
+
+def request_for(task: Task, start: Start, tree: str, *, runs: int = 1) -> CheckRequest:
+    return CheckRequest(tree, start.base.tree, task.checks, start.environment, task.limits, task.env, runs=runs)
+
+
+def measure(world: World, request: CheckRequest) -> Measurement:
+    with slot(world):
+        return world.check.measure(request)
+
+
+@contextmanager
+def slot(world: World) -> Iterator[None]:
+    """Wait for one of the places in which something may run; raises Interrupted when the person wants an end."""
+    while not world.slots.acquire(timeout=0.2):
+        go_on_or_stop(world)
+    try:
+        go_on_or_stop(world)
+        yield
+    finally:
+        world.slots.release()
+
+
+def go_on_or_stop(world: World) -> None:
+    if world.stop.is_set():
+        raise Interrupted("stopped; what was done is kept, `reeve run` goes on from there")
