@@ -97,6 +97,16 @@ class CommandCheck:
     higher_by: float | None = None  # at least so much above the base
     lower_by: float | None = None  # at least so much below the base
 
+    @property
+    def name(self) -> str:
+        """What tells this check from others of the task; two may read different numbers from one command."""
+        return self.command if self.reads is None else f"{self.command} (reads {self.reads})"
+
+    @property
+    def compares(self) -> bool:
+        """The number at the base decides, so that the base itself never succeeds."""
+        return self.higher_by is not None or self.lower_by is not None
+
 
 class Runner(StrEnum):
     """How the tests of a task are run and read."""
@@ -367,7 +377,7 @@ class Measurement:
     wall_seconds: float = 0.0
     cpu_seconds: float = 0.0
     ending: Ending = Ending.FINISHED
-    numbers: Mapping[str, float] = field(default_factory=dict)  # command -> what was read from its output
+    numbers: Mapping[str, float] = field(default_factory=dict)  # name of a command -> what was read from its output
 
 
 class CanaryKind(StrEnum):

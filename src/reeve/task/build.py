@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # commands that only look at the ledger start without pydanti
 
 __all__ = ["Defaults", "Place", "build", "digest_of", "sealed", "top_of_repository"]
 
+BOUNDS = ("at_least", "at_most", "higher_by", "lower_by")
 MAX_HIDDEN_BYTES = 16 * 2**20
 
 
@@ -76,6 +77,8 @@ def build(form: "TaskForm", identifier: str, instruction: str, place: Place, def
         base=form.base,
         checks=_checks(form.checks, place),
         protected=tuple(dict.fromkeys((*defaults.protected, *form.protected))),
+        may_change=tuple(dict.fromkeys(form.may_change)),
+        only_needed=form.only_needed,
         attempts=form.attempts or defaults.attempts,
         agents=_agents(form, place, defaults),
         limits=form.limits.over(defaults.limits),
@@ -143,7 +146,7 @@ def _checks(form: "ChecksForm", place: Place) -> Checks:
     return Checks(
         required=tuple(dict.fromkeys(form.required)),
         keep=tuple(dict.fromkeys(form.keep)),
-        commands=tuple(CommandCheck(each.command, each.timeout_seconds) for each in form.commands),
+        commands=_commands(form, place),
         hidden=tuple(
             HiddenFile(each.path, _hidden_content(each.file, place, index)) for index, each in enumerate(form.hidden)
         ),
@@ -152,6 +155,22 @@ def _checks(form: "ChecksForm", place: Place) -> Checks:
         report=form.report,
         pytest_args=tuple(form.pytest_args),
     )
+
+
+def _commands(form: "ChecksForm", place: Place) -> tuple[CommandCheck, ...]:
+    found: dict[str, CommandCheck] = {}
+    for index, each in enumerate(form.commands):
+        key: KeyPath = ("checks", "commands", index)
+        bounds = [name for name in BOUNDS if getattr(each, name) is not None]
+        if bounds and each.reads is None:
+            raise place.error((*key, bounds[0]), f"checks.commands[{index}]: {bounds[0]!r} needs the key 'reads'")
+        if each.reads is not None and not bounds:
+            raise place.error((*key, "reads"), f"checks.commands[{index}]: 'reads' needs one of {', '.join(BOUNDS)}")
+        check = CommandCheck(**each.model_dump())
+        if check.name in found:
+            raise place.error(key, f"checks.commands[{index}]: the same command stands there twice")
+        found[check.name] = check
+    return tuple(found.values())
 
 
 def _hidden_content(name: str, place: Place, index: int) -> bytes:

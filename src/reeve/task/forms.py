@@ -64,6 +64,16 @@ def _tree_file(value: str) -> str:
     return path
 
 
+def _pattern_of_a_number(value: str) -> str:
+    try:
+        groups = re.compile(value).groups
+    except re.error as error:
+        raise ValueError(f"is no regular expression: {error}") from None
+    if groups != 1:
+        raise ValueError(f"must have exactly one group, around the number, found {groups} in {value!r}")
+    return value
+
+
 def _variables(value: dict[str, str]) -> dict[str, str]:
     for name in value:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
@@ -120,10 +130,16 @@ RepoForm = Annotated[
 
 
 class CommandForm(Form):
-    """A command check."""
+    """A command check; the bounds are for the number that `reads` finds."""
 
     command: Text
     timeout_seconds: Positive | None = None
+    status: Annotated[int, Field(ge=0, le=255)] = 0
+    reads: Annotated[Text, AfterValidator(_pattern_of_a_number)] | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+    higher_by: float | None = None
+    lower_by: float | None = None
 
 
 class HiddenForm(Form):
@@ -177,6 +193,8 @@ class TaskForm(Form):
     base: Text = "HEAD"
     checks: ChecksForm = ChecksForm()
     protected: TreePaths = []
+    may_change: TreePaths = []
+    only_needed: bool = False
     attempts: Annotated[int, Field(ge=1, le=100)] | None = None
     agents: Annotated[Names, Field(min_length=1)] | None = None
     limits: LimitsForm = LimitsForm()

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from reeve.records import (
     CheckResult,
+    CommandCheck,
     Ending,
     Environment,
     Measurement,
@@ -166,7 +167,7 @@ def _base(task: Task, base: Measurement) -> CheckResult:
     """The base must fail what is asked for: else passing proves nothing."""
     required = task.checks.required
     passing = [name for name in required if base.tests.get(name) in GOOD and name not in base.flaky]
-    commands = [name for name, outcome in base.commands.items() if outcome is TestOutcome.PASSED]
+    commands = [check for check in task.checks.commands if _succeeds(check, base, None)]
     if _already(task, base):
         what = f"{plural(len(required), 'required test')} pass" if len(required) > 1 else "the required test passes"
         if not required:
@@ -190,10 +191,9 @@ def _base(task: Task, base: Measurement) -> CheckResult:
 def _already(task: Task, base: Measurement) -> bool:
     required = task.checks.required
     if required:
-        return all(base.tests.get(name) in GOOD and name not in base.flaky for name in required) and all(
-            outcome is TestOutcome.PASSED for outcome in base.commands.values()
-        )
-    return bool(base.commands) and all(outcome is TestOutcome.PASSED for outcome in base.commands.values())
+        passing = all(base.tests.get(name) in GOOD and name not in base.flaky for name in required)
+        return passing and all(_succeeds(check, base, None) for check in task.checks.commands)
+    return bool(base.commands) and all(_succeeds(check, base, None) for check in task.checks.commands)
 
 
 def _ran(task: Task, base: Measurement, result: Measurement) -> CheckResult | None:
@@ -269,21 +269,47 @@ def _collected(task: Task, base: Measurement, result: Measurement) -> CheckResul
 
 
 def _commands(task: Task, base: Measurement, result: Measurement) -> CheckResult | None:
-    """Every command ends with status 0: weak evidence, because a command says so itself."""
+    """Every command gives what is expected of it: weak evidence, because a command says so itself."""
     if not task.checks.commands:
         return None
-    wrong = []
+    wrong, numbers = [], []
     for check in task.checks.commands:
-        outcome = result.commands.get(check.command)
-        if outcome is not TestOutcome.PASSED:
-            before = base.commands.get(check.command)
-            also = ", as at the base" if before is outcome and outcome is not None else ""
-            word = "did not run" if outcome is None else "failed" if outcome is TestOutcome.FAILED else "did not end"
-            wrong.append(f"`{_short(check.command)}` {word}{also}{_message(check.command, result)}")
+        if not _succeeds(check, result, base):
+            wrong.append(f"`{_short(check.command)}` {_failure(check, base, result)}")
+        elif check.reads is not None:
+            before = base.numbers.get(check.name)
+            at_base = "" if before is None else f", {before:g} at the base"
+            numbers.append(f"`{_short(check.command)}` gave {result.numbers[check.name]:g}{at_base}")
     if wrong:
         return CheckResult("commands", Outcome.FAILED, tuple(_cut(wrong)), weak=True)
     count = plural(len(task.checks.commands), "command")
-    return CheckResult("commands", Outcome.PASSED, (f"{count} ended with status 0",), weak=True)
+    return CheckResult("commands", Outcome.PASSED, (f"{count} gave what was expected", *_cut(numbers)), weak=True)
+
+
+def _succeeds(check: CommandCheck, here: Measurement, base: Measurement | None) -> bool:
+    """Say whether a command gave what is expected of it; `base` None: `here` is the base itself."""
+    if here.commands.get(check.name) is not TestOutcome.PASSED:
+        return False
+    if not check.compares:
+        return True
+    number, before = here.numbers.get(check.name), None if base is None else base.numbers.get(check.name)
+    if number is None or before is None:
+        return False
+    higher = check.higher_by is None or number >= before + check.higher_by
+    return higher and (check.lower_by is None or number <= before - check.lower_by)
+
+
+def _failure(check: CommandCheck, base: Measurement, result: Measurement) -> str:
+    outcome = result.commands.get(check.name)
+    if outcome is not TestOutcome.PASSED:
+        also = ", as at the base" if base.commands.get(check.name) is outcome and outcome is not None else ""
+        word = "did not run" if outcome is None else "failed" if outcome is TestOutcome.FAILED else "did not end"
+        return f"{word}{also}{_message(check.name, result)}"
+    wanted, word = (check.higher_by, "higher") if check.higher_by is not None else (check.lower_by, "lower")
+    number, before = result.numbers.get(check.name), base.numbers.get(check.name)
+    if before is None:
+        return f"gave {number:g}, and the base gave no number to compare it with"
+    return f"gave {number:g}, {before:g} at the base: it must be at least {wanted:g} {word}"
 
 
 def _flaky(base: Measurement, result: Measurement, recheck: Recheck | None) -> CheckResult | None:

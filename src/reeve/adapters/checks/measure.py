@@ -131,12 +131,14 @@ class SandboxedCheck:
 class _Run:
     suite: Suite
     commands: dict[str, TestOutcome]
+    numbers: dict[str, float] = field(default_factory=dict)
 
 
 def _once(clean: CleanTree, request: CheckRequest) -> _Run:
     """Run the tests and the commands once, each in a workspace of its own."""
     checks, suite = request.checks, Suite(ended=True)
     commands: dict[str, TestOutcome] = {}
+    numbers: dict[str, float] = {}
     if request.only or checks.keep or checks.required:
         junit = checks.runner is Runner.JUNIT
         suite = run_junit(clean, checks) if junit else run_pytest(clean, checks, request.only)
@@ -144,13 +146,15 @@ def _once(clean: CleanTree, request: CheckRequest) -> _Run:
         return _Run(suite, commands)
     for check in checks.commands:
         done = run_command(clean, check)
-        commands[check.command] = done.outcome
+        commands[check.name] = done.outcome
+        if done.number is not None:
+            numbers[check.name] = done.number
         if done.message:
-            suite.messages[check.command] = done.message[-MESSAGE:]
+            suite.messages[check.name] = done.message[-MESSAGE:]
         suite.wall_seconds += done.result.wall_seconds
         suite.cpu_seconds += done.result.cpu_seconds
         suite.log += f"$ {check.command}\n{done.log}"
-    return _Run(suite, commands)
+    return _Run(suite, commands, numbers)
 
 
 def _joined(runs: list[_Run], empty: Measurement, store: Store) -> Measurement:
@@ -176,6 +180,7 @@ def _joined(runs: list[_Run], empty: Measurement, store: Store) -> Measurement:
         empty,
         tests=tests.tests,
         commands=commands,
+        numbers=runs[-1].numbers,
         flaky=tuple(sorted(flaky)),
         problem=last.problem,
         runs=len(runs),
