@@ -7,9 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reeve.records import (
+    Canary,
+    CanaryKind,
+    Challenge,
     Change,
+    CheckResult,
     Checks,
     CommandCheck,
+    Defect,
     Ending,
     Environment,
     HiddenFile,
@@ -18,9 +23,12 @@ from reeve.records import (
     Patch,
     RepoSource,
     Runner,
+    Strength,
+    Surplus,
     Task,
     TestOutcome,
 )
+from reeve.verdict.challenged import Doubts
 from reeve.verdict.examined import examined_tree
 from reeve.verdict.judge import judge
 from reeve.verdict.minimise import minimise
@@ -268,7 +276,7 @@ def test_commands_alone_are_weak_evidence():
     found = verdict(BY_COMMAND, base=base, result=Measurement("r", "tree", commands={"make ok": PASSED}))
     assert found.outcome is Outcome.PASSED
     assert named(found, "commands").weak
-    assert found.confidence == 0.2
+    assert found.confidence == 0.14
     again = verdict(BY_COMMAND, base=base, result=Measurement("r", "tree", commands={"make ok": FAILED}))
     assert again.outcome is Outcome.FAILED
 
@@ -285,10 +293,151 @@ def test_what_was_put_back_and_left_out_is_evidence():
 
 
 def test_confidence_counts_kinds_of_evidence():
-    hidden = replace(TASK, checks=replace(TASK.checks, hidden=(HiddenFile("tests/test_a.py", b""),)))
-    assert verdict(hidden).confidence > verdict().confidence > 0.5
+    hidden = replace(TASK, checks=replace(TASK.checks, hidden=(HiddenFile("tests/test_b.py", b""),)))
+    assert verdict(hidden).confidence > verdict().confidence > 0.4
     assert verdict(result=result(wanted=FAILED)).confidence == 0.7
     assert verdict(result=result(wanted=FAILED), recheck=Recheck(confirmed=(WANTED,))).confidence == 0.9
+
+
+# ---------------------------------------------------------------- commands
+
+
+LOSS = CommandCheck("train", reads=r"loss (\S+)", lower_by=0.5)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "outcome", "said"),
+    [
+        (2.0, 1.5, Outcome.PASSED, "`train` gave 1.5, 2 at the base"),
+        (2.0, 1.6, Outcome.FAILED, "`train` gave 1.6, 2 at the base: it must be at least 0.5 lower"),
+        (None, 1.0, Outcome.FAILED, "`train` gave 1, and the base gave no number to compare it with"),
+    ],
+)
+def test_a_number_read_from_an_output_is_compared_with_the_base(before, after, outcome, said):
+    numbers = {} if before is None else {LOSS.name: before}
+    base = Measurement("b", "base", commands={LOSS.name: PASSED}, numbers=numbers)
+    after_ = Measurement("r", "tree", commands={LOSS.name: PASSED}, numbers={LOSS.name: after})
+    found = verdict(replace(TASK, checks=Checks(commands=(LOSS,))), base=base, result=after_)
+    assert found.outcome is outcome
+    assert said in named(found, "commands").evidence
+
+
+# ---------------------------------------------------------------- hidden tests
+
+
+HIDDEN = "tests/test_hidden.py::test_more"
+WITH_HIDDEN = replace(TASK, checks=replace(TASK.checks, hidden=(HiddenFile("tests/test_hidden.py", b""),)))
+
+
+@pytest.mark.parametrize(("outcome", "judged"), [(PASSED, Outcome.PASSED), (FAILED, Outcome.FAILED)])
+def test_every_test_of_a_hidden_file_must_pass_also_where_it_failed_at_the_base(outcome, judged):
+    base = replace(BASE, tests={**BASE.tests, HIDDEN: FAILED})
+    found = verdict(WITH_HIDDEN, base=base, result=replace(RESULT, tests={**RESULT.tests, HIDDEN: outcome}))
+    assert found.outcome is judged
+    assert named(found, "hidden").outcome is judged
+
+
+def test_of_a_hidden_file_of_which_a_task_names_tests_those_alone_must_pass():
+    task = replace(WITH_HIDDEN, checks=replace(WITH_HIDDEN.checks, required=(WANTED, HIDDEN)))
+    other = "tests/test_hidden.py::test_for_later"
+    base = replace(BASE, tests={**BASE.tests, HIDDEN: FAILED, other: FAILED})
+    after = replace(RESULT, tests={**RESULT.tests, HIDDEN: PASSED, other: FAILED})
+    assert verdict(task, base=base, result=after).outcome is Outcome.PASSED
+
+
+# ---------------------------------------------------------------- challenged
+
+
+AGAIN = {WANTED: PASSED, OTHER: PASSED}
+
+
+def challenge(**more):
+    return Challenge("c", "tree", 1, **({"again": AGAIN} | more))
+
+
+def challenged(*, second=None, control=None, **more):
+    return verdict(doubts=Doubts(challenge(**more), second, control))
+
+
+def canary(kind, outcome, of=""):
+    return Canary(kind, "tests/test_words.py::test_it", of, outcome)
+
+
+def test_a_result_that_passes_again_differently_stands():
+    found = challenged()
+    assert found.outcome is Outcome.PASSED
+    assert named(found, "re-run").outcome is Outcome.PASSED
+
+
+def test_a_challenge_that_could_not_be_made_is_no_pass():
+    found = challenged(again={}, problem="the walls could not be put up")
+    assert found.outcome is Outcome.UNVERIFIED
+    assert "the walls could not be put up" in found.reason
+
+
+@pytest.mark.parametrize("outcome", [{WANTED: FAILED}, {WANTED: SKIPPED}, {}])
+def test_what_passes_once_and_fails_twice_when_run_differently_has_failed(outcome):
+    again = {OTHER: PASSED, **outcome}
+    assert challenged(again=again, second=challenge()).outcome is Outcome.UNVERIFIED
+    found = challenged(again=again, second=challenge(again=again))
+    assert found.outcome is Outcome.FAILED
+    assert WANTED in found.reason
+
+
+def test_a_test_that_depends_on_its_order_at_the_base_too_is_excused():
+    again = {WANTED: PASSED, OTHER: FAILED}
+    found = challenged(again=again, second=challenge(again=again), control=challenge(again={OTHER: FAILED}))
+    assert found.outcome is Outcome.PASSED
+    assert OTHER in named(found, "re-run").evidence[1]
+    held = challenged(again=again, second=challenge(again=again), control=challenge(again={OTHER: PASSED}))
+    assert held.outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize("kind", [CanaryKind.MUST_FAIL, CanaryKind.INVERTED])
+@pytest.mark.parametrize("outcome", [PASSED, TestOutcome.XPASSED])
+def test_what_must_fail_and_passes_shows_a_forgery(kind, outcome):
+    found = challenged(canaries=(canary(CanaryKind.MUST_FAIL, FAILED), canary(kind, outcome, WANTED)))
+    assert found.outcome is Outcome.FAILED
+    assert "the outcomes are forged" in found.reason
+
+
+@pytest.mark.parametrize("kind", [CanaryKind.MUST_PASS, CanaryKind.COPY])
+@pytest.mark.parametrize("outcome", [FAILED, SKIPPED, None])
+def test_what_must_pass_and_does_not_goes_to_a_person(kind, outcome):
+    found = challenged(canaries=(canary(CanaryKind.MUST_FAIL, FAILED), canary(kind, outcome, WANTED)))
+    assert found.outcome is Outcome.UNVERIFIED
+
+
+def test_canaries_that_did_not_run_prove_nothing():
+    assert challenged(canaries=(canary(CanaryKind.MUST_FAIL, None),)).outcome is Outcome.UNVERIFIED
+    assert challenged(canaries=(canary(CanaryKind.MUST_FAIL, SKIPPED),)).outcome is Outcome.UNVERIFIED
+
+
+def test_the_share_of_defects_that_the_checks_notice_is_shown_and_moves_the_confidence():
+    strong = challenged(defects=tuple(Defect("a.py", line, "<", "<=", noticed=True) for line in range(8)))
+    weak = challenged(defects=tuple(Defect("a.py", line, "<", "<=", noticed=line == 1) for line in range(8)))
+    assert (strong.strength, weak.strength) == (Strength(8, 8), Strength(1, 8))
+    assert strong.confidence > weak.confidence
+    assert named(weak, "strength").weak
+    assert not named(strong, "strength").weak
+    assert "not noticed: a.py:0: '<' made '<='" in named(weak, "strength").evidence
+
+
+def test_surplus_is_told_in_lines_and_kind_and_lowers_the_confidence():
+    found = verdict(doubts=Doubts(challenge()), surplus=Surplus(1, {"comments": 1}, ("notes.md",), "less"))
+    assert found.needed_lines == 1
+    assert named(found, "scope").evidence == (
+        "1 changed line not needed by the checks: comments 1",
+        "nothing of these files is needed: notes.md",
+    )
+    assert found.confidence < verdict(doubts=Doubts(challenge()), surplus=Surplus(0)).confidence
+
+
+def test_what_reading_the_patch_found_counts_beside_what_was_measured():
+    forged = CheckResult("integrity", Outcome.FAILED, ("a.py:3 replaces _pytest.runner",))
+    assert verdict(read=(forged,)).reason == "a.py:3 replaces _pytest.runner"
+    doubtful = CheckResult("contents", Outcome.UNVERIFIED, ("a binary file was added",))
+    assert verdict(read=(doubtful,)).outcome is Outcome.UNVERIFIED
 
 
 @given(st.dictionaries(st.sampled_from([WANTED, OTHER, "tests/test_a.py"]), st.sampled_from(list(TestOutcome))))

@@ -62,6 +62,7 @@ def open_world(
     from reeve.adapters.agents import agent_kinds, make_agents
     from reeve.adapters.checks.challenge import SandboxedChallenger
     from reeve.adapters.checks.measure import SandboxedCheck
+    from reeve.adapters.checks.secrets import contents
     from reeve.adapters.environments.python_env import PythonEnvironments
     from reeve.adapters.trees.objects import GitObjects
     from reeve.adapters.trees.repository import GitRepository
@@ -88,6 +89,7 @@ def open_world(
         sandbox=walls,
         check=SandboxedCheck(walls, trees, objects, store, stop=stop.is_set),
         challenger=SandboxedChallenger(walls, trees, objects, store, stop=stop.is_set),
+        contents=contents,
         environments=PythonEnvironments(walls, trees, objects, store, state / "environments", stop=stop.is_set),
         stop=stop,
         agents=make_agents(settings.agents, agent_kinds()),

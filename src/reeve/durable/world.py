@@ -1,7 +1,7 @@
 """What every durable step works with: the world, the start of a round, and a place to run something in."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from reeve.ports import (
     Sandbox,
     Trees,
 )
-from reeve.records import Base, Environment, Measurement, Policy, Task
+from reeve.records import Base, Change, CheckResult, Environment, Measurement, Policy, SourceChange, Task
 
 __all__ = ["Start", "World", "go_on_or_stop", "measure", "request_for", "slot", "start_at"]
 
@@ -39,6 +39,7 @@ class World:
     sandbox: Sandbox
     check: Check
     challenger: Challenger
+    contents: Callable[[Task, Sequence[SourceChange], Sequence[Change]], CheckResult]  # secrets and size
     environments: Environments
     agents: Mapping[str, Agent]
     repository_of: Callable[[Task], Path]

@@ -6,9 +6,10 @@ exit status is never evidence: a test counts by its own report under its exact i
 """
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from reeve.records import (
+    Challenge,
     CheckResult,
     CommandCheck,
     Ending,
@@ -17,16 +18,19 @@ from reeve.records import (
     Outcome,
     Patch,
     Runner,
+    Surplus,
     Task,
     TestOutcome,
     Verdict,
 )
 from reeve.units import duration, plural
+from reeve.verdict.challenged import Doubts, challenged
+from reeve.verdict.confidence import confidence_of, strength_of
 from reeve.verdict.recheck import GOOD, Recheck, names, regressions
+from reeve.verdict.words import cut, listed, short
 
-__all__ = ["confidence_of", "judge"]
+__all__ = ["judge"]
 
-SHOWN = 8  # ids in one piece of evidence; the measurement has all
 WORDS = {
     TestOutcome.FAILED: "failed",
     TestOutcome.ERROR: "broke",
@@ -49,13 +53,15 @@ def judge(
     environment: Environment,
     restored: tuple[str, ...] = (),
     recheck: Recheck | None = None,
-    needed_lines: int | None = None,
-    wall_seconds: float | None = None,
+    read: Sequence[CheckResult] = (),
+    doubts: Doubts | None = None,
+    surplus: Surplus | None = None,
 ) -> Verdict:
     """Judge a result by what its checks measured at the base and on the result.
 
     `tree` is what was examined: the patched tree with `restored` paths put back. `result` None: not measured.
-    `wall_seconds` None: the time of the measurement.
+    `read` are the checks that only read the patch. `doubts` None: it was not challenged (yet). `surplus` None: what
+    is needed of it was not measured.
     """
 
     def verdict(outcome: Outcome, reason: str, checks: Sequence[CheckResult] = (), *, already: bool = False) -> Verdict:
@@ -68,14 +74,19 @@ def judge(
             outcome=outcome,
             reason=reason,
             checks=(*checks, *_restored(patch, restored)),
-            confidence=confidence_of(task, outcome, base, result, recheck),
+            confidence=confidence_of(task, outcome, base, result, recheck, challenge, surplus, lines=patch.lines),
             lines=patch.lines,
-            needed_lines=needed_lines,
-            wall_seconds=wall_seconds if wall_seconds is not None else result.wall_seconds if result else 0.0,
+            needed_lines=None if surplus is None else max(0, patch.lines - surplus.lines),
+            wall_seconds=sum(part.wall_seconds for part in parts),
             measurement=result.key if result else "",
             already_passing=already,
+            strength=strength_of(challenge),
+            surplus=surplus,
+            cpu_seconds=round(sum(part.cpu_seconds for part in parts), 3),
         )
 
+    challenge = doubts.challenge if doubts else None
+    parts = [part for part in (result, *(_challenges(doubts))) if part is not None]
     changed = tree != patch.base_tree
     if not environment.ok:
         return verdict(Outcome.UNVERIFIED, f"the environment could not be made: {environment.reason}")
@@ -103,8 +114,11 @@ def judge(
             at_base,
             _required(task, base, result, recheck),
             _regression(task, base, result, recheck),
+            _hidden(task, base, result, recheck),
             _collected(task, base, result),
             _commands(task, base, result),
+            *read,
+            *(challenged(task, base, result, doubts, surplus) if doubts else ()),
             _flaky(base, result, recheck),
         )
         if check is not None
@@ -112,34 +126,8 @@ def judge(
     return verdict(*_sum(task, base, result, checks), checks)
 
 
-def confidence_of(
-    task: Task,
-    outcome: Outcome,
-    base: Measurement,
-    result: Measurement | None,
-    recheck: Recheck | None = None,
-) -> float:
-    """Say from 0 to 1 how many kinds of evidence stand behind an outcome.
-
-    For a pass: 0.5 for required tests that failed at the base and pass now, 0.2 for at least ten other tests that
-    passed before and still do (0.1 for fewer), 0.15 for checks that no attempt could see, 0.1 for commands, 0.05
-    for a base measured more than once; 0.1 less if any test disagreed with itself; commands alone give 0.2. For a
-    failure: 0.9 if it was seen twice, else 0.7. Unverified: 0. It is a count of evidence in fixed weights, so that
-    results can be ordered. It is no probability that a result is right; only a record of landed results gives one.
-    """
-    if outcome is Outcome.UNVERIFIED:
-        return 0.0
-    if outcome is Outcome.FAILED:
-        return 0.9 if recheck is not None and recheck.confirmed else 0.7
-    if not task.checks.required:
-        return 0.2
-    others = sum(outcome in GOOD for outcome in base.tests.values())
-    points = 0.5 + (0.2 if others >= 10 else 0.1 if others else 0.0)
-    points += 0.15 if task.checks.hidden or task.checks.test_patch else 0.0
-    points += 0.1 if task.checks.commands else 0.0
-    points += 0.05 if base.runs > 1 else 0.0
-    flaky = base.flaky or (result is not None and result.flaky) or (recheck is not None and recheck.flaky)
-    return round(points - (0.1 if flaky else 0.0), 2)
+def _challenges(doubts: Doubts | None) -> tuple[Challenge | None, ...]:
+    return () if doubts is None else (doubts.challenge, doubts.second, doubts.control)
 
 
 # ---------------------------------------------------------------- the rules, in their order
@@ -178,7 +166,7 @@ def _base(task: Task, base: Measurement) -> CheckResult:
         failing = len(required) - len(passing)
         evidence.append(f"{failing} of {plural(len(required), 'required test')} did not pass at the base")
     if passing:
-        evidence.append(f"passed at the base already: {_list(passing)}")
+        evidence.append(f"passed at the base already: {listed(passing)}")
     if not required:
         evidence.append(
             f"{len(base.commands) - len(commands)} of {plural(len(base.commands), 'command')} failed at the base"
@@ -223,9 +211,9 @@ def _required(task: Task, base: Measurement, result: Measurement, recheck: Reche
             wrong.append(_said(name, outcome, result))
     if wrong:
         head = f"{len(wrong)} of {plural(len(task.checks.required), 'required test')} did not pass"
-        return CheckResult("required", Outcome.FAILED, (head, *_cut(wrong)))
+        return CheckResult("required", Outcome.FAILED, (head, *cut(wrong)))
     if flaky:
-        return CheckResult("required", Outcome.UNVERIFIED, tuple(_cut([_disagrees(name, base) for name in flaky])))
+        return CheckResult("required", Outcome.UNVERIFIED, tuple(cut([_disagrees(name, base) for name in flaky])))
     count = len(task.checks.required)
     return CheckResult("required", Outcome.PASSED, (f"{plural(count, 'required test')} passed, by exact id",))
 
@@ -243,12 +231,33 @@ def _regression(task: Task, base: Measurement, result: Measurement, recheck: Rec
         head = f"{plural(len(sure), 'test')} of {before} that passed at the base did not pass now"
         twice = {*recheck.confirmed} if recheck else set()
         lines = [_said(name, result.tests.get(name), result) + (" (twice)" if name in twice else "") for name in sure]
-        return CheckResult("regression", Outcome.FAILED, (head, *_cut(lines)))
+        return CheckResult("regression", Outcome.FAILED, (head, *cut(lines)))
     if broken:
-        return CheckResult("regression", Outcome.UNVERIFIED, tuple(_cut([_disagrees(name, base) for name in broken])))
+        return CheckResult("regression", Outcome.UNVERIFIED, tuple(cut([_disagrees(name, base) for name in broken])))
     return CheckResult(
         "regression", Outcome.PASSED, (f"none of {plural(before, 'test')} that passed at the base fails now",)
     )
+
+
+def _hidden(task: Task, base: Measurement, result: Measurement, recheck: Recheck | None) -> CheckResult | None:
+    """Every test of a hidden file passes, or the ones alone that the task requires of it."""
+    found = [name for file in task.checks.hidden for name in _tests_of(file.path, task, result)]
+    if not found:
+        return None
+    unsure = {*base.flaky, *result.flaky, *(recheck.flaky if recheck else ())}
+    wrong = [name for name in found if result.tests.get(name) not in GOOD]
+    sure = [_said(name, result.tests.get(name), result) for name in wrong if name not in unsure]
+    if sure:
+        head = f"{len(sure)} of {plural(len(found), 'test')} that no attempt could see did not pass"
+        return CheckResult("hidden", Outcome.FAILED, (head, *cut(sure)))
+    if wrong:
+        return CheckResult("hidden", Outcome.UNVERIFIED, tuple(cut([_disagrees(name, base) for name in wrong])))
+    return CheckResult("hidden", Outcome.PASSED, (f"{plural(len(found), 'test')} passed that no attempt could see",))
+
+
+def _tests_of(path: str, task: Task, result: Measurement) -> list[str]:
+    required = [name for name in task.checks.required if names(path, name)]
+    return required or [name for name in result.tests if names(path, name)]
 
 
 def _collected(task: Task, base: Measurement, result: Measurement) -> CheckResult | None:
@@ -263,7 +272,7 @@ def _collected(task: Task, base: Measurement, result: Measurement) -> CheckResul
             "collected", Outcome.FAILED, (f"no test was reported at all, {len(base.tests)} at the base",)
         )
     if gone:
-        said = f"reported at the base and no longer: {_list(gone)}"
+        said = f"reported at the base and no longer: {listed(gone)}"
         return CheckResult("collected", Outcome.UNVERIFIED, (count, said))
     return CheckResult("collected", Outcome.PASSED, (count,))
 
@@ -275,15 +284,15 @@ def _commands(task: Task, base: Measurement, result: Measurement) -> CheckResult
     wrong, numbers = [], []
     for check in task.checks.commands:
         if not _succeeds(check, result, base):
-            wrong.append(f"`{_short(check.command)}` {_failure(check, base, result)}")
+            wrong.append(f"`{short(check.command)}` {_failure(check, base, result)}")
         elif check.reads is not None:
             before = base.numbers.get(check.name)
             at_base = "" if before is None else f", {before:g} at the base"
-            numbers.append(f"`{_short(check.command)}` gave {result.numbers[check.name]:g}{at_base}")
+            numbers.append(f"`{short(check.command)}` gave {result.numbers[check.name]:g}{at_base}")
     if wrong:
-        return CheckResult("commands", Outcome.FAILED, tuple(_cut(wrong)), weak=True)
+        return CheckResult("commands", Outcome.FAILED, tuple(cut(wrong)), weak=True)
     count = plural(len(task.checks.commands), "command")
-    return CheckResult("commands", Outcome.PASSED, (f"{count} gave what was expected", *_cut(numbers)), weak=True)
+    return CheckResult("commands", Outcome.PASSED, (f"{count} gave what was expected", *cut(numbers)), weak=True)
 
 
 def _succeeds(check: CommandCheck, here: Measurement, base: Measurement | None) -> bool:
@@ -317,10 +326,10 @@ def _flaky(base: Measurement, result: Measurement, recheck: Recheck | None) -> C
     found = tuple(dict.fromkeys((*base.flaky, *result.flaky, *(recheck.flaky if recheck else ()))))
     if not found:
         return None
-    evidence = [f"disagreed with itself between runs of the same tree: {_list(found)}"]
+    evidence = [f"disagreed with itself between runs of the same tree: {listed(found)}"]
     failing = [name for name in base.flaky if result.tests.get(name) not in GOOD]
     if failing:
-        evidence.append(f"not counted, although it did not pass now: {_list(failing)}")
+        evidence.append(f"not counted, although it did not pass now: {listed(failing)}")
     return CheckResult("flaky", Outcome.PASSED, tuple(evidence), weak=True)
 
 
@@ -329,10 +338,10 @@ def _restored(patch: Patch, restored: tuple[str, ...]) -> tuple[CheckResult, ...
     evidence = []
     if restored:
         evidence.append(
-            f"changed by the attempt and put back from the base, because checks depend on it: {_list(restored)}"
+            f"changed by the attempt and put back from the base, because checks depend on it: {listed(restored)}"
         )
     if patch.refused:
-        evidence.append(f"left out of the patch: {_list(patch.refused)}")
+        evidence.append(f"left out of the patch: {listed(patch.refused)}")
     return (CheckResult("protected", Outcome.PASSED, tuple(evidence)),) if evidence else ()
 
 
@@ -354,15 +363,15 @@ def _sum(task: Task, base: Measurement, result: Measurement, checks: Sequence[Ch
 
 
 def _weight(check: CheckResult) -> int:
-    """What broke the run as a whole is said first, then required tests, then everything else."""
-    return {"collected": 0, "required": 1}.get(check.name, 2)
+    """What broke the run as a whole is said first, then required tests, then what makes outcomes worthless."""
+    return {"collected": 0, "required": 1, "integrity": 2, "canaries": 3}.get(check.name, 4)
 
 
 def _nothing(patch: Patch, restored: tuple[str, ...]) -> str:
     if restored:
-        return f"the attempt changed nothing but protected files: {_list(restored)}"
+        return f"the attempt changed nothing but protected files: {listed(restored)}"
     if patch.refused:
-        return f"nothing of what the attempt wrote could be taken: {_list(patch.refused)}"
+        return f"nothing of what the attempt wrote could be taken: {listed(patch.refused)}"
     return "the attempt changed nothing"
 
 
@@ -380,23 +389,9 @@ def _message(name: str, result: Measurement) -> str:
     # pytest marks what went wrong with an E; the last line is only the place.
     marked = [line[1:].strip() for line in lines if line.startswith("E ")]
     text = marked[0] if marked else lines[-1] if lines else ""
-    return f": {_short(text)}" if text else ""
+    return f": {short(text)}" if text else ""
 
 
 def _disagrees(name: str, base: Measurement) -> str:
     where = "at the base" if name in base.flaky else "on this result (never at the base)"
     return f"{name} both passed and failed {where}, so it proves nothing"
-
-
-def _cut(items: Sequence[str]) -> list[str]:
-    more = len(items) - SHOWN
-    return [*items[:SHOWN], *([f"and {more} more"] if more > 0 else [])]
-
-
-def _list(items: Iterable[str]) -> str:
-    return ", ".join(_cut([_short(item) for item in items]))
-
-
-def _short(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= 200 else flat[:199] + "…"
