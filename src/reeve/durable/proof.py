@@ -88,7 +88,7 @@ class _Proof:
         if first.outcome is not Outcome.PASSED:
             return first
         doubts = self._doubts(result)
-        return self.verdict(result, again, read, doubts, self._surplus(doubts.challenge))
+        return self.verdict(result, again, read, doubts, self._surplus(doubts))
 
     def _read(self) -> tuple[CheckResult, ...]:
         """Read what the attempt wrote, and what of it would land."""
@@ -104,8 +104,13 @@ class _Proof:
             self.world.contents(self.task, left, objects.changes(base, self.examined.tree)),
         )
 
-    def _doubts(self, result: Measurement) -> Doubts:
-        """Challenge a result that passed; where it disagrees with itself, find out whether that is its own doing."""
+    def _doubts(self, result: Measurement) -> Doubts | None:
+        """Challenge a result that passed; where it disagrees with itself, find out whether that is its own doing.
+
+        Commands alone, without a test, are too weak to be doubted: None.
+        """
+        if not result.tests:
+            return None
         explore = EXPLORE_SHARE * result.cpu_seconds if self.explore else 0.0
         challenge = self._challenge(self.examined.tree, result, explore_seconds=explore)
         base = self.start.measurement
@@ -134,9 +139,9 @@ class _Proof:
                 ChallengeRequest(request, measurement.tests, explore_seconds, canaries, seed)
             )
 
-    def _surplus(self, challenge: Challenge) -> Surplus | None:
+    def _surplus(self, doubts: Doubts | None) -> Surplus | None:
         """Name what the checks do not need of the patch; None: that was not measured."""
-        needed, complete = challenge.needed, challenge.complete
+        needed, complete = (doubts.challenge.needed, doubts.challenge.complete) if doubts else ("", False)
         if not needed and self.explore and not self._forks():
             needed, complete = self._needed_hunks(), True
         if not needed:
