@@ -135,9 +135,12 @@ dates.1  repair  time-limit  failed       2          12 s  1 of 1 required test 
 dates.2  repair  finished    failed       0          12 s  the attempt changed nothing
 
 verdict on dates.1  failed
+it changed parser.py +1 -1
 1 of 1 required test did not pass
 confidence 0.00, 2 lines, 1.5 s
-  failed    required
+
+What speaks against it
+  required   the tests of the task, by exact id
       tests/test_parser.py::test_first_line failed: assert 'b' == 'a'
 
 selection 1  none: none passed (smallest)

@@ -262,10 +262,12 @@ def test_any_patch_gets_a_verdict_in_the_documented_shape(reeve, patch):
         "confidence",
         "checks",
         "lines",
-        "needed_lines",
+        "strength",
         "surplus",
+        "cpu_seconds",
     }
-    assert (said.json["verdict"], said.json["surplus"]) == ("passed", {"lines": 0})
+    assert said.json["verdict"] == "passed"
+    assert said.json["surplus"] == {"lines": 0, "needed_lines": 2, "kinds": {}, "files": [], "complete": True}
     assert all({"name", "outcome", "evidence"} <= set(check) for check in said.json["checks"])
     shown = reeve("show", said.json["id"], "--json").json
     assert shown["verdict"]["outcome"] == "passed"

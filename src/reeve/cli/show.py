@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.text import Text
 
+from reeve.cli.explained import EVIDENCE_SHOWN, print_verdict
 from reeve.cli.looked import record_look
 from reeve.cli.opened import ledger
 from reeve.cli.options import Id, Json
@@ -12,10 +13,8 @@ from reeve.cli.output import STYLES, Column, hanging, listing, minutes, print_js
 from reeve.ledger.codec import encode
 from reeve.ledger.plain import one_line, plain
 from reeve.ledger.views import AttemptView, TaskView, find
-from reeve.records import CheckResult, Review, Status, Task, Verdict
+from reeve.records import Review, Status, Task, Verdict
 from reeve.units import duration, plural, short_hash
-
-EVIDENCE_SHOWN = 8
 
 
 def show(wanted: Id, *, as_json: Json = False) -> None:
@@ -94,6 +93,7 @@ def _task(console: Console, view: TaskView) -> None:
     if telling and telling.verdict:
         console.print()
         _head(console, f"verdict on {telling.id}", telling.verdict.outcome)
+        hanging(console, safe("it changed "), safe(_changed(telling)))
         print_verdict(console, telling.verdict)
     _outcome(console, view)
 
@@ -192,27 +192,18 @@ def _attempt(console: Console, view: TaskView, item: AttemptView) -> None:
     _outcome(console, view, item.id)
 
 
+def _changed(item: AttemptView) -> str:
+    """Name the files of a patch with their lines: what a person wants to know before any evidence."""
+    changes = item.attempt.patch.changes if item.attempt else ()
+    if not changes:
+        return "nothing"
+    named = [f"{one_line(one.path)} +{one.lines_added} -{one.lines_removed}" for one in changes[:EVIDENCE_SHOWN]]
+    more = len(changes) - len(named)
+    return ", ".join([*named, *([f"and {plural(more, 'file')} more"] if more else [])])
+
+
 def _patch_words(lines: int, files: int) -> str:
     return f"{plural(lines, 'line')} in {plural(files, 'file')}" if files else "nothing was changed"
-
-
-def print_verdict(console: Console, verdict: Verdict) -> None:
-    console.print(safe(one_line(verdict.reason)))
-    needed = "" if verdict.needed_lines is None else f", {verdict.needed_lines} needed"
-    size = f"{plural(verdict.lines, 'line')}{needed}"
-    console.print(safe(f"confidence {verdict.confidence:.2f}, {size}, {duration(verdict.wall_seconds)}", "dim"))
-    for check in verdict.checks:
-        _check(console, check)
-
-
-def _check(console: Console, check: CheckResult) -> None:
-    line = safe("  ").append_text(safe(f"{check.outcome:<10}", STYLES[check.outcome])).append_text(safe(check.name))
-    console.print(line.append_text(safe(" (weak evidence)", "dim")) if check.weak else line)
-    for sentence in check.evidence[:EVIDENCE_SHOWN]:
-        for part in plain(sentence).rstrip().splitlines():
-            hanging(console, safe("      "), safe(part))
-    if len(check.evidence) > EVIDENCE_SHOWN:
-        console.print(safe(f"      and {len(check.evidence) - EVIDENCE_SHOWN} more; --json has all", "dim"))
 
 
 def _outcome(console: Console, view: TaskView, only: str | None = None) -> None:

@@ -8,10 +8,10 @@ import typer
 
 from reeve import flow
 from reeve.cli.chosen import tasks_of
+from reeve.cli.explained import print_verdict
 from reeve.cli.opened import project
 from reeve.cli.options import Json, SandboxName
 from reeve.cli.output import STYLES, print_json, safe, screen
-from reeve.cli.show import print_verdict
 from reeve.cli.start import open_world
 from reeve.errors import InputError
 from reeve.ledger.codec import encode
@@ -53,8 +53,8 @@ def verify(
 
 
 def as_shape(verdict: Verdict) -> dict[str, object]:
-    """Return the documented JSON of a verdict."""
-    surplus = None if verdict.needed_lines is None else verdict.lines - verdict.needed_lines
+    """Return the documented JSON of a verdict; null stands for what was not measured."""
+    surplus, strength = verdict.surplus, verdict.strength
     return {
         "id": verdict.id,
         "task": verdict.task,
@@ -63,8 +63,15 @@ def as_shape(verdict: Verdict) -> dict[str, object]:
         "confidence": verdict.confidence,
         "checks": [encode(check) for check in verdict.checks],
         "lines": verdict.lines,
-        "needed_lines": verdict.needed_lines,
-        "surplus": {"lines": surplus},
+        "strength": None if strength is None else encode(strength) | {"share": strength.share},
+        "surplus": {
+            "lines": None if surplus is None else surplus.lines,
+            "needed_lines": verdict.needed_lines,
+            "kinds": {} if surplus is None else dict(surplus.kinds),
+            "files": [] if surplus is None else list(surplus.files),
+            "complete": surplus is not None and surplus.complete,
+        },
+        "cpu_seconds": verdict.cpu_seconds,
     }
 
 
