@@ -12,6 +12,7 @@ from pathlib import Path
 
 from reeve.adapters.sandboxes import SANDBOX_UID, hostfiles, seccomp
 from reeve.adapters.sandboxes.supervised import Spec, Supervised, common_spec
+from reeve.adapters.scratch import scratch_folder
 from reeve.errors import SandboxError
 from reeve.records import Limits, SandboxRun, Workspace
 from reeve.units import megabytes
@@ -68,15 +69,15 @@ class BubblewrapSandbox(Supervised):
 
     def trial(self, kind: str, near: Path) -> str:
         """Run `true` in a tree of this kind (overlay or copy) on the file system of `near`; says why that failed."""
-        with tempfile.TemporaryDirectory(prefix="reeve-trial-", dir=near) as folder:
+        with scratch_folder("reeve-trial-", near) as folder:
             names = ("lower", "upper", "work")
             for name in names:
-                (Path(folder) / name).mkdir()
+                (folder / name).mkdir()
                 if os.geteuid() == 0:
-                    os.chown(Path(folder) / name, SANDBOX_UID, SANDBOX_UID)
-            lower, upper, work = (str(Path(folder) / name) for name in names)
+                    os.chown(folder / name, SANDBOX_UID, SANDBOX_UID)
+            lower, upper, work = (str(folder / name) for name in names)
             workspace = Workspace("trial", kind, (lower,) if kind == "overlay" else (), upper, work)
-            stdout = str(Path(folder) / "stdout")
+            stdout = str(folder / "stdout")
             try:
                 result = self.run(SandboxRun(("/bin/sh", "-c", "echo > made"), workspace, Limits(), 20.0, stdout))
             except SandboxError as error:

@@ -267,7 +267,8 @@ def start(spec: Spec, out: int, status: int) -> int:
             os.closerange(3, 1024)
             os.chdir(spec["tree"]["upper"])
             limit(resource.RLIMIT_NPROC, spec["processes"] + spec["running"])
-        limit(resource.RLIMIT_CORE, 0)
+        # 1, not 0: with 0 the kernel would still start a crash reporter of the host that reads from a pipe, as root.
+        limit(resource.RLIMIT_CORE, 1)
         limit(resource.RLIMIT_NOFILE, 1024)
         limit(resource.RLIMIT_FSIZE, spec["disk_bytes"])
         limit(resource.RLIMIT_DATA, 4 * spec["memory_bytes"] + (1 << 30))
@@ -342,22 +343,116 @@ def proportional(pids: Iterable[int]) -> int:
 
 
 def usage(folders: Iterable[str], most_bytes: int, most_files: int) -> tuple[int, int]:
-    """Add up the disk space and the files of folders, not past the limits; folders that vanish are no error."""
-    used, files, pending = 0, 0, list(folders)
-    while pending:
-        try:
-            with os.scandir(pending.pop()) as entries:
+    """Add up the disk space and the files of folders, not past the limits; folders that vanish are no error.
+
+    Every folder is opened from the one above it and never through a link: a path may be longer than the kernel
+    takes, and may change while we look. Folders nested so deep that no more can be opened count as past the limit.
+    """
+    used, files = 0, 0
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    pending: list[tuple[int | None, list[str]]] = [(None, list(folders))]
+    try:
+        while pending:
+            parent, names = pending[-1]
+            if not names:
+                pending.pop()
+                if parent is not None:
+                    os.close(parent)
+                continue
+            try:
+                here = os.open(names.pop(), flags, dir_fd=parent)
+            except OSError as error:
+                if error.errno == errno.EMFILE:
+                    return used, most_files + 1
+                continue
+            below: list[str] = []
+            pending.append((here, below))
+            with os.scandir(here) as entries:
                 for entry in entries:
                     files += 1
                     if used > most_bytes or files > most_files:
                         return used, files
-                    found = entry.stat(follow_symlinks=False)
+                    try:
+                        found = entry.stat(follow_symlinks=False)
+                    except OSError:
+                        continue
                     used += found.st_blocks * 512
                     if stat.S_ISDIR(found.st_mode):
-                        pending.append(entry.path)
+                        below.append(entry.name)
+    finally:
+        for fd, _ in pending:
+            if fd is not None:
+                os.close(fd)
+    return used, files
+
+
+_IN_MEMORY = (b"/memfd:", b"/SYSV", b"/dev/zero")
+_BOUNDED = (b"/tmp/", b"/dev/")  # file systems in memory that have a size of their own
+
+
+def nameless(pids: Iterable[int]) -> tuple[int, int]:
+    """Add up what processes hold that no folder and no resident memory shows: bytes of memory, and of disk.
+
+    That is files without a name, in memory (memfd, shared mappings) or on disk (removed while open). Open ones
+    count with what they take up; of those that are only mapped nothing but the size of the mapping can be known.
+    """
+    held: dict[tuple[int, int], tuple[bytes, int]] = {}
+    mapped: dict[tuple[int, int], tuple[bytes, int]] = {}
+    for pid in pids:
+        opened(pid, held)
+        mappings(pid, mapped)
+    memory = disk = 0
+    for name, size in (mapped | held).values():
+        if name.startswith(_IN_MEMORY):
+            memory += size
+        elif not name.startswith(_BOUNDED):
+            disk += size
+    return memory, disk
+
+
+def opened(pid: int, into: dict[tuple[int, int], tuple[bytes, int]]) -> None:
+    """Find the open files without a name of one process; one that has gone, or hides them, has none."""
+    folder = b"/proc/%d/fd/" % pid
+    try:
+        for number in os.listdir(folder):
+            name = os.readlink(folder + number)
+            if name.endswith(b" (deleted)"):
+                found = os.stat(folder + number)
+                if not found.st_nlink:  # else it is just called so
+                    into[found.st_dev, found.st_ino] = name, found.st_blocks * 512
+    except OSError:
+        return
+
+
+def mappings(pid: int, into: dict[tuple[int, int], tuple[bytes, int]]) -> None:
+    """Find the shared mappings of files without a name of one process."""
+    try:
+        with open(f"/proc/{pid}/maps", "rb") as file:
+            for line in file:
+                if not line.endswith(b" (deleted)\n"):
+                    continue
+                place, mode, offset, device, inode, name = line.split(maxsplit=5)
+                if mode.endswith(b"s"):
+                    first, _, last = place.partition(b"-")
+                    major, _, minor = device.partition(b":")
+                    key = os.makedev(int(major, 16), int(minor, 16)), int(inode)
+                    end = int(last, 16) - int(first, 16) + int(offset, 16)
+                    into[key] = name, max(end, into.get(key, (name, 0))[1])
+    except OSError:
+        return
+
+
+def without_shared(pids: Iterable[int]) -> int:
+    """Add up the resident memory of processes but for what they share, in bytes."""
+    total = 0
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/statm", "rb") as file:
+                fields = file.read().split()
         except OSError:
             continue
-    return used, files
+        total += (int(fields[1]) - int(fields[2])) * _PAGE
+    return total
 
 
 class Watch:
@@ -370,7 +465,8 @@ class Watch:
         self.pause = 0.02
         self.peak = self.output = self.disk = 0
         self.cpu = 0.0
-        self.next_disk = self.began + 0.3
+        self.next_disk = self.next_nameless = self.began + 0.3
+        self.removed = 0  # bytes on disk of files that were removed while open
         self.before = usage([spec["tree"]["upper"]], 1 << 60, 1 << 40) if spec["tree"]["kind"] == "copy" else (0, 0)
 
     def passed(self) -> Early:
@@ -378,7 +474,8 @@ class Watch:
         now = time.monotonic()
         if now >= self.deadline:
             return "time-limit", f"it ran longer than {self.spec['wall_seconds']:g} s"
-        return self.memory() or (self.storage(now) if now >= self.next_disk else None)
+        reached = self.memory() or (self.nameless(now) if now >= self.next_nameless else None)
+        return reached or (self.storage(now) if now >= self.next_disk else None)
 
     def memory(self) -> Early:
         """Look at the memory, and at the number of processes where no limit of the kernel holds."""
@@ -394,6 +491,21 @@ class Watch:
         if used > spec["memory_bytes"]:
             return "memory-limit", f"its processes used more than {spec['memory_bytes'] >> 20} MB of memory"
         self.pause = 0.02 if used > spec["memory_bytes"] // 2 else min(self.pause * 1.5, 0.2)
+        return None
+
+    def nameless(self, now: float) -> Early:
+        """Look at what is held without a name, less often if a look takes long."""
+        spec, pids = self.spec, [*descendants(self.pid), self.pid]
+        memory, self.removed = nameless(pids)
+        self.next_nameless = time.monotonic() + max(0.3, 20 * (time.monotonic() - now))
+        if memory:
+            memory += without_shared(pids)
+            self.peak = max(self.peak, memory)
+        if memory > spec["memory_bytes"]:
+            return "memory-limit", f"its processes used more than {spec['memory_bytes'] >> 20} MB of memory"
+        if self.removed > spec["disk_bytes"]:
+            self.disk = max(self.disk, self.removed)
+            return "disk-limit", f"it wrote more than {spec['disk_bytes'] >> 20} MB, to files that it removed"
         return None
 
     def storage(self, now: float) -> Early:
@@ -413,6 +525,7 @@ class Watch:
         spec = self.spec
         most_bytes, most_files = spec["disk_bytes"] + self.before[0], spec["files_limit"] + self.before[1]
         used, files = usage(spec["written"], most_bytes, most_files)
+        used += self.removed
         self.disk = max(self.disk, used - self.before[0])
         if used > most_bytes:
             return "disk-limit", f"it wrote more than {spec['disk_bytes'] >> 20} MB"

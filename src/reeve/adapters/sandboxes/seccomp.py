@@ -18,6 +18,8 @@ _NUMBER, _ARCH, _ARG = 0, 4, 16
 _NEW_NAMESPACES = 0x7E020000  # CLONE_NEWNS | NEWCGROUP | NEWUTS | NEWIPC | NEWUSER | NEWPID | NEWNET
 _TERMINAL_INPUT = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
 _UNIX, _INET, _INET6, _NETLINK = 1, 2, 10, 16
+_SEGMENT_BYTES = 1 << 16  # of System V shared memory: a detached segment is memory that no process shows
+_CORE = 4  # RLIMIT_CORE
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,9 @@ class _Machine:
     clone: int
     socket: int
     ioctl: int
+    shmget: int
+    setrlimit: int
+    prlimit: int
     highest: int | None = None  # numbers from here on belong to another calling convention
 
 
@@ -40,13 +45,13 @@ _MACHINES = {
         0xC000003E,
         (101, 310, 311, 312, 321, 298, 248, 249, 250, 323, 165, 166, 155, 161, 272, 308, 175, 313, 176, 246, 320, 169,
          167, 168, 163, 103, 179, 304, 153, 172, 173, *_BOTH),
-        clone=56, socket=41, ioctl=16, highest=0x40000000,
+        clone=56, socket=41, ioctl=16, shmget=29, setrlimit=160, prlimit=302, highest=0x40000000,
     ),
     "aarch64": _Machine(
         0xC00000B7,
         (117, 270, 271, 272, 280, 241, 217, 218, 219, 282, 40, 39, 41, 51, 97, 268, 105, 273, 106, 104, 294, 142,
          224, 225, 89, 116, 60, 265, 58, *_BOTH),
-        clone=220, socket=198, ioctl=29,
+        clone=220, socket=198, ioctl=29, shmget=194, setrlimit=164, prlimit=261,
     ),
 }  # fmt: skip
 
@@ -65,8 +70,23 @@ def _when(number: int, body: list[bytes]) -> list[bytes]:
 
 
 def _low(argument: int) -> bytes:
-    """Load the low half of an argument: the kernel ignores the high one, so comparing it could be evaded."""
+    """Load the low half of an argument: of an int the kernel ignores the high one, so comparing it could be evaded."""
     return _op(_LOAD, _ARG + 8 * argument)
+
+
+def _high(argument: int) -> bytes:
+    return _op(_LOAD, _ARG + 8 * argument + 4)
+
+
+def _core_limit(argument: int, new: int | None = None) -> list[bytes]:
+    """Answer "done" to a change of the limit of core files, and change nothing: at 0 a crash reporter would run.
+
+    `new` is the argument that is a null pointer where the limit is only asked for.
+    """
+    done = [_fail(0)]
+    if new is not None:
+        done = [_low(new), _op(_EQUAL, 0, 0, 2), _high(new), _op(_EQUAL, 0, 1, 0), _fail(0), _op(_RETURN, _ALLOW)]
+    return [_low(argument), _op(_EQUAL, _CORE, 0, len(done)), *done, _op(_RETURN, _ALLOW)]
 
 
 def program(*, network: bool = False, machine: str = "") -> bytes:
@@ -90,5 +110,9 @@ def program(*, network: bool = False, machine: str = "") -> bytes:
     ops += _when(kind.socket, [_low(0), *chosen, _fail(errno.EAFNOSUPPORT), _op(_RETURN, _ALLOW)])
     asked = [_op(_EQUAL, request, len(_TERMINAL_INPUT) - at, 0) for at, request in enumerate(_TERMINAL_INPUT)]
     ops += _when(kind.ioctl, [_low(1), *asked, _op(_RETURN, _ALLOW), _fail(errno.EPERM)])
+    large = [_high(1), _op(_EQUAL, 0, 0, 2), _low(1), _op(_AT_LEAST, _SEGMENT_BYTES + 1, 0, 1)]
+    ops += _when(kind.shmget, [*large, _fail(errno.ENOMEM), _op(_RETURN, _ALLOW)])
+    ops += _when(kind.setrlimit, _core_limit(0))
+    ops += _when(kind.prlimit, _core_limit(1, new=2))
     ops.append(_op(_RETURN, _ALLOW))
     return b"".join(ops)

@@ -17,10 +17,13 @@ from reeve.errors import SandboxError
 from reeve.records import Ending, SandboxResult, SandboxRun
 from reeve.units import megabytes
 
-__all__ = ["FILES_LIMIT", "RunState", "Supervised", "common_spec"]
+__all__ = ["FILES_LIMIT", "FILES_PER_MB", "RunState", "Supervised", "common_spec"]
 
 FILES_LIMIT = 200_000
-"""How many files one run may make."""
+"""How many files one run may make at most."""
+
+FILES_PER_MB = 200
+"""How many files one run may make for each megabyte of disk that it may write."""
 
 _RUNNER = Path(__file__).with_name("runner.py")
 _LONGEST_PAUSE_SECONDS = 0.2
@@ -53,7 +56,7 @@ def common_spec(run: SandboxRun) -> Spec:
         "disk_bytes": megabytes(limits.disk_mb),
         "output_bytes": megabytes(limits.output_mb),
         "processes": limits.processes,
-        "files_limit": FILES_LIMIT,
+        "files_limit": min(FILES_LIMIT, FILES_PER_MB * limits.disk_mb),
     }
 
 

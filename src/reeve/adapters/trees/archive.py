@@ -10,7 +10,6 @@ import http.client
 import json
 import os
 import re
-import shutil
 import ssl
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from pathlib import Path
 
 import pygit2
 
+from reeve.adapters.scratch import scratch_folder
 from reeve.adapters.trees.unpack import unpack
 from reeve.errors import RepositoryError
 from reeve.records import RepoSource
@@ -68,16 +68,14 @@ def archive_repository(source: RepoSource, folder: Path, cache: Path, index: Ind
     files = unpack(archive)
     folder.mkdir(parents=True, exist_ok=True)
     # Made beside and renamed: an interruption leaves no half repository under the final name.
-    temporary = Path(tempfile.mkdtemp(prefix=".making-", dir=folder))
-    try:
-        _commit(temporary, files, f"{name} {version}\n\nSource archive, sha256 {wanted}\n")
-        os.chmod(temporary, 0o755)  # noqa: S103 - mkdtemp keeps it to one user; agents run as another
-        os.rename(temporary, repository)
-    except OSError as error:
-        if not repository.is_dir():  # another process was first otherwise
-            raise RepositoryError(f"making {str(repository)!r}: {error}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with scratch_folder(".making-", folder) as temporary:
+        try:
+            _commit(temporary, files, f"{name} {version}\n\nSource archive, sha256 {wanted}\n")
+            os.chmod(temporary, 0o755)  # noqa: S103 - mkdtemp keeps it to one user; agents run as another
+            os.rename(temporary, repository)
+        except OSError as error:
+            if not repository.is_dir():  # another process was first otherwise
+                raise RepositoryError(f"making {str(repository)!r}: {error}") from error
     return repository
 
 

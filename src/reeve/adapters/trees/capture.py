@@ -11,7 +11,8 @@ from reeve.adapters.trees.objects import GitObjects, decoded
 
 __all__ = ["Caps", "captured_copy", "captured_upper"]
 
-_OPAQUE = ("trusted.overlay.opaque", "user.overlay.opaque")
+# What the kernel writes follows from who mounted the overlay; under root an agent can write the other, to no effect.
+_OPAQUE = "user.overlay.opaque" if os.geteuid() else "trusted.overlay.opaque"
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _KINDS = {stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFBLK: "a device", stat.S_IFCHR: "a device"}
@@ -26,6 +27,7 @@ class Caps:
     paths: int = 20_000  # changed ones
     seen: int = 200_000  # looked at, changed or not
     depth: int = 100
+    path_bytes: int = 4000  # of one path; a longer one could not be checked out by anybody
     refusals: int = 100  # listed one by one; further ones are counted
 
 
@@ -107,6 +109,9 @@ def _folder(walk: _Walk, fd: int, tree: str | None, prefix: bytes, depth: int, *
             if paths.reserved(name):
                 walk.refuse(path, "the name stands for git's own folder on some file system")
                 continue
+            if len(path) > walk.caps.path_bytes:
+                walk.refuse(path, f"a path of {len(path)} bytes; the limit is {walk.caps.path_bytes}")
+                continue
             old = before.get(name)
             _item(walk, fd, name, path, old, edit, depth)
             if edit.opaque and old is not None and name not in edit.names:
@@ -125,8 +130,8 @@ def _item(walk: _Walk, fd: int, name: bytes, path: bytes, old: Entry | None, edi
     except FileNotFoundError:
         return
     kind = stat.S_IFMT(found.st_mode)
-    if kind == stat.S_IFCHR and found.st_rdev == 0:
-        if walk.since_ns is None and old is not None:  # a whiteout: removed
+    if kind == stat.S_IFCHR and found.st_rdev == 0 and walk.since_ns is None:
+        if old is not None:  # a whiteout: removed
             walk.change()
             edit.names[name] = None
         return
@@ -172,7 +177,11 @@ def _subfolder(walk: _Walk, fd: int, name: bytes, path: bytes, old: Entry | None
 def _link(walk: _Walk, fd: int, name: bytes, path: bytes, old: Entry | None, edit: Edit, found: os.stat_result) -> None:
     if _unchanged(walk, found):
         return
-    target = os.readlink(name, dir_fd=fd)
+    try:
+        target = os.readlink(name, dir_fd=fd)
+    except OSError:
+        walk.refuse(path, "the link cannot be read")
+        return
     entry = Entry(SYMLINK, walk.store.write_blob(target))
     if entry == old:
         return
@@ -208,10 +217,8 @@ def _file(walk: _Walk, fd: int, name: bytes, path: bytes, old: Entry | None, edi
 
 
 def _opaque(fd: int) -> bool:
-    for name in _OPAQUE:
-        with suppress(OSError):
-            if os.getxattr(fd, name) == b"y":
-                return True
+    with suppress(OSError):
+        return os.getxattr(fd, _OPAQUE) == b"y"
     return False
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pygit2
 from pygit2.enums import ConfigLevel, DiffOption
 
+from reeve.adapters.scratch import scratch_folder
 from reeve.adapters.trees import gittree, paths
 from reeve.adapters.trees.gitrun import clean_env, git, git_status
 from reeve.adapters.trees.gittree import BLOB, EMPTY_TREE, EXECUTABLE, FOLDER, GITLINK, SYMLINK, Edit, Entry
@@ -202,7 +203,7 @@ class GitObjects:
         """Apply a unified git diff; raises PatchError with the first hunk that does not fit, or the forbidden path."""
         if not patch.strip():
             return tree
-        with tempfile.TemporaryDirectory(prefix="reeve-index-") as folder:
+        with scratch_folder("reeve-index-") as folder:
             env = {**self._env, "GIT_INDEX_FILE": f"{folder}/index"}
             git(["read-tree", tree], env=env, doing="preparing to apply a patch")
             status, _, err = git_status(
