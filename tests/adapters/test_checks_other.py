@@ -154,7 +154,7 @@ def test_commands_give_weak_verdicts(here):
     checks = Checks(commands=(CommandCheck("grep -q 'return 2' a.py"),))
     base = here.tree(PROJECT)
     found = here.verdict(base, FIXED, checks)
-    assert (found.outcome, found.confidence) == (Outcome.PASSED, 0.2)
+    assert (found.outcome, found.confidence) == (Outcome.PASSED, 0.14)
     assert here.verdict(base, {"b.py": "x = 1\n"}, checks).outcome is Outcome.FAILED
     assert here.verdict(here.tree(FIXED, base), {"b.py": "x = 1\n"}, checks).already_passing
 
@@ -168,3 +168,31 @@ def test_a_command_that_does_not_end_is_not_passed(here):
 def test_commands_do_not_see_what_another_left(here):
     checks = Checks(commands=(CommandCheck("touch left"), CommandCheck("test ! -e left")))
     assert set(here.measure(here.tree(PROJECT), checks).commands.values()) == {PASSED}
+
+
+@pytest.mark.parametrize(
+    ("check", "outcome", "said"),
+    [
+        (CommandCheck("exit 3", status=3), PASSED, None),
+        (CommandCheck("true", status=3), FAILED, "ended with status 0, not 3"),
+        (CommandCheck("echo loss 9; echo loss 0.5", reads="loss (.*)", at_most=1.0), PASSED, None),
+        (CommandCheck("echo loss 0.5; echo loss 9", reads="loss (.*)", at_most=1.0), FAILED, "gave 9, more than 1"),
+        (CommandCheck("echo 0.5", reads="(.*)", at_least=1.0), FAILED, "gave 0.5, less than 1"),
+        (CommandCheck("echo 1,250", reads="(.*)", at_least=1000.0), PASSED, None),
+        (CommandCheck("echo nan; echo inf", reads="(.*)", at_least=0.0), FAILED, "no number"),
+        (CommandCheck("echo 5; exit 1", reads="(.*)", at_least=1.0), FAILED, "ended with status 1"),
+    ],
+)
+def test_a_command_has_an_expected_result(here, check, outcome, said):
+    found = here.measure(here.tree(PROJECT), Checks(commands=(check,)))
+    assert found.commands == {check.name: outcome}
+    assert said is None or said in found.messages[check.name]
+
+
+def test_a_number_must_be_better_than_at_the_base(here):
+    checks = Checks(commands=(CommandCheck("python -c 'import a; print(a.f())'", reads="(.+)", higher_by=1.0),))
+    base = here.tree(PROJECT)
+    assert here.verdict(base, FIXED, checks).outcome is Outcome.PASSED
+    found = here.verdict(base, {"b.py": "x = 1\n"}, checks)
+    assert found.outcome is Outcome.FAILED
+    assert "gave 1, 1 at the base: it must be at least 1 higher" in found.reason

@@ -90,10 +90,13 @@ checks:
   commands:
     - make lint
     - {command: make docs, timeout_seconds: 30}
+    - {command: make score, status: 3, reads: 'score (\\S+)', at_least: 1, at_most: 9.5, higher_by: 0.5}
   hidden:
     - {path: tests/test_new.py, file: hidden/test_new.py}
   pytest_args: [--import-mode=importlib]
 protected: [docs/**]
+may_change: [tests/test_b.py]
+only_needed: true
 attempts: 5
 agents: [sweeper, repair]
 limits: {wall_seconds: 60, check_seconds: 90.5, memory_mb: 512, disk_mb: 64, processes: 32, output_mb: 1,
@@ -109,11 +112,12 @@ env: {TZ: UTC}"""
     assert task.base == "v1.2"
     assert task.checks.required == ("tests/test_a.py::test_one",)
     assert task.checks.keep == ("tests",)
-    assert task.checks.commands == (CommandCheck("make lint"), CommandCheck("make docs", 30.0))
+    score = CommandCheck("make score", None, 3, r"score (\S+)", at_least=1.0, at_most=9.5, higher_by=0.5)
+    assert task.checks.commands == (CommandCheck("make lint"), CommandCheck("make docs", 30.0), score)
     assert task.checks.hidden == (HiddenFile("tests/test_new.py", b"def test_new(): ...\n"),)
     assert task.checks.runner is Runner.PYTEST
     assert task.checks.pytest_args == ("--import-mode=importlib",)
-    assert task.protected == ("docs/**",)
+    assert (task.protected, task.may_change, task.only_needed) == (("docs/**",), ("tests/test_b.py",), True)
     assert (task.attempts, task.agents) == (5, ("sweeper", "repair"))
     assert task.limits == Limits(60.0, 90.5, 512, 64, 32, 1, 1000, 0.5)
     assert (task.human_minutes, task.tags, task.setup, task.env) == (
@@ -205,6 +209,11 @@ def test_picking_an_unknown_task_names_the_nearest(project):
         ("tags:\n  - a\n  -\n    - b", "5: tags[1]: must be a string, found ['b']"),
         ("checks:\n  commands:\n    - true\n", "4: checks.commands[0]: must be a mapping, found True"),
         ("checks:\n  commands:\n  - {comand: x}", "4: unknown key 'checks.commands[0].comand'; did you mean 'command'?"),
+        ("checks:\n  commands:\n  - {command: x, at_least: 1}", "4: checks.commands[0]: 'at_least' needs the key 'reads'"),
+        ("checks: {commands: [{command: x, reads: '(.)'}]}", "2: checks.commands[0]: 'reads' needs one of at_least, at_most, "),
+        ("checks: {commands: [{command: x, reads: '.', at_least: 1}]}", "2: checks.commands[0].reads: must have exactly one group"),
+        ("checks: {commands: [{command: x, reads: '(', at_least: 1}]}", "2: checks.commands[0].reads: is no regular expression"),
+        ("checks: {commands: [x, x]}", "2: checks.commands[1]: the same command stands there twice"),
         ("attempts: '3'", "2: attempts: must be a whole number, found '3'"),
         ("attempts: 0", "2: attempts: must be at least 1, found 0"),
         ("attempts: true", "2: attempts: must be a whole number, found True"),
