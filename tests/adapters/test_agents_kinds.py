@@ -8,6 +8,8 @@ import pytest
 
 from reeve.adapters.agents import agent_kinds, make_agents
 from reeve.adapters.agents.repair_agent import SOURCES, source_version
+from reeve.adapters.agents.visible import DECLINING
+from reeve.attempt.events import declined_in
 from reeve.errors import InputError
 from reeve.ports import Agent
 from reeve.records import (
@@ -15,7 +17,10 @@ from reeve.records import (
     Base,
     Checks,
     CommandCheck,
+    Declined,
+    Declines,
     HiddenFile,
+    KnownAnswer,
     Limits,
     Measurement,
     Order,
@@ -113,12 +118,34 @@ def test_a_command_finds_the_instruction_and_the_visible_task(agents, tmp_path):
     launch = agents["sweeper"].launch(TASK, order(agent="sweeper"), tmp_path, None)
     assert launch.argv == ("/bin/sh", "-c", "sed -i s/colour/color/ *.txt")
     with open(launch.binds["/reeve/instruction.md"], encoding="utf-8") as file:
-        assert file.read() == "Repair it.\n"
+        assert file.read() == f"Repair it.\n\n{DECLINING}"
     with open(launch.binds["/reeve/task.json"], encoding="utf-8") as file:
         seen = json.load(file)
     assert seen["required"] == ["tests/test_a.py::test_one"]
     assert seen["commands"] == ["make lint"]
+    assert seen["declining"] == DECLINING
+    assert seen["base"] == BASE.commit  # pinned for every task: how a base is spelled tells nothing
     assert seen["limits"]["wall_seconds"] == 100.0
+
+
+def test_the_line_that_an_attempt_is_shown_declines():
+    (line,) = [line for line in DECLINING.splitlines() if line.startswith("{")]
+    assert declined_in(line.encode()) == Declined(Declines.IMPOSSIBLE, "your reasons")
+    assert all(why in DECLINING for why in Declines)
+
+
+def test_nothing_that_an_attempt_can_read_says_that_the_answer_to_its_task_is_known(agents, tmp_path):
+    ordinary = replace(TASK, known_answer=None)
+    for answer in KnownAnswer:
+        known = replace(TASK, known_answer=answer, source="made from one", planted=(HiddenFile("t.py", b"x"),))
+        folders = []
+        for number, task in enumerate((ordinary, known)):
+            folders.append(tmp_path / f"{answer}{number}")
+            folders[-1].mkdir()
+            agents["sweeper"].launch(task, order(agent="sweeper"), folders[-1], None)
+            agents["repair"].launch(task, order(), folders[-1], None)
+        written = [{path.name: path.read_bytes() for path in folder.iterdir()} for folder in folders]
+        assert written[0] == written[1]
 
 
 def test_another_command_is_another_version():

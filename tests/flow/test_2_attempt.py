@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reeve.attempt.ending import ending_of
-from reeve.attempt.events import FIRST_EVENTS, LAST_EVENTS, MAX_TEXT, events_of, printable, spent
-from reeve.records import Ending, Event, SandboxResult
+from reeve.attempt.events import FIRST_EVENTS, LAST_EVENTS, MAX_TEXT, declined_in, events_of, printable, spent
+from reeve.records import Declined, Declines, Ending, Event, SandboxResult
 
 # The machine may be slow; that is no finding.
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
@@ -58,6 +58,31 @@ def test_status_0_is_finished_and_says_nothing_of_the_result():
 def test_what_the_sandbox_did_stands_whatever_the_status(ending):
     assert ended(ending, 0, "said by the sandbox") == (ending, "said by the sandbox")
     assert ended(ending, -9) == (ending, f"{ending.value} after 12 s")
+
+
+@pytest.mark.parametrize("status", [0, 1, 127])
+def test_who_declines_and_ends_by_itself_has_declined_whatever_the_status(status):
+    result = SandboxResult(Ending.FINISHED, status, "", 12.0, 1.0, 10.0)
+    declined = Declined(Declines.IMPOSSIBLE, "test_a  wants 2,\ntest_b wants 3" + " x" * 300)
+    ending, reason = ending_of(result, declined)
+    assert ending is Ending.DECLINED
+    assert reason.startswith("the agent declines: impossible: test_a wants 2, test_b wants 3 x")
+    assert len(reason) <= len("the agent declines: impossible: ") + 200
+    assert ending_of(result, Declined(Declines.ALREADY_DONE, " \n"))[1].endswith("already-done: it gives no reason")
+
+
+@pytest.mark.parametrize(
+    ("result", "ending"),
+    [
+        (SandboxResult(Ending.FINISHED, -9, "", 1.0, 1.0, 1.0), Ending.CRASHED),
+        (SandboxResult(Ending.FINISHED, 139, "", 1.0, 1.0, 1.0), Ending.CRASHED),
+        (SandboxResult(Ending.TIME_LIMIT, 0, "", 1.0, 1.0, 1.0), Ending.TIME_LIMIT),
+        (SandboxResult(Ending.INTERRUPTED, 0, "", 1.0, 1.0, 1.0), Ending.INTERRUPTED),
+        (SandboxResult(Ending.FINISHED, None, "", 1.0, 1.0, 1.0), Ending.SANDBOX_FAILED),
+    ],
+)
+def test_who_was_ended_has_not_declined_whatever_it_said(result, ending):
+    assert ending_of(result, Declined(Declines.IMPOSSIBLE, "no"))[0] is ending
 
 
 def test_an_end_without_a_status_is_the_sandboxs_failure_and_not_the_agents():
@@ -135,6 +160,28 @@ def test_of_too_many_events_the_ends_and_the_result_are_kept():
     assert Event(0.0, "result", "found it") in events
 
 
+def test_the_last_word_that_declines_counts_and_is_kept_of_too_many():
+    raw = line("declined", "both cannot hold", why="impossible") + line("declined", "ask Ada", why="needs-decision")
+    assert declined_in(raw) == Declined(Declines.NEEDS_DECISION, "ask Ada")
+    assert events_of(raw)[1] == Event(0.0, "declined", "needs-decision: ask Ada")
+    half = [line("plan", str(number)) for number in range(5_000)]
+    events = events_of(b"".join([*half, raw, line("result", "no"), *half]))
+    kept = events[FIRST_EVENTS + 1 : FIRST_EVENTS + 3]
+    assert kept == (Event(0.0, "declined", "needs-decision: ask Ada"), Event(0.0, "result", "no"))
+    assert declined_in(line("declined", why="already-done")) == Declined(Declines.ALREADY_DONE, "")
+    assert declined_in(line("declined", "a\u202eb\x1b[2J", why="impossible")).text == "a\\u202eb"
+    assert len(declined_in(line("declined", "x" * 100_000, why="impossible")).text) < MAX_TEXT + 50
+
+
+@pytest.mark.parametrize("why", ["", "Impossible", "too hard", None, 3, True, ["impossible"], {"impossible": 1}])
+def test_a_reason_that_is_none_of_the_three_declines_nothing_and_is_text(why):
+    raw = line("declined", "no", why=why)
+    assert declined_in(raw) is None
+    assert [event.kind for event in events_of(raw)] == ["text"]
+    assert declined_in(line("declined", "no")) is None
+    assert declined_in(line("result", "no", why="impossible") + b"declined: impossible\n") is None
+
+
 def test_cost_is_the_largest_total_that_was_said():
     raw = line("usage", tokens=10, usd=0.5) + line("usage", tokens=30) + line("usage", tokens=20, usd=0.25)
     assert spent(raw) == (30, 0.5)
@@ -160,3 +207,4 @@ def test_whatever_is_printed_can_be_read_shown_and_stored(raw):
         json.dumps(event.text).encode()
         event.text.encode()
     spent(raw)
+    declined_in(raw)

@@ -32,7 +32,7 @@ def test_what_was_chosen_lands_with_rule_numbers_and_policy_version():
     verdicts = [verdict(1, Outcome.PASSED), verdict(2, Outcome.FAILED)]
     decision = decide(TASK, selection("fix-x.1"), verdicts, 0, POLICY)
     assert (decision.action, decision.attempt) == (Action.LAND, "fix-x.1")
-    assert decision.numbers == {"passed": 1, "failed": 1, "unverified": 0, "attempts_left": 0}
+    assert decision.numbers == {"passed": 1, "failed": 1, "unverified": 0, "declined": 0, "attempts_left": 0}
     assert (decision.rule, decision.policy) == ("land = passed", "p1")
 
 
@@ -56,6 +56,24 @@ def test_unverified_asks_a_person_even_if_attempts_are_left():
     verdicts = [verdict(1, Outcome.FAILED), verdict(2, Outcome.UNVERIFIED, lines=0), verdict(3, Outcome.UNVERIFIED)]
     decision = decide(TASK, selection(), verdicts, 5, POLICY)
     assert (decision.action, decision.attempt) == (Action.ASK, "fix-x.3")
+
+
+def test_one_that_declines_asks_a_person_at_once_and_names_it_though_another_has_a_patch():
+    verdicts = [
+        verdict(1, Outcome.UNVERIFIED, confidence=0.0),
+        verdict(2, Outcome.UNVERIFIED, lines=0, reason="the agent declines: impossible: 2 is not 3"),
+        verdict(3, Outcome.FAILED),
+    ]
+    decision = decide(TASK, selection(), verdicts, 5, POLICY, declined={"fix-x.2"})
+    assert (decision.action, decision.attempt, decision.rule) == (Action.ASK, "fix-x.2", "declined asks")
+    assert decision.reason == "the agent declines: impossible: 2 is not 3"
+    assert decision.numbers == {"passed": 0, "failed": 1, "unverified": 2, "declined": 1, "attempts_left": 5}
+
+
+def test_one_that_passed_wins_over_one_that_declines():
+    verdicts = [verdict(1, Outcome.UNVERIFIED, lines=0), verdict(2, Outcome.PASSED)]
+    decision = decide(TASK, selection("fix-x.2"), verdicts, 0, POLICY, declined={"fix-x.1"})
+    assert (decision.action, decision.attempt) == (Action.LAND, "fix-x.2")
 
 
 def test_no_attempt_at_all_asks_a_person():

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from world import AGENT, attempt, processes_in
 
+from reeve.attempt.events import declined_in
+from reeve.records import Declines
+
 STACK = textwrap.dedent("""
     class Stack:
         '''Last in, first out.'''
@@ -65,6 +68,23 @@ def test_a_defect_in_a_class_of_a_package_is_repaired_and_nothing_else_changes(t
         assert run.result[number] > 0
     assert processes_in(run.folder) == []
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_where_every_required_test_passes_already_it_declines_and_changes_nothing(tmp_path: Path) -> None:
+    files = {"shop/__init__.py": "", "shop/stack.py": STACK, "test_stack.py": TEST_STACK}
+    run = attempt(tmp_path, files, ["test_stack.py::test_size", "test_stack.py::test_top_of_one"])
+    assert (run.code, run.result["outcome"], run.changed) == (0, "declined", [])
+    (declined,) = [event for event in run.events if event["kind"] == "declined"]
+    assert declined_in(json.dumps(declined).encode()).why is Declines.ALREADY_DONE
+
+
+def test_what_it_cannot_see_pass_it_does_not_decline(tmp_path: Path) -> None:
+    tests = TEST_STACK + "\n\ndef test_skipped():\n    import pytest\n    pytest.skip('not here')\n"
+    files = {"shop/__init__.py": "", "shop/stack.py": STACK, "test_stack.py": tests}
+    for required in ("test_stack.py::test_skipped", "test_stack.py::test_nowhere"):
+        run = attempt(tmp_path, files, ["test_stack.py::test_size", required])
+        assert run.result["outcome"] == "cannot"
+        assert "declined" not in {event["kind"] for event in run.events}
 
 
 def test_localisation_puts_the_faulty_line_first(tmp_path: Path) -> None:

@@ -6,12 +6,13 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from reeve.records import Event
+from reeve.records import Declined, Declines, Event
 from reeve.units import plural
 
-__all__ = ["KINDS", "events_of", "printable", "spent"]
+__all__ = ["KINDS", "declined_in", "events_of", "printable", "spent"]
 
-KINDS = ("text", "plan", "tool_call", "usage", "result")
+KINDS = ("text", "plan", "tool_call", "usage", "declined", "result")
+ALWAYS_KEPT = ("declined", "result")
 
 MAX_TEXT = 4_000  # characters of one event
 MAX_JSON_BYTES = 2**20  # a longer line is text, not an event
@@ -28,12 +29,12 @@ def events_of(raw: bytes, *, at_utc: float = 0.0) -> tuple[Event, ...]:
     """Read JSON lines (``{"kind": ..., "text": ...}``) and free text, whatever stands there; never raises.
 
     Free lines that follow each other become one event. Texts are cut at MAX_TEXT characters. Of too many events
-    the first and the last are kept, with a word on how many are missing between them; a result among those is
-    kept. `at_utc` is the time of events that do not say theirs in ``at_utc``.
+    the first and the last are kept, with a word on how many are missing between them; the last result and the last
+    word that declines are kept among those. `at_utc` is the time of events that do not say theirs in ``at_utc``.
     """
     first: list[Event] = []
     last: deque[Event] = deque(maxlen=LAST_EVENTS)
-    result: tuple[Event, ...] = ()
+    kept: dict[str, Event] = {}
     dropped = 0
     for event, _ in _events(raw, at_utc):
         if len(first) < FIRST_EVENTS:
@@ -41,10 +42,12 @@ def events_of(raw: bytes, *, at_utc: float = 0.0) -> tuple[Event, ...]:
             continue
         if len(last) == LAST_EVENTS:
             dropped += 1
-            result = (last[0],) if last[0].kind == "result" else result
+            if last[0].kind in ALWAYS_KEPT:
+                kept.pop(last[0].kind, None)  # so that what is kept stays in its order
+                kept[last[0].kind] = last[0]
         last.append(event)
     gap = (Event(last[0].at_utc, "text", f"[{plural(dropped, 'event')} left out]"),) if dropped else ()
-    return (*first, *gap, *result, *last)
+    return (*first, *gap, *kept.values(), *last)
 
 
 def spent(raw: bytes) -> tuple[int | None, float | None]:
@@ -56,6 +59,15 @@ def spent(raw: bytes) -> tuple[int | None, float | None]:
             tokens = _larger(tokens, numbers.get("tokens"))
             usd = _larger(usd, numbers.get("usd"))
     return (None if tokens is None else int(tokens)), usd
+
+
+def declined_in(raw: bytes) -> Declined | None:
+    """Return why the agent says that it delivers nothing; the last such word counts. None: it never said so."""
+    said = None
+    for event, data in _events(raw, 0.0):
+        if event.kind == "declined":
+            said = Declined(Declines(data["why"]), _text(data))
+    return said
 
 
 def printable(text: str) -> str:
@@ -104,10 +116,19 @@ def _json_event(line: bytes, at_utc: float) -> tuple[Event, Mapping[str, Any]] |
         return None
     if not isinstance(data, dict) or not isinstance(data.get("kind"), str) or data["kind"] not in KINDS:
         return None
+    text = _text(data)
+    if data["kind"] == "declined":
+        if data.get("why") not in list(Declines):
+            return None
+        text = f"{data['why']}: {text}"
+    time = _amount(data.get("at_utc"))
+    return Event(at_utc if time is None else time, data["kind"], text), data
+
+
+def _text(data: Mapping[str, Any]) -> str:
     text = data.get("text", "")
     shown = text if isinstance(text, str) else json.dumps(text)
-    time = _amount(data.get("at_utc"))
-    return Event(at_utc if time is None else time, data["kind"], _cut(shown.encode("utf-8", "replace"))), data
+    return _cut(shown.encode("utf-8", "replace"))
 
 
 def _cut(line: bytes) -> str:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from reeve.attempt.ending import ending_of
-from reeve.attempt.events import spent
+from reeve.attempt.events import declined_in, spent
 from reeve.errors import SandboxError
 from reeve.ports import Agent, Sandbox, Store, Trees
 from reeve.records import (
@@ -153,7 +153,8 @@ def _begun(folder: Path) -> Workspace | None:
 def _record(order: Order, result: SandboxResult, patch: Patch, site: Site, folder: Path) -> Attempt:
     output = folder / OUTPUT
     said = output.read_bytes() if output.exists() else b""
-    ending, reason = ending_of(result)
+    declined = declined_in(said)
+    ending, reason = ending_of(result, declined)
     tokens, usd = spent(said)
     return Attempt(
         id=order.attempt,
@@ -171,4 +172,5 @@ def _record(order: Order, result: SandboxResult, patch: Patch, site: Site, folde
         sandbox=site.sandbox.name,
         tokens=tokens,
         usd=usd,
+        declined=declined,
     )

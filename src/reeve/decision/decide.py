@@ -1,10 +1,10 @@
 """Land, ask a person, try again, or give up: one plain rule, computed from records alone.
 
 The rule of this release is ``passed``: what passed lands, what is unverified or twice in conflict asks a person,
-what failed is tried again within its limits and then given up.
+what was declined asks at once, what failed is tried again within its limits and then given up.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from reeve.records import Action, Decision, Landing, LandingOutcome, Outcome, Policy, Selection, Task, Verdict
 from reeve.units import plural
@@ -12,26 +12,40 @@ from reeve.units import plural
 __all__ = ["decide", "decide_after_landing"]
 
 RULE = "land = passed"
+DECLINED_RULE = "declined asks"
 
 
 def decide(
-    task: Task, selection: Selection, verdicts: Sequence[Verdict], attempts_left: int, policy: Policy
+    task: Task,
+    selection: Selection,
+    verdicts: Sequence[Verdict],
+    attempts_left: int,
+    policy: Policy,
+    *,
+    declined: Collection[str] = (),
 ) -> Decision:
     """Decide what is done with a selection.
 
-    `verdicts` are those of the round; `attempts_left` is how many the task still has. The numbers of the
-    decision are how many verdicts passed, failed and are unverified, and the attempts that are left.
+    `verdicts` are those of the round; `attempts_left` is how many the task still has; `declined` are the attempts
+    that ended by declining. The numbers of the decision are how many verdicts passed, failed and are unverified,
+    how many of the unverified ones declined, and the attempts that are left.
+
+    Where nothing passed, one attempt that declines is enough to ask: more rounds would only find out who does not.
     """
     count = {outcome: sum(verdict.outcome is outcome for verdict in verdicts) for outcome in Outcome}
+    refused = [verdict for verdict in verdicts if verdict.attempt in declined]
     numbers = {str(outcome): float(number) for outcome, number in count.items()} | {
-        "attempts_left": float(attempts_left)
+        "declined": float(len(refused)),
+        "attempts_left": float(attempts_left),
     }
 
-    def decision(action: Action, attempt: str | None, reason: str) -> Decision:
-        return Decision(task.id, selection.round, action, attempt, RULE, reason, numbers, policy.version)
+    def decision(action: Action, attempt: str | None, reason: str, rule: str = RULE) -> Decision:
+        return Decision(task.id, selection.round, action, attempt, rule, reason, numbers, policy.version)
 
     if selection.chosen is not None:
         return decision(Action.LAND, selection.chosen, f"{selection.chosen} passed: {selection.reason}")
+    if refused:
+        return decision(Action.ASK, refused[0].attempt, refused[0].reason, DECLINED_RULE)
     unverified = [verdict for verdict in verdicts if verdict.outcome is Outcome.UNVERIFIED]
     if unverified:
         best = max(unverified, key=lambda verdict: (verdict.lines > 0, verdict.confidence, -verdict.lines))

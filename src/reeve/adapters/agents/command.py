@@ -5,7 +5,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from reeve.adapters.agents.visible import visible_task
+from reeve.adapters.agents.visible import DECLINING, visible_task
 from reeve.errors import InputError
 from reeve.ports import Launch
 from reeve.records import AgentSpec, Measurement, Order, Task
@@ -18,7 +18,7 @@ class CommandAgent:
 
     The command finds the instruction in the file $REEVE_INSTRUCTION_FILE, the visible parts of the task as JSON
     in $REEVE_TASK, and the words $REEVE_SEED and $REEVE_ATTEMPT. What it prints is its trajectory: JSON lines
-    with ``kind`` and ``text``, or plain text.
+    with ``kind`` and ``text``, or plain text. A line of the kind ``declined`` ends the attempt without a result.
     """
 
     spec: AgentSpec
@@ -44,8 +44,8 @@ class CommandAgent:
 def words_for(task: Task, order: Order, folder: Path) -> tuple[dict[str, str], dict[str, str]]:
     """Write what every agent may read; returns the binds and the environment that say where."""
     instruction, visible = folder / "instruction.md", folder / "task.json"
-    instruction.write_text(task.instruction + "\n", encoding="utf-8")
-    visible.write_text(json.dumps(visible_task(task), indent=2) + "\n", encoding="utf-8")
+    instruction.write_text(f"{task.instruction}\n\n{DECLINING}", encoding="utf-8")
+    visible.write_text(json.dumps(visible_task(task, order), indent=2) + "\n", encoding="utf-8")
     binds = {"/reeve/instruction.md": str(instruction), "/reeve/task.json": str(visible)}
     env = {
         **task.env,

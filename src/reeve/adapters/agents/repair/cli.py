@@ -10,7 +10,7 @@ from typing import Optional
 
 from .events import Events
 from .rank import rank
-from .search import Over, Search
+from .search import Done, Over, Search
 from .serve import Failure, run_fresh
 from .spec import BadSpec, load
 from .tree import Tree
@@ -41,6 +41,9 @@ def main(arguments: list[str]) -> int:
     written: Optional[dict[str, bytes]] = None
     try:
         outcome, text, written = attempt(search)
+    except Done as done:
+        outcome, text = "declined", f"Nothing is to be done: {done}."
+        events.emit("declined", text, why="already-done")
     except Failure as failure:
         outcome, text = "cannot", f"Nothing can be done: {failure}"
     except Gone as gone:

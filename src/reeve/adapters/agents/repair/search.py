@@ -37,6 +37,10 @@ class Over(Exception):
     """The budget has ended."""
 
 
+class Done(Exception):
+    """There is nothing to repair; the message says what shows it."""
+
+
 @dataclass
 class Plausible:
     """A candidate that passes the required tests and those that cover its lines."""
@@ -138,6 +142,8 @@ class Search:
         self._traced(required, seconds)
         self.failing = [item for item in required if item in self.spectrum.failing]
         if not self.failing:
+            if len(required) == len(self.spec.required) and all(item in self.spectrum.passing for item in required):
+                raise Done("every required test that can be seen passes before any change")
             raise Failure("the required tests do not fail before any change")
         known = set(self.spec.broken_at_base)
         near = {self.items[item].split("::")[0] for item in self.failing}
