@@ -130,12 +130,14 @@ ACTS_ON_EVERY_TEST: tuple[str, ...] = (
 RUNNER_MODULES = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "py", "unittest", "doctest", "coverage")
 """What a run of tests is made of."""
 
-TEST_LIBRARIES = tuple(
-    "aiohttp anyio assertpy asynctest attr attrs ddt dirty_equals exceptiongroup execnet expects factory faker "
-    "flexmock freezegun hamcrest httpx hypothesis hypothesmith mock moto nose nose2 numpy pandas parameterized "
-    "pretend pyfakefs pytest_asyncio pytest_mock requests requests_mock respx responses scipy sure testfixtures "
-    "testtools time_machine tomli trio tzdata typing_extensions vcr xdist yaml".split()
-)
+TEST_LIBRARIES = (
+    "aiohttp", "anyio", "assertpy", "asynctest", "attr", "attrs", "ddt", "dirty_equals", "exceptiongroup",
+    "execnet", "expects", "factory", "faker", "flexmock", "freezegun", "hamcrest", "httpx", "hypothesis",
+    "hypothesmith", "mock", "moto", "nose", "nose2", "numpy", "pandas", "parameterized", "pretend",
+    "pyfakefs", "pytest_asyncio", "pytest_mock", "requests", "requests_mock", "respx", "responses", "scipy",
+    "sure", "testfixtures", "testtools", "time_machine", "tomli", "trio", "tzdata", "typing_extensions",
+    "vcr", "xdist", "yaml",
+)  # fmt: skip
 """What tests often import from elsewhere, and would take from the tree if a file of that name were there."""
 
 SHADOWED = frozenset((*RUNNER_MODULES, *TEST_LIBRARIES, *sys.stdlib_module_names)) - {"test", "this", "antigravity"}
