@@ -29,6 +29,7 @@ attempts = 3
 parallel_attempts = 4
 default_agents = ["sweeper", "repair"]
 conflicts_before_ask = 5
+canary_rate = 0.02
 backlog = "tasks"
 state = "../elsewhere"
 protected = ["docs/**"]
@@ -80,6 +81,7 @@ def test_every_setting_reaches_its_place(tmp_path):
     assert settings.workers == 7
     assert (settings.branch, settings.sandbox, settings.backlog) == ("bot/landed", "none", "tasks")
     assert (settings.attempts, settings.parallel_attempts, settings.conflicts_before_ask) == (3, 4, 5)
+    assert settings.canary_rate == 0.02
     assert settings.state.resolve() == tmp_path.parent / "elsewhere"
     assert settings.limits == Limits(wall_seconds=30.0, tokens=100)
     assert (settings.author_name, settings.author_email) == ("Bot", "bot@example.org")

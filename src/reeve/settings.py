@@ -49,6 +49,7 @@ class Settings:
     parallel_attempts: int = 2
     default_agents: tuple[str, ...] = ("repair",)
     conflicts_before_ask: int = 2
+    canary_rate: float = 0.0
     backlog: str = "backlog"
     limits: Limits = field(default_factory=Limits)
     protected: tuple[str, ...] = ()
@@ -119,6 +120,7 @@ def _from_file(plain: Settings, path: Path) -> Settings:
         parallel_attempts=form.parallel_attempts,
         default_agents=tuple(form.default_agents),
         conflicts_before_ask=form.conflicts_before_ask,
+        canary_rate=form.canary_rate,
         backlog=form.backlog,
         limits=form.limits.over(Limits()),
         protected=tuple(form.protected),
