@@ -4,8 +4,9 @@ import os
 import re
 import tempfile
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import pygit2
@@ -25,6 +26,9 @@ _CONFIG = "[safe]\n\tdirectory = *\n[core]\n\tprotectHFS = true\n\tprotectNTFS =
 _isolated = threading.Event()
 SOURCE_BYTES = 2 << 20
 """No file that a person writes is larger; what is larger is measured, not read."""
+
+FOLDERS_KEPT = 64
+"""Levels of a tree that are remembered while many paths of it are looked up."""
 
 
 def encoded(path: str) -> bytes:
@@ -283,14 +287,14 @@ class GitObjects:
     def sources(self, base_tree: str, tree: str) -> tuple[SourceChange, ...]:
         """Read the regular files in which two trees differ; one larger than 2 MB is left out."""
         found = []
-        for change in self.changes(base_tree, tree):
-            before, after = (self._regular(each, change.path) for each in (base_tree, tree))
+        # By entries, not by paths: looking up each path anew takes time with the square of what an agent made.
+        for path, old, new in gittree.differing(self, base_tree, tree):
+            before, after = self._regular(old), self._regular(new)
             if max(len(before or b""), len(after or b"")) <= SOURCE_BYTES:
-                found.append(SourceChange(change.path, before, after))
+                found.append(SourceChange(decoded(path), before, after))
         return tuple(found)
 
-    def _regular(self, tree: str, path: str) -> bytes | None:
-        entry = self._entry(tree, encoded(path))
+    def _regular(self, entry: Entry | None) -> bytes | None:
         return self.read_blob(entry.oid) if entry is not None and entry.mode in (BLOB, EXECUTABLE) else None
 
     def diff(self, base_tree: str, tree: str) -> bytes:
@@ -336,8 +340,9 @@ class GitObjects:
                 edit.put(piece.path, None if piece.entry is None else Entry(*piece.entry))
             else:
                 hunks.setdefault(piece.path, []).append(piece)
+        entries = lru_cache(maxsize=FOLDERS_KEPT)(self.entries)
         for path, parts in hunks.items():
-            old = self._entry(base_tree, path)
+            old = _entry(entries, base_tree, path)
             if old is None:
                 raise PatchError(f"cannot put a hunk into {decoded(path)!r}: the base tree has no such file")
             lines = _lines(self.read_blob(old.oid))
@@ -348,15 +353,6 @@ class GitObjects:
             edit.put(path, Entry(old.mode, self.write_blob(b"".join(lines))))
         return self.edit(base_tree, edit)
 
-    def _entry(self, tree: str, path: bytes) -> Entry | None:
-        *folders, name = path.split(b"/")
-        for folder in folders:
-            below = self.entries(tree).get(folder)
-            if below is None or below.mode != FOLDER:
-                return None
-            tree = below.oid
-        return self.entries(tree).get(name)
-
     # ------------------------------------------------------------ protected paths, landing
 
     def restore(self, tree: str, from_tree: str, globs: Sequence[str]) -> tuple[str, tuple[str, ...]]:
@@ -364,10 +360,13 @@ class GitObjects:
 
         Added ones are removed; a link or file that stands where a protected folder was gives way.
         """
-        patterns, edit, restored = tuple(globs), Edit(), []
+        edit, restored = Edit(), []
         removed: list[bytes] = []
+        # Most are paths, and there may be as many as an agent made files: only what holds a wildcard is a pattern.
+        plain = {encoded(glob.strip("/")) for glob in globs if glob.startswith("/")}
+        patterns = tuple(glob for glob in globs if not glob.startswith("/") or "*" in glob or "?" in glob)
         for path, old, new in gittree.differing(self, from_tree, tree):
-            if not paths.matches(path, patterns):
+            if not (_covered(path, plain) or paths.matches(path, patterns)):
                 continue
             restored.append(decoded(path))
             if old is None:
@@ -376,9 +375,9 @@ class GitObjects:
                 edit.put(path, old)
             del new
         made = self.edit(tree, edit) if edit.names else tree
-        taken = Edit()
+        taken, entries = Edit(), lru_cache(maxsize=FOLDERS_KEPT)(self.entries)
         for path in removed:
-            if self._entry(made, path) is not None and self._entry(from_tree, path) is None:
+            if _entry(entries, made, path) is not None and _entry(entries, from_tree, path) is None:
                 taken.put(path, None)
         return (self.edit(made, taken) if taken.names else made), tuple(restored)
 
@@ -422,6 +421,22 @@ class GitObjects:
                 self._reach(entry.oid, before.oid if before and before.mode == FOLDER else None, wanted)
             else:
                 wanted[entry.oid] = None
+
+
+def _covered(path: bytes, plain: set[bytes]) -> bool:
+    """Say whether a path, or a folder above it, is among some."""
+    return path in plain or any(path[:at] in plain for at, byte in enumerate(path) if byte == ord("/"))
+
+
+def _entry(entries: Callable[[str], dict[bytes, Entry]], tree: str, path: bytes) -> Entry | None:
+    """Look up a path, given what reads one level of a tree."""
+    *folders, name = path.split(b"/")
+    for folder in folders:
+        below = entries(tree).get(folder)
+        if below is None or below.mode != FOLDER:
+            return None
+        tree = below.oid
+    return entries(tree).get(name)
 
 
 def _lines(content: bytes) -> list[bytes]:
