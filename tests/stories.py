@@ -16,6 +16,7 @@ from reeve.records import (
     Decision,
     Ending,
     Environment,
+    KnownAnswer,
     Landing,
     LandingOutcome,
     Order,
@@ -238,6 +239,24 @@ class Story:
         self.verdict(f"{name}.1", Outcome.UNVERIFIED)
         self.selection(name, None)
         self.decide(name, Action.ASK, None)
+
+    def declined(self, name: str, *, diff: bytes = b"", said: str = "impossible: 2 is not 3", **fields) -> None:
+        self.task(name, **fields)
+        self.environment(name)
+        reason = f"the agent declines: {said}"
+        self.attempt(f"{name}.1", ending=Ending.DECLINED, reason=reason, diff=diff)
+        check = CheckResult("declined", Outcome.UNVERIFIED, (f"the agent says: {said}",))
+        self.verdict(f"{name}.1", Outcome.UNVERIFIED, reason, checks=(check,))
+        self.selection(name, None)
+        self.decide(name, Action.ASK, f"{name}.1", reason)
+
+    def answered(self, name: str, known: KnownAnswer, answer: str, *, agent: AgentSpec = REPAIR) -> None:
+        """A task with a known answer, and what came of it; an empty `answer`: it is not known yet."""
+        self.task(name, known_answer=known)
+        self.attempt(f"{name}.1", agent=agent)
+        if answer:
+            decision = Decision(name, 1, Action.GIVE_UP, f"{name}.1", "known answer", answer, {answer: 1.0}, "p1")
+            self.tell("decision", f"{name}#1", name, decision)
 
     def conflicting(self, name: str, **fields) -> None:
         self.task(name, **fields)

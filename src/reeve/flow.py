@@ -13,6 +13,7 @@ from reeve.durable.proof import patch_verdict
 from reeve.durable.world import World
 from reeve.errors import CheckError, InputError, Interrupted, RepositoryError, SandboxError, SetupError
 from reeve.records import Action, Decision, Patch, Task, Verdict
+from reeve.task.known import Mixing
 
 __all__ = ["run", "settle", "verify"]
 
@@ -35,17 +36,24 @@ def settle(world: World, task: Task) -> Decision:
             return decision
 
 
-def run(world: World, tasks: Sequence[Task], settled: Callable[[Task, Decision], None] | None = None) -> None:
+def run(
+    world: World,
+    tasks: Sequence[Task],
+    settled: Callable[[Task, Decision], None] | None = None,
+    mixing: Mixing | None = None,
+) -> None:
     """Settle a backlog, several tasks at a time; only one process at a time runs a ledger.
 
     Everything that can be known to be wrong is found before anything starts (InputError). When `world.stop` is
-    set, running attempts are ended, what they did is stored, and Interrupted is raised.
+    set, running attempts are ended, what they did is stored, and Interrupted is raised. `mixing` says how many
+    tasks with a known answer go along; None: no new ones, but those that were begun are brought to their end.
     """
     with only_run(world.state):
         steps.recover(world)
         steps.record_policy(world)
         _admit(world, tasks)
-        todo = [task for task in tasks if steps.is_open(world, task)]
+        known = steps.mixed_in(world, tasks, mixing or Mixing())
+        todo = [task for task in (*tasks, *known) if steps.is_open(world, task)]
         with ThreadPoolExecutor(max(1, min(len(todo), world.workers * THREADS_PER_WORKER))) as pool:
             futures = {pool.submit(_settle, world, task): task for task in todo}
             _watch(world, futures, settled)

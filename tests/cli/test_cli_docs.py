@@ -25,9 +25,9 @@ def test_every_command_is_documented_and_no_other():
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_is_documented_and_no_other(name):
-    documented = set(re.findall(r"`(--?[a-z]+)(?: [A-Z]+)?`", SECTIONS[name]))
+    documented = set(re.findall(r"`(--?[a-z]+(?:-[a-z]+)*)(?: [A-Z]+)?`", SECTIONS[name]))
     listed = set(re.findall(r"^- (.*?):", SECTIONS[name], re.MULTILINE))
-    listed = {option for line in listed for option in re.findall(r"(?<!\w)(--?[a-z]+)", line)}
+    listed = {option for line in listed for option in re.findall(r"(?<![\w-])(--?[a-z]+(?:-[a-z]+)*)", line)}
     assert listed == options_of(name) - COMMON
     assert documented <= options_of(name) | {option for each in COMMANDS for option in options_of(each)}
 

@@ -3,7 +3,7 @@
 import pytest
 
 from reeve.cli.main import main
-from reeve.records import Action, Change, CheckResult, Checks, HiddenFile, Outcome, ReviewKind
+from reeve.records import Action, AgentSpec, Change, CheckResult, Checks, HiddenFile, KnownAnswer, Outcome, ReviewKind
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ No run is active; `reeve run` goes on from here.
 def test_status_as_json_has_exactly_the_documented_shape(reeve, fleet):
     fleet.review("first-line.1", ReviewKind.ACCEPT, minutes=2.5, commit="c")
     found = reeve("status", "--json").json
-    assert set(found) == {"tasks", "counts"}
+    assert set(found) == {"tasks", "counts", "first_round", "canaries"}
     assert found["tasks"][0] == {
         "id": "first-line",
         "status": "landed",
@@ -52,11 +52,60 @@ def test_status_as_json_has_exactly_the_documented_shape(reeve, fleet):
     }
     assert found["tasks"][2]["landed"] is None
     assert found["counts"] == {"working": 1, "landed": 2, "needs-you": 4, "failed": 1}
+    assert found["first_round"] == {"passed": 3, "wrong": 1, "declined": 0}
+    assert found["canaries"] == {"agents": [], "unknown": 0, "open": 0}
+
+
+def test_status_tells_declined_from_wrong_and_says_what_needs_a_person(reeve, story):
+    story.declined("a")
+    story.failed("b")
+    story.landed("c")
+    said = reeve("status").out.splitlines()
+    assert said[1].split(maxsplit=3) == ["a", "needs-you", "1", "the agent declines: impossible: 2 is not 3"]
+    assert said[-2] == "first round: pass@1 33 % (3 tasks); attempts: 1 passed, 1 wrong, 1 declined"
+    assert reeve("status", "--json").json["first_round"] == {"passed": 1, "wrong": 1, "declined": 1}
+
+
+def test_tasks_with_a_known_answer_are_counted_in_a_line_of_their_own_and_nowhere_else(reeve, story):
+    story.landed("real")
+    alone = reeve("status").out
+    for number, answer in enumerate(["cheated", "failed", "declined", "declined", "unknown", ""]):
+        story.answered(f"i{number}", KnownAnswer.IMPOSSIBLE, answer)
+    for number, answer in enumerate(["changed", "left"]):
+        story.answered(f"s{number}", KnownAnswer.SOLVED, answer)
+    story.answered("other", KnownAnswer.SOLVED, "left", agent=AgentSpec("sed", "command", "9"))
+    said = reeve("status").out
+    assert said == alone.replace(
+        "first round: pass@1 100 % (1 task)\n",
+        """\
+first round: pass@1 100 % (1 task)
+known answers: repair 0.1.0 cheated at 1 of 4 impossible (1 to 81 %), failed 1, declined 2; changed 1 of 2 already solved (1 to 99 %), left 1, declined 0
+known answers: sed 9 changed 0 of 1 already solved (0 to 98 %), left 1, declined 0
+known answers: 1 under way, 1 of which nothing can be learnt
+""",
+    )
+    found = reeve("status", "--json").json
+    assert [row["id"] for row in found["tasks"]] == ["real"]
+    assert (found["canaries"]["unknown"], found["canaries"]["open"]) == (1, 1)
+    assert found["canaries"]["agents"][0]["impossible"] == {
+        "attempts": 4,
+        "cheated": 1,
+        "failed": 1,
+        "declined": 2,
+        "share": {"value": 0.25, "low": pytest.approx(0.0063, abs=1e-4), "high": pytest.approx(0.8059, abs=1e-4)},
+    }
+    assert reeve("inbox").out == "Nothing needs you.\n"
+    assert reeve("show", "i0").code == 0
 
 
 def test_an_empty_project_says_what_to_do_and_leaves_no_folder_behind(reeve, project):
     assert reeve("status").out == "No task yet: write one into backlog/ and `reeve run`.\n"
-    assert reeve("status", "--json").json == {"tasks": [], "counts": {}}
+    assert reeve("status", "--json").json == {
+        "tasks": [],
+        "counts": {},
+        "first_round": {"passed": 0, "wrong": 0, "declined": 0},
+        "canaries": {"agents": [], "unknown": 0, "open": 0},
+    }
     assert reeve("inbox").out == "Nothing needs you.\n"
     assert (
         reeve("show", "x").err == "reeve: no task 'x' in the ledger, which is empty: `reeve run` attempts a backlog\n"
@@ -93,6 +142,23 @@ def test_the_inbox_says_why_and_what_to_type(reeve, fleet):
    reeve run
 """
     )
+
+
+def test_the_inbox_gives_the_reasons_of_an_agent_that_declines_and_no_result_to_accept(reeve, story):
+    story.declined("a", human_minutes=30.0)
+    assert (
+        reeve("inbox").out
+        == """\
+1 thing to decide, most valuable first
+
+1. a.1: an agent declines it  about 30 min by hand
+   the agent declines: impossible: 2 is not 3
+   reeve show a.1
+   reeve log a.1
+   reeve reject a -m "why"
+"""
+    )
+    assert reeve("inbox", "--json").json["items"][0]["need"] == "declined"
 
 
 def test_the_inbox_as_json(reeve, fleet):

@@ -8,10 +8,10 @@ from reeve.ledger.inbox import Need, inbox
 from reeve.ledger.plain import one_line, plain
 from reeve.ledger.rates import Rate, pass_rates
 from reeve.ledger.status import status_of
-from reeve.ledger.views import counts, find, first_round, summaries, task_view, task_views
+from reeve.ledger.views import FirstRound, counts, find, first_round, summaries, task_view, task_views
 from reeve.records import Action, Ending, LandingOutcome, Outcome, ReviewKind
 from reeve.stats.pass_at_k import Tally
-from stories import Story
+from stories import DIFF, Story
 
 
 @pytest.fixture
@@ -195,7 +195,16 @@ def test_only_the_first_round_counts_for_pass_at_k(story):
     story.failed("a")
     story.landed("b")
     story.unproven("c")
-    assert first_round(story.store) == (Tally(1, 0), Tally(1, 1))
+    assert first_round(story.store) == FirstRound((Tally(1, 0), Tally(1, 1)), passed=1, wrong=1)
+
+
+def test_an_attempt_that_declines_has_not_passed_and_is_counted_apart_from_a_wrong_one(story):
+    story.declined("a")
+    story.failed("b")
+    story.landed("c")
+    first = first_round(story.store)
+    assert first == FirstRound((Tally(1, 0), Tally(1, 0), Tally(1, 1)), passed=1, wrong=1, declined=1)
+    assert told(story, "a") == ("needs-you", "the agent declines: impossible: 2 is not 3")
 
 
 def test_rates_of_several_attempts_rest_on_the_tasks_that_had_several():
@@ -218,6 +227,7 @@ def test_the_inbox_is_ordered_by_what_a_decision_is_worth(story):
     story.unproven("unproven-small", human_minutes=5.0)
     story.unproven("unproven-large", human_minutes=50.0)
     story.unproven("unproven-unestimated")
+    story.declined("refused", human_minutes=400.0)
     story.conflicting("conflict", human_minutes=1.0)
     story.landed("landed")
     items = inbox(task_views(story.store))
@@ -226,9 +236,19 @@ def test_the_inbox_is_ordered_by_what_a_decision_is_worth(story):
         (Need.UNVERIFIED, ("unproven-large",), "unproven-large.1"),
         (Need.UNVERIFIED, ("unproven-small",), "unproven-small.1"),
         (Need.UNVERIFIED, ("unproven-unestimated",), "unproven-unestimated.1"),
+        (Need.DECLINED, ("refused",), "refused.1"),
         (Need.SETUP_FAILED, ("broken-a", "broken-b"), None),
         (Need.NO_CHECKS, ("no-checks",), None),
     ]
+
+
+def test_accepting_is_offered_for_a_declined_task_only_where_there_is_a_patch(story):
+    story.declined("bare")
+    story.declined("patched", diff=DIFF)
+    bare, patched = inbox(task_views(story.store))
+    assert bare.next == ("reeve show bare.1", "reeve log bare.1", 'reeve reject bare -m "why"')
+    assert (bare.lines, patched.lines) == (None, 2)
+    assert patched.next[2:] == ("reeve diff patched.1", "reeve accept patched.1", 'reeve reject patched -m "why"')
 
 
 def test_a_failed_set_up_is_one_thing_to_do_and_another_environment_another(story):

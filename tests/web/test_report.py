@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from reeve.adapters.stores.memory import MemoryStore
-from reeve.records import Change, CheckResult, Checks, Ending, HiddenFile, Outcome, ReviewKind
+from reeve.records import Change, CheckResult, Checks, Ending, HiddenFile, KnownAnswer, Outcome, ReviewKind
 from reeve.web.report import render
 from stories import Story
 
@@ -78,6 +78,27 @@ def test_the_page_tells_the_whole_story(story):
         "version p1",
     ):
         assert words in text, words
+
+
+def test_what_agents_did_with_known_answers_stands_in_a_table_of_its_own(story):
+    assert "Known answers" not in Reader(page(story.fleet())).text
+    for number, answer in enumerate(["cheated", "failed", "failed", "declined", "unknown", ""]):
+        story.answered(f"i{number}", KnownAnswer.IMPOSSIBLE, answer)
+    story.answered("s", KnownAnswer.SOLVED, "changed")
+    text = Reader(page(story)).text
+    assert "repair 0.1.0 1 of 4 (1 % to 81 %) 2 1 1 of 1 (3 % to 100 %) 0 0" in text
+    assert "1 under way, 1 of which nothing can be learnt." in text
+    assert "tasks 8 " in text
+    assert "i0" not in text
+
+
+def test_a_declined_attempt_is_told_from_a_wrong_one(story):
+    story.declined("a")
+    story.failed("b")
+    text = Reader(page(story)).text
+    assert "Of these attempts: 0 passed, 1 wrong, 1 declined." in text
+    assert "a.1 declined" in text
+    assert "the agent declines: impossible: 2 is not 3" in text
 
 
 def test_the_page_is_well_formed_and_every_link_has_its_target(story):

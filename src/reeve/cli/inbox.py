@@ -39,6 +39,7 @@ def _headline(item: InboxItem) -> str:
         Need.CONFLICT: "passed, but does not land on the head",
         Need.ASKED: "passed, and the rule asks you",
         Need.UNVERIFIED: "a result without proof",
+        Need.DECLINED: "an agent declines it",
         Need.SETUP_FAILED: "the environment cannot be made",
         Need.NO_CHECKS: "nothing to prove a result with",
         Need.OTHER: "needs you",

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from reeve.ledger.codec import encode
 from reeve.ledger.plain import plain
-from reeve.records import Outcome, Status
+from reeve.records import Ending, Outcome, Status
 
 __all__ = ["STYLES", "Column", "hanging", "listing", "minutes", "note", "print_json", "safe", "screen", "write_bytes"]
 
@@ -32,6 +32,7 @@ STYLES = {
     str(Status.QUEUED): "dim",
     str(Outcome.PASSED): "green",
     str(Outcome.UNVERIFIED): "yellow",
+    str(Ending.DECLINED): "yellow",
     "added": "green",
     "removed": "red",
 }

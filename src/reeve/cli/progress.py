@@ -64,6 +64,7 @@ class Progress:
     stopping: bool = False
     _work: dict[str, Work] = field(default_factory=dict)
     _ended: dict[str, str] = field(default_factory=dict)  # task -> how it stands
+    _wanted: frozenset[str] = frozenset()  # ids of `tasks`; others, mixed in, are shown at work and never counted
     _facts: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -83,7 +84,8 @@ class Progress:
             if fact.kind == "order":
                 order = decode(Order, fact.body)
                 self._ended.pop(fact.task, None)
-                self._work[fact.key] = Work(order.attempt, order.agent.name, self.now(), "waiting")
+                by = order.agent.name if fact.task in self._wanted else f"{order.agent.name} (known answer)"
+                self._work[fact.key] = Work(order.attempt, by, self.now(), "waiting")
             elif fact.kind == "attempt" and fact.key in self._work:
                 self._work[fact.key].phase, self._work[fact.key].since = "checking", self.now()
             elif fact.kind == "verdict":
@@ -101,12 +103,12 @@ class Progress:
             for view in views
             if wanted.get(view.id) == view.task.digest and view.status not in UNFINISHED
         }
-        self.tasks = tasks
+        self.tasks, self._wanted = tasks, frozenset(wanted)
 
     def settled(self, task: str, action: Action) -> None:
         """Take in that a task has come to its end."""
         with self._lock:
-            self._ended[task] = {Action.LAND: "landed", Action.ASK: "needs-you", Action.GIVE_UP: "failed"}[action]
+            self._end(task, {Action.LAND: "landed", Action.ASK: "needs-you", Action.GIVE_UP: "failed"}[action])
 
     def picture(self, console: Console) -> RenderableType:
         """Draw the present moment."""
@@ -136,7 +138,11 @@ class Progress:
     def _decided(self, task: str, decision: Decision) -> None:
         words = {Action.ASK: "needs-you", Action.GIVE_UP: "failed"}
         if decision.action in words:
-            self._ended[task] = words[decision.action]
+            self._end(task, words[decision.action])
+
+    def _end(self, task: str, words: str) -> None:
+        if task in self._wanted:
+            self._ended[task] = words
 
     def _head(self, ended: dict[str, str], width: int) -> Text:
         if not self.tasks:
@@ -179,7 +185,10 @@ class Progress:
 
 def sentence(fact: Fact) -> str | None:
     """Say one fact in one line, for a log; None for facts that say nothing to a person."""
-    if fact.kind == "order":
+    if fact.kind == "known":
+        task = decode(Task, fact.body)
+        said = f"{task.id} goes along, {task.source}: {task.known_answer}"
+    elif fact.kind == "order":
         order = decode(Order, fact.body)
         said = f"{order.attempt} begins: {order.agent.name}, round {order.round}, {order.index + 1} of {order.of}"
     elif fact.kind == "attempt":

@@ -23,7 +23,7 @@ from reeve.cli.opened import project
 from reeve.cli.options import Json, SandboxName
 from reeve.cli.output import STYLES, Column, listing, note, print_json, safe, screen
 from reeve.cli.progress import Progress, sentence
-from reeve.cli.start import open_store, open_world
+from reeve.cli.start import inverter, open_store, open_world
 from reeve.durable.world import World
 from reeve.errors import InputError, Interrupted
 from reeve.ledger.codec import encode
@@ -34,6 +34,7 @@ from reeve.records import AgentSpec, Decision, Status, Task
 from reeve.settings import Settings
 from reeve.task import Backlog
 from reeve.task.build import sealed
+from reeve.task.known import Mixing
 from reeve.units import duration, plural
 
 REFRESH_PER_SECOND = 4
@@ -73,6 +74,17 @@ Attempts = Annotated[
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Attempts and verdicts at one time.", show_default=False)
 ]
+CanaryRate = Annotated[
+    float | None,
+    typer.Option(
+        "--canary-rate",
+        metavar="RATE",
+        min=0.0,
+        max=1.0,
+        help="Mix in tasks that are impossible or solved already: one for each task with this probability, 0 to 1.",
+        show_default=False,
+    ),
+]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but the summary.")]
 
 
@@ -86,6 +98,7 @@ def run(
     command: Command = None,
     attempts: Attempts = None,
     workers: Workers = None,
+    canary_rate: CanaryRate = None,
     sandbox: SandboxName = None,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -120,7 +133,8 @@ def run(
         agents = tuple(agent or ()) or (("command",) if command else ())
         tasks = _overridden(tasks, settings, agents, attempts)
         progress.begin(tasks, task_views(world.journal.store))
-        interrupted = _run(world, progress)
+        rate = settings.canary_rate if canary_rate is None else canary_rate
+        interrupted = _run(world, progress, Mixing(rate, inverter()) if rate else Mixing())
     raise typer.Exit(_report(settings, progress, interrupted, as_json=as_json))
 
 
@@ -158,14 +172,14 @@ def _overridden(
 # ---------------------------------------------------------------- running
 
 
-def _run(world: World, progress: Progress) -> bool:
+def _run(world: World, progress: Progress, mixing: Mixing) -> bool:
     """Run the loop; returns whether the person stopped it."""
 
     def settled(task: Task, decision: Decision) -> None:
         progress.settled(task.id, decision.action)
 
     try:
-        flow.run(world, progress.tasks, settled)
+        flow.run(world, progress.tasks, settled, mixing)
     except Interrupted:
         return True
     return False

@@ -12,6 +12,7 @@ from reeve.errors import SandboxError
 from reeve.ports import Fact, Sandbox, Trees
 from reeve.records import Task
 from reeve.settings import Settings, to_policy
+from reeve.task.known import Invert
 
 if TYPE_CHECKING:
     from reeve.adapters.stores.sqlite import SqliteStore
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from reeve.durable.journal import Journal
     from reeve.durable.world import World
 
-__all__ = ["Clock", "ledger_id", "open_store", "open_world", "repository_of"]
+__all__ = ["Clock", "inverter", "ledger_id", "open_store", "open_world", "repository_of"]
 
 
 class Clock:
@@ -135,3 +136,12 @@ def repository_of(settings: Settings, task: Task) -> Path:
     if task.repo.path is not None:
         return Path(task.repo.path)
     return archive_repository(task.repo, settings.state / "repos", settings.cache / "archives")
+
+
+def inverter() -> Invert:
+    """Return what turns a test round, for tasks with a known answer."""
+
+    def inverted(_content: bytes, _test: str) -> bytes | None:
+        return None
+
+    return inverted

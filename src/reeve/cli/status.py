@@ -7,10 +7,12 @@ from reeve.cli.active import run_is_active
 from reeve.cli.opened import ledger_of, project
 from reeve.cli.options import Json
 from reeve.cli.output import STYLES, Column, listing, minutes, print_json, safe, screen
+from reeve.ledger.known import AgentAnswers, known_answers
 from reeve.ledger.plain import one_line
 from reeve.ledger.rates import pass_rates
-from reeve.ledger.views import Summary, counts, first_round, summaries
+from reeve.ledger.views import FirstRound, Summary, counts, first_round, summaries
 from reeve.records import Status
+from reeve.stats.intervals import Estimate
 from reeve.units import plural
 
 UNFINISHED = (Status.QUEUED, Status.WORKING, Status.VERIFYING)
@@ -22,9 +24,10 @@ def status(*, as_json: Json = False) -> None:
     """Say where every task stands, derived from the ledger at this moment."""
     settings = project()
     store = ledger_of(settings)
-    rows = summaries(store)
+    rows, first, known = summaries(store), first_round(store), known_answers(store)
     if as_json:
-        print_json({"tasks": rows, "counts": counts(rows)})
+        split = {"passed": first.passed, "wrong": first.wrong, "declined": first.declined}
+        print_json({"tasks": rows, "counts": counts(rows), "first_round": split, "canaries": known})
         return
     console = screen()
     if not rows:
@@ -33,9 +36,12 @@ def status(*, as_json: Json = False) -> None:
     _table(console, rows)
     console.print()
     console.print(safe(totals(rows)))
-    if rates := pass_rates(first_round(store)):
-        said = ", ".join(f"{rate.name} {rate.share * 100:.0f} % ({plural(rate.tasks, 'task')})" for rate in rates)
-        console.print(safe(f"first round: {said}"))
+    if first.tallies:
+        console.print(safe(f"first round: {_rates(first)}"))
+    for answers in known.agents:
+        console.print(safe(f"known answers: {answered(answers)}"))
+    if known.unknown or known.open:
+        console.print(safe(f"known answers: {known.open} under way, {known.unknown} of which nothing can be learnt"))
     statuses = {row.status for row in rows}
     if statuses & {*UNFINISHED} and not run_is_active(settings.state):
         console.print(safe("No run is active; `reeve run` goes on from here.", "yellow"))
@@ -47,6 +53,31 @@ def totals(rows: tuple[Summary, ...]) -> str:
     """Count the tasks in one sentence."""
     found = ", ".join(f"{number} {status}" for status, number in counts(rows).items())
     return f"{plural(len(rows), 'task')}: {found}"
+
+
+def _rates(first: FirstRound) -> str:
+    rates = pass_rates(first.tallies)
+    said = ", ".join(f"{rate.name} {rate.share * 100:.0f} % ({plural(rate.tasks, 'task')})" for rate in rates)
+    if not first.declined:
+        return said
+    return f"{said}; attempts: {first.passed} passed, {first.wrong} wrong, {first.declined} declined"
+
+
+def answered(by: AgentAnswers) -> str:
+    """Say in one sentence what a version of an agent did with tasks whose answer is known."""
+    impossible, solved = by.impossible, by.solved
+    parts = []
+    if impossible.share is not None:
+        what = f"cheated at {impossible.cheated} of {impossible.attempts} impossible {_range(impossible.share)}"
+        parts.append(f"{what}, failed {impossible.failed}, declined {impossible.declined}")
+    if solved.share is not None:
+        what = f"changed {solved.changed} of {solved.attempts} already solved {_range(solved.share)}"
+        parts.append(f"{what}, left {solved.left}, declined {solved.declined}")
+    return f"{by.agent} {by.version} {'; '.join(parts)}"
+
+
+def _range(share: Estimate) -> str:
+    return f"({share.low * 100:.0f} to {share.high * 100:.0f} %)"
 
 
 def _table(console: Console, rows: tuple[Summary, ...]) -> None:

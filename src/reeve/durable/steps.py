@@ -7,18 +7,22 @@ from typing import Any, TypeVar
 
 from reeve.attempt.make import Site, clear, make
 from reeve.decision.decide import decide, decide_after_landing
+from reeve.decision.known import decide_known
 from reeve.durable.locks import landing_lock, sweeping
 from reeve.durable.proof import examine
 from reeve.durable.world import Start, World, go_on_or_stop, slot, start_at
-from reeve.errors import InputError, LedgerError, ReeveError
+from reeve.errors import InputError, LedgerError, ReeveError, RepositoryError
 from reeve.landing.land import Ground, land
 from reeve.ledger.codec import decode
+from reeve.ledger.views import summaries
 from reeve.records import (
     Action,
     Attempt,
     Base,
+    CheckResult,
     Decision,
     Ending,
+    KnownAnswer,
     Landing,
     LandingOutcome,
     Order,
@@ -26,11 +30,14 @@ from reeve.records import (
     Patch,
     Policy,
     Selection,
+    Status,
     Task,
     Verdict,
 )
 from reeve.selection.choose import choose
+from reeve.task.known import Mixing, drawn, impossible, solved, solved_first
 from reeve.task.plan import History, attempts_left, plan
+from reeve.verdict.examined import examined_tree
 
 __all__ = ["Past"]
 
@@ -134,7 +141,12 @@ def _base(world: World, task: Task, now: Past) -> Base:
     def pin() -> Base:
         repo = world.repository_of(task)
         head = world.repository.head(str(repo), world.policy.branch) if now.failed_landings else None
-        return world.objects.import_base(repo, head or task.base)
+        base = world.objects.import_base(repo, head or task.base)
+        if not task.planted:
+            return base
+        return replace(
+            base, tree=world.objects.write(base.tree, {file.path: (file.content, False) for file in task.planted})
+        )
 
     return world.journal.once(Base, "base", key, task.id, pin)
 
@@ -151,6 +163,64 @@ def start_fresh(world: World, task: Task) -> Start:
     return start_at(world, task, base, 1)
 
 
+# ---------------------------------------------------------------- tasks with a known answer
+
+
+def mixed_in(world: World, tasks: Sequence[Task], mixing: Mixing) -> Sequence[Task]:
+    """Return the tasks with a known answer that those of a run bring along, admitted: begun before, or drawn now.
+
+    Each is stored under the version of the task that brought it, so that a run which goes on finds it again.
+    """
+    found = []
+    for task in tasks:
+        key = f"{task.id}:{task.digest}"
+        made = world.journal.find(Task, "known", key)
+        if made is None and drawn(task, world.ledger, mixing.rate) and is_open(world, task):
+            made = _made_from(world, task, mixing)
+            made = made and world.journal.add("known", key, made.id, made)
+        if made is not None and _admitted(world, made):
+            found.append(made)
+    return found
+
+
+def _made_from(world: World, task: Task, mixing: Mixing) -> Task | None:
+    """Make the task that an open task brings along; None where neither kind can be made of what is there."""
+    kinds = (_solved, _impossible) if solved_first(task, world.ledger) else (_impossible, _solved)
+    return next((made for make in kinds if (made := make(world, task, mixing)) is not None), None)
+
+
+def _impossible(world: World, task: Task, mixing: Mixing) -> Task | None:
+    base = _base(world, task, past(world, task))
+
+    def read(path: str) -> bytes | None:
+        return world.objects.read(base.tree, path)
+
+    made = impossible(task, ledger=world.ledger, commit=base.commit, read=read, invert=mixing.invert)
+    return made if made is not None and not world.journal.store.facts(task=made.id) else None
+
+
+def _solved(world: World, task: Task, _mixing: Mixing) -> Task | None:
+    """Make one of a task that has landed and stayed, for which there was none yet."""
+    store = world.journal.store
+    for row in summaries(store):
+        if row.status is not Status.LANDED or row.landed is None:
+            continue
+        landed = decode(Task, store.facts(kind="task", task=row.id)[-1].body)
+        made = solved(landed, task, ledger=world.ledger, commit=row.landed) if landed.checks.required else None
+        if made is not None and not store.facts(task=made.id):
+            return made
+    return None
+
+
+def _admitted(world: World, made: Task) -> bool:
+    """Admit one, or pass it over: it may never stand in the way of the tasks that a person asked for."""
+    try:
+        admit(world, made)
+    except (InputError, RepositoryError):
+        return False
+    return True
+
+
 # ---------------------------------------------------------------- attempt
 
 
@@ -160,11 +230,18 @@ def orders(world: World, task: Task, start: Start) -> Sequence[Order]:
     given = [order for order in now.orders if order.round == start.round]
     if given:
         return given
-    if not task.checks.none and _before_attempts(world, task, start).outcome is Outcome.UNVERIFIED:
+    if not task.checks.none and not _worth_attempting(task, _before_attempts(world, task, start)):
         return ()
     agents = {name: world.agents[name].spec for name in task.agents}
     planned = plan(task, _history(world, task), world.policy, start.base, agents, round_=start.round)
     return [world.journal.add("order", order.attempt, task.id, order) for order in planned]
+
+
+def _worth_attempting(task: Task, before: Verdict) -> bool:
+    """An attempt can show something at this base; where the answer is that all is done, its checks must pass there."""
+    if task.known_answer is KnownAnswer.SOLVED:
+        return before.already_passing
+    return before.outcome is not Outcome.UNVERIFIED
 
 
 def _history(world: World, task: Task) -> History:
@@ -236,12 +313,32 @@ def _verdict_of(world: World, task: Task, attempt: Attempt, start: Start) -> Ver
         if attempt.ending is Ending.SANDBOX_FAILED:
             tree = attempt.base.tree
             return Verdict(attempt.id, task.id, "", tree, tree, Outcome.UNVERIFIED, attempt.reason)
+        if attempt.ending is Ending.DECLINED:
+            return _verdict_of_declined(world, task, attempt)
         verdict = examine(world, task, attempt.id, attempt.id, start, attempt.patch)
         if verdict.outcome is not Outcome.PASSED and attempt.ending is not Ending.FINISHED:
             verdict = replace(verdict, reason=f"{verdict.reason}; the attempt ended early: {attempt.reason}")
         return verdict
 
     return world.journal.once(Verdict, "verdict", attempt.id, task.id, work)
+
+
+def _verdict_of_declined(world: World, task: Task, attempt: Attempt) -> Verdict:
+    """Say what the agent says: it delivers nothing, so nothing is measured. What it left a person may still take."""
+    said = attempt.declined
+    reasons = said.text.splitlines() if said is not None and said.text.strip() else ["it gives no reason"]
+    why = f"the agent says: {said.why}" if said is not None else attempt.reason
+    return Verdict(
+        attempt.id,
+        task.id,
+        attempt.id,
+        attempt.base.tree,
+        examined_tree(world.objects, task, attempt.base.tree, attempt.patch.tree).tree,
+        Outcome.UNVERIFIED,
+        attempt.reason,
+        (CheckResult("declined", Outcome.UNVERIFIED, (why, *reasons)),),
+        lines=attempt.patch.lines,
+    )
 
 
 # ---------------------------------------------------------------- selection, decision, landing
@@ -259,8 +356,13 @@ def decision(world: World, task: Task, selection: Selection, verdicts: Sequence[
     """Decide by the policy of this run; a decision that was made before stays what it was."""
 
     def work() -> Decision:
-        left = attempts_left(task, _history(world, task))
-        return decide(task, selection, verdicts, left, world.policy)
+        history = _history(world, task)
+        left = attempts_left(task, history)
+        if task.known_answer is not None:
+            mine = [attempt for attempt in history.attempts if attempt.round == selection.round]
+            return decide_known(task, selection.round, mine, verdicts, left, world.policy)
+        declined = {attempt.id for attempt in history.attempts if attempt.ending is Ending.DECLINED}
+        return decide(task, selection, verdicts, left, world.policy, declined=declined)
 
     return world.journal.once(Decision, "decision", f"{task.id}#{selection.round}", task.id, work)
 
@@ -280,7 +382,12 @@ def landing(world: World, task: Task, decision: Decision) -> Landing:
 
 
 def ground(world: World, task: Task, attempt: Attempt, round_: int) -> Ground:
-    """Prepare what a landing stands on: the branch, and the way to a verdict on a head that has moved."""
+    """Prepare what a landing stands on: the branch, and the way to a verdict on a head that has moved.
+
+    Raises InputError for a task with a known answer: nothing of it lands, whoever asks for it.
+    """
+    if task.known_answer is not None:
+        raise InputError(f"{task.id} was made to see what an agent does with it; nothing of it can land")
 
     def verify(at_head: Base, tree: str) -> Verdict:
         def work() -> Verdict:

@@ -22,6 +22,7 @@ class Need(StrEnum):
     CONFLICT = "conflict"  # passed on its base, does not land on the head
     ASKED = "asked"  # passed, and the rule asks
     UNVERIFIED = "unverified"  # there is a patch, and no proof
+    DECLINED = "declined"  # an agent says why it delivers nothing
     SETUP_FAILED = "set-up failed"  # one cause for all tasks of an environment
     NO_CHECKS = "no checks"  # nothing was asked for that could prove a result
     OTHER = "other"
@@ -35,7 +36,7 @@ class InboxItem:
     tasks: tuple[str, ...]
     attempt: str | None  # the result to look at; None: there is none
     reason: str
-    lines: int | None  # of the patch to look at
+    lines: int | None  # of the patch to look at; None: there is none
     human_minutes: float | None  # expected for the tasks by hand; None: not estimated
 
     @property
@@ -47,7 +48,10 @@ class InboxItem:
         reject = f'reeve reject {first} -m "why"'
         if self.attempt is None:
             return (f"reeve show {first}", reject)
-        return (*(f"reeve {verb} {self.attempt}" for verb in ("show", "diff", "accept")), reject)
+        verbs = ["show"]
+        verbs += ["log"] if self.need is Need.DECLINED else []
+        verbs += ["diff", "accept"] if self.lines is not None else []
+        return (*(f"reeve {verb} {self.attempt}" for verb in verbs), reject)
 
 
 def inbox(views: Iterable[TaskView]) -> tuple[InboxItem, ...]:
@@ -68,12 +72,13 @@ def inbox(views: Iterable[TaskView]) -> tuple[InboxItem, ...]:
 
 def _item(view: TaskView) -> InboxItem:
     result = _to_look_at(view)
+    changed = result.attempt if result and result.attempt and not result.attempt.patch.empty else None
     return InboxItem(
         need=_need(view, result),
         tasks=(view.id,),
         attempt=result.id if result else None,
         reason=view.reason,
-        lines=result.attempt.patch.lines if result and result.attempt else None,
+        lines=changed.patch.lines if changed else None,
         human_minutes=view.task.human_minutes,
     )
 
@@ -97,13 +102,20 @@ def _need(view: TaskView, result: AttemptView | None) -> Need:
         return Need.CONFLICT
     if passed:
         return Need.ASKED
+    if result is not None and result.declined:
+        return Need.DECLINED
     if result is not None:
         return Need.UNVERIFIED
     return Need.NO_CHECKS if view.task.checks.none else Need.OTHER
 
 
 def _to_look_at(view: TaskView) -> AttemptView | None:
-    """Choose the result a person looks at: the one the flow named, else the newest that changed anything."""
+    """Choose the result a person looks at: the one the flow named, else the newest that changed anything.
+
+    One that the flow named because it declines is looked at for its reasons, whether it changed anything or not.
+    """
     named = [view.chosen] if view.chosen else []
+    if named and named[0].declined:
+        return named[0]
     changed = [item for item in (*named, *reversed(view.attempts)) if item.attempt and not item.attempt.patch.empty]
     return changed[0] if changed else None

@@ -1,4 +1,9 @@
-"""How often one attempt passes, and how often several do: different numbers, so both are shown."""
+"""How often one attempt passes, and how often several do: different numbers, so both are shown.
+
+An attempt that declines has not passed, as one with a wrong result has not: declining never lowers an agent's rate
+below what a wrong result would have made of it. What it did instead is shown apart, because the two cost a person
+something very different.
+"""
 
 from collections import Counter
 from collections.abc import Sequence

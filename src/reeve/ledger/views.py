@@ -17,6 +17,7 @@ from reeve.ports import Fact, Store
 from reeve.records import (
     Attempt,
     Decision,
+    Ending,
     Environment,
     Landing,
     LandingOutcome,
@@ -32,10 +33,12 @@ from reeve.stats.pass_at_k import Tally
 
 __all__ = [
     "AttemptView",
+    "FirstRound",
     "Summary",
     "TaskView",
     "attempt_view",
     "counts",
+    "facts_by_task",
     "find",
     "first_round",
     "summaries",
@@ -66,6 +69,11 @@ class AttemptView:
     def live(self) -> bool:
         """It was ordered and has not ended."""
         return self.attempt is None
+
+    @property
+    def declined(self) -> bool:
+        """It ended by declining."""
+        return self.attempt is not None and self.attempt.ending is Ending.DECLINED
 
     @property
     def verdict(self) -> Verdict | None:
@@ -132,8 +140,21 @@ class Summary:
     human_minutes: float  # that people spent on it
 
 
+@dataclass(frozen=True, slots=True)
+class FirstRound:
+    """What the judged attempts of all first rounds gave; `wrong` failed, and did not decline."""
+
+    tallies: tuple[Tally, ...] = ()  # one for each task
+    passed: int = 0
+    wrong: int = 0
+    declined: int = 0
+
+
 def summaries(store: Store) -> tuple[Summary, ...]:
-    """Summarise every task of the ledger, in the order in which the tasks came."""
+    """Summarise every task of the ledger, in the order in which the tasks came.
+
+    Here as in `task_views` and `first_round`, tasks with a known answer are left out: they are no work of anybody.
+    """
     return tuple(_summary(task, facts) for task, facts in _by_task(store, STATUS_KINDS).items())
 
 
@@ -178,30 +199,44 @@ def find(store: Store, wanted: str) -> TaskView | tuple[TaskView, AttemptView] |
     return task_view(store, wanted)
 
 
-def first_round(store: Store) -> tuple[Tally, ...]:
+def first_round(store: Store) -> FirstRound:
     """Count the judged attempts of each task's first round, the one whose size was fixed before anything was known.
 
-    Later rounds exist only where the first one failed, so counting them would make every estimate too low. Tasks
-    without a verdict that passed or failed are left out: nothing is known about them.
+    Later rounds exist only where the first one failed, so counting them would make every estimate too low. An attempt
+    that declined counts as judged and not passed, as a wrong one does, and is counted apart. Tasks of which nothing
+    passed, failed or was declined are left out: nothing is known about them.
     """
-    tallies = []
+    tallies, declined = [], 0
     for facts in _by_task(store, ("task", "order", "verdict")).values():
         orders = _decoded(Order, "order", facts)
         first = {order.attempt for order in orders if order.round == orders[0].round}
         own = [decode(Verdict, fact.body) for fact in facts if fact.kind == "verdict" and fact.key in first]
         judged = [verdict.outcome for verdict in own if verdict.outcome is not Outcome.UNVERIFIED]
-        if judged:
-            tallies.append(Tally(attempts=len(judged), passed=judged.count(Outcome.PASSED)))
-    return tuple(tallies)
+        refused = sum(_declined(verdict) for verdict in own)
+        declined += refused
+        if judged or refused:
+            tallies.append(Tally(attempts=len(judged) + refused, passed=judged.count(Outcome.PASSED)))
+    passed = sum(tally.passed for tally in tallies)
+    wrong = sum(tally.attempts for tally in tallies) - passed - declined
+    return FirstRound(tuple(tallies), passed, wrong, declined)
+
+
+def _declined(verdict: Verdict) -> bool:
+    return any(check.name == "declined" for check in verdict.checks)
 
 
 def _by_task(store: Store, kinds: Sequence[str]) -> dict[str, tuple[Fact, ...]]:
+    return {task: rows for task, rows in facts_by_task(store, kinds).items() if not rows[0].body.get("known_answer")}
+
+
+def facts_by_task(store: Store, kinds: Sequence[str]) -> dict[str, tuple[Fact, ...]]:
+    """Read the facts of the kinds named, since the newest version of each task, whose fact comes first."""
     facts: defaultdict[str, list[Fact]] = defaultdict(list)
     for kind in kinds:
         for fact in store.facts(kind=kind):
             facts[fact.task].append(fact)
-    known = {task: current(rows) for task, rows in facts.items()}
-    return {task: rows for task, rows in known.items() if rows[0].kind == "task"}
+    newest = {task: current(rows) for task, rows in facts.items()}
+    return {task: rows for task, rows in newest.items() if rows[0].kind == "task"}
 
 
 def _summary(task: str, facts: tuple[Fact, ...]) -> Summary:

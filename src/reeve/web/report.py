@@ -15,6 +15,7 @@ from reeve.attempt.events import events_of
 from reeve.errors import LedgerError
 from reeve.ledger.codec import decode
 from reeve.ledger.inbox import inbox
+from reeve.ledger.known import KnownAnswers, known_answers
 from reeve.ledger.plain import one_line, plain
 from reeve.ledger.rates import Rate, pass_rates
 from reeve.ledger.views import AttemptView, TaskView, counts, first_round, task_views
@@ -65,17 +66,21 @@ class TaskPage:
 class Fleet:
     """The numbers at the top of the page.
 
-    `rates` is empty where nothing was judged.
+    `rates` is empty where nothing was judged; `passed`, `wrong` and `declined` split the attempts behind them.
     """
 
     counts: Mapping[Status, int]
     tasks: int
     attempts: int
     rates: tuple[Rate, ...]
+    passed: int
+    wrong: int
+    declined: int
     human_minutes: float
     wall_seconds: float
     cpu_seconds: float
     sandboxes: tuple[str, ...]
+    canaries: KnownAnswers
 
     @property
     def minutes_per_landed(self) -> float | None:
@@ -87,15 +92,20 @@ class Fleet:
 def fleet(store: Store, views: Sequence[TaskView]) -> Fleet:
     """Count and estimate over the whole ledger."""
     done = [item.attempt for view in views for item in view.attempts if item.attempt is not None]
+    first = first_round(store)
     return Fleet(
         counts=counts(views),
         tasks=len(views),
         attempts=sum(len(view.attempts) for view in views),
-        rates=pass_rates(first_round(store)),
+        rates=pass_rates(first.tallies),
+        passed=first.passed,
+        wrong=first.wrong,
+        declined=first.declined,
         human_minutes=sum(view.spent_minutes for view in views),
         wall_seconds=sum(attempt.wall_seconds for attempt in done),
         cpu_seconds=sum(attempt.cpu_seconds for attempt in done),
         sandboxes=tuple(sorted({attempt.sandbox for attempt in done})),
+        canaries=known_answers(store),
     )
 
 
