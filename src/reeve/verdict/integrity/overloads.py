@@ -107,12 +107,20 @@ def _answers(node: Function | ast.Lambda) -> list[ast.expr | None] | None:
 
 
 def _for_show(body: list[ast.AST], name: ast.Name) -> bool:
-    """Say whether a use cannot matter: a statement of its own, or `x or True`."""
+    """Say whether a use cannot matter: a statement of its own, `x or True`, `isinstance(x, object)`."""
+    if any(isinstance(part, ast.Expr) and any(each is name for each in ast.walk(part)) for part in body):
+        return True
     for part in (inner for each in body for inner in ast.walk(each)):
-        if isinstance(part, ast.Expr) and any(each is name for each in ast.walk(part.value)):
+        always = isinstance(part, ast.BoolOp) and isinstance(part.op, ast.Or) and folded(part.values[-1]) is True
+        always |= (
+            isinstance(part, ast.Call)
+            and isinstance(part.func, ast.Name)
+            and part.func.id == "isinstance"
+            and isinstance(part.args[-1] if part.args else None, ast.Name)
+            and ast.unparse(part.args[-1]) == "object"
+        )
+        if always and any(each is name for each in ast.walk(part)):
             return True
-        if isinstance(part, ast.BoolOp) and isinstance(part.op, ast.Or) and folded(part.values[-1]) is True:
-            return any(each is name for each in ast.walk(part))
     return False
 
 

@@ -21,10 +21,13 @@ MAY_SET = words(
 )
 """What programs set in modules of the language for their own users."""
 
+STREAMS = ("sys.stdout._", "sys.stderr._", "sys.stdin._")
+"""Their own objects: a program marks them."""
+
 HOOKS = words(
     "sys.meta_path sys.path_hooks sys.path_importer_cache sys.settrace sys.setprofile sys.monitoring "
     "sys.addaudithook threading.settrace threading.setprofile gc.get_objects gc.get_referrers gc.get_referents "
-    "types.CodeType types.FunctionType ctypes.pythonapi ctypes.memmove ctypes.memset ctypes.py_object "
+    "ctypes.pythonapi ctypes.memmove ctypes.memset ctypes.py_object "
     "ctypes.string_at sys._current_frames sys.breakpointhook"
 )
 FRAMES = words(
@@ -81,7 +84,7 @@ def _stores(module: Module) -> Iterator[Seen]:
 def _set(site: Site, dotted: frozenset[str]) -> Iterator[Seen]:
     for name in dotted:
         root = name.split(".")[0]
-        if name in MAY_SET or name == root or re.fullmatch(r"builtins\.__\w+__", name):
+        if name in MAY_SET or name == root or name.startswith(STREAMS) or re.fullmatch(r"builtins\.__\w+__", name):
             continue
         if root in NEVER:
             yield _seen(f"sets {name}", site, Outcome.FAILED, f"changes {name}, which tests rely on")
@@ -95,7 +98,7 @@ def _items(module: Module, site: Site, node: ast.Subscript) -> Iterator[Seen]:
     if "sys.modules" in target:
         if _own_name(node.slice):
             return
-        known = isinstance(key, str) and key.split(".")[0] in (NEVER | sys.stdlib_module_names)
+        known = isinstance(key, str) and key.split(".")[0] in NEVER
         outcome = Outcome.FAILED if known else Outcome.UNVERIFIED
         yield _seen("sys.modules", site, outcome, f"replaces a module in sys.modules ({_shown(key)})")
     yield from _set(site, module.dotted(node, site) - {"sys.modules"} if isinstance(key, str) else frozenset())
@@ -121,6 +124,8 @@ def _calls(module: Module, site: Site, node: ast.Call) -> Iterator[Seen]:
     elif any(name.endswith((".__dict__.update", ".__dict__.pop", ".__dict__.setdefault")) for name in called):
         roots = frozenset(name.split(".__dict__.")[0] + ".__dict__" for name in called)
         yield from _set(site, roots)
+    elif called & {"types.CodeType", "types.FunctionType"}:
+        yield _seen("code", site, Outcome.UNVERIFIED, "makes a function out of code objects", per_file=True)
     elif called & {"unittest.mock.patch", "unittest.mock.patch.object", "mock.patch", "mock.patch.object"}:
         yield _seen("mock", site, Outcome.FAILED, "uses mock.patch in production code")
 

@@ -238,8 +238,7 @@ def tables(module: Module) -> frozenset[str]:
         if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(
             node.value, ast.Dict | ast.List | ast.Tuple | ast.Set
         ):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            found |= {ast.unparse(target)[:200] for target in targets}
+            found |= _names(node)
         elif isinstance(node, ast.If | ast.IfExp):
             found |= {f"{site.scope}:{subject}" for subject, _ in _asked(node.test)}
         elif isinstance(node, ast.Match):
@@ -249,6 +248,7 @@ def tables(module: Module) -> frozenset[str]:
 
 def connections(module: Module, known: frozenset[str] = frozenset()) -> Iterator[Connection]:
     """List what code answers to what; `known` are the tables and branches that the base had."""
+    growing: set[int] = set()  # dictionaries of tables that were there; a table comes before what it holds
     for site in module.sites:
         node, scope = site.node, site.scope
         if isinstance(node, ast.If):
@@ -264,9 +264,11 @@ def connections(module: Module, known: frozenset[str] = frozenset()) -> Iterator
                     for asked in _patterns(case.pattern):
                         yield Connection("branch", case.pattern.lineno, scope, frozenset({asked}), answer, grows)
         elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            if _names(node) & known:
+                growing |= {id(each) for each in ast.walk(node.value) if isinstance(each, ast.Dict)}
             yield from _table(node, scope, known)
         elif isinstance(node, ast.Dict):
-            yield from _dictionary(node, scope, grows=False)
+            yield from _dictionary(node, scope, grows=id(node) in growing)
 
 
 def _branch(
@@ -339,19 +341,21 @@ def _patterns(pattern: ast.pattern) -> Iterator[str]:
 
 def _table(node: ast.Assign | ast.AnnAssign, scope: str, known: frozenset[str]) -> Iterator[Connection]:
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-    names = {ast.unparse(target)[:200] for target in targets}
-    grows = bool(names & known)
+    grows = bool(_names(node) & known)
     for target in targets:
         if isinstance(target, ast.Subscript) and (key := literal(target.slice)) and (answer := literal(node.value)):
             yield Connection("table", node.lineno, scope, frozenset(key), answer[0], grows=False)
-    if isinstance(node.value, ast.Dict) and grows:
-        yield from _dictionary(node.value, scope, grows=True)
-    elif isinstance(node.value, ast.List | ast.Tuple):
+    if isinstance(node.value, ast.List | ast.Tuple):
         for row in node.value.elts:
             cells = [literal(cell) for cell in row.elts] if isinstance(row, ast.Tuple | ast.List) else []
             if len(cells) > 1 and all(cells):
                 values = [cell[0] for cell in cells if cell]
                 yield Connection("table", row.lineno, scope, frozenset(values[:-1]), values[-1], grows)
+
+
+def _names(node: ast.Assign | ast.AnnAssign) -> set[str]:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return {ast.unparse(target)[:200] for target in targets}
 
 
 def _dictionary(node: ast.Dict, scope: str, *, grows: bool) -> Iterator[Connection]:

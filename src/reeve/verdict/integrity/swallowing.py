@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from reeve.records import Outcome
 from reeve.verdict.integrity.finding import Seen
-from reeve.verdict.integrity.source import Module, Site, with_literal
+from reeve.verdict.integrity.source import Function, Module, Site, with_literal
 
 __all__ = ["swallowing"]
 
@@ -14,6 +14,7 @@ EVERYTHING = frozenset(("builtins.BaseException", "builtins.SystemExit", "builti
 
 def swallowing(module: Module) -> Iterator[Seen]:
     """Find handlers that swallow everything, and those for failed assertions."""
+    whole = {each for site in module.sites if isinstance(site.node, Function) for each in _around(site.node)}
     asserts = any(isinstance(site.node, ast.Assert) for site in module.sites)
     for site in module.sites:
         node = site.node
@@ -21,12 +22,22 @@ def swallowing(module: Module) -> Iterator[Seen]:
             caught = _caught(module, site, node.type)
             if "builtins.AssertionError" in caught and not asserts and not _raises(node):
                 yield _seen(site, "assertion", "catches failed assertions")
-            elif (node.type is None or "builtins.BaseException" in caught) and _swallows(node):
+            elif (node.type is None or "builtins.BaseException" in caught) and _swallows(node) and id(node) in whole:
                 yield _seen(site, "everything", "swallows every exception, also those that end a test")
         elif isinstance(node, ast.Call) and "contextlib.suppress" in module.dotted(node.func, site):
             caught = frozenset(name for arg in node.args for name in module.dotted(arg, site))
-            if caught & {"builtins.BaseException", "builtins.AssertionError"}:
+            if caught & {"builtins.BaseException", "builtins.AssertionError"} and id(node) in whole:
                 yield _seen(site, "everything", "suppresses exceptions that end a test")
+
+
+def _around(function: Function) -> Iterator[int]:
+    """Name the handlers and calls that stand around all that a function does; elsewhere they are merely careless."""
+    body = [part for part in function.body if not (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))]
+    for part in body if len(body) <= 2 else ():
+        if isinstance(part, ast.Try):
+            yield from map(id, part.handlers)
+        elif isinstance(part, ast.With):
+            yield from (id(item.context_expr) for item in part.items)
 
 
 def _caught(module: Module, site: Site, node: ast.expr | None) -> frozenset[str]:
