@@ -60,6 +60,13 @@ class CleanTree:
         """The interpreter that a run finds."""
         return "/env/bin/python" if self.environment.venv else "python3"
 
+    @property
+    def python_path(self) -> str:
+        """Where a run looks for modules first, unless it is told otherwise; empty: nowhere in particular."""
+        # Without walls there is no /work, where an editable installation says that the tree is.
+        found = "/work/src:/work" if self.sandbox.name == "none" else ""
+        return self.env.get("PYTHONPATH", found)
+
     @contextmanager
     def run(
         self,
@@ -69,19 +76,24 @@ class CleanTree:
         env: Mapping[str, str] | None = None,
         binds: Mapping[str, str] | None = None,
         remove: Callable[[Workspace], tuple[str, ...]] = _nothing,
+        files: Mapping[str, bytes] | None = None,
+        given: Mapping[str, bytes] | None = None,
     ) -> Iterator[Done]:
         """Run one command to its end; what it wrote can be read until the block is left.
 
-        `remove` names files of the tree that have to go before the start. Raises Interrupted when `stop` says so.
+        `remove` names files of the tree that have to go before the start, `files` those that are put into it, and
+        `given` those that lie in /out, where the command can remove them. Raises Interrupted when `stop` says so.
         """
         layers = (Path(self.environment.layer),) if self.environment.layer else ()
         workspace = self.trees.open(self.tree, f"check-{uuid.uuid4().hex[:16]}", layers)
         folder = Path(tempfile.mkdtemp(prefix="check-", dir=self.scratch))
         try:
             out = _shared(folder / "out")
+            for name, content in (given or {}).items():
+                (out / name).write_bytes(content)
+                (out / name).chmod(0o644)
             mounts = dict(binds or {})
-            # Without walls there is no /work, where an editable installation says that the tree is.
-            found = {"PYTHONPATH": "/work/src:/work"} if self.sandbox.name == "none" else {}
+            found = {"PYTHONPATH": self.python_path} if self.python_path else {}
             if self.environment.venv:
                 mounts["/env"] = self.environment.venv
             result = self.sandbox.run(
@@ -93,7 +105,10 @@ class CleanTree:
                     stdout=str(folder / "output"),
                     env={**FIXED_ENV, **found, **self.env, **(env or {})},
                     binds=mounts,
-                    files=dict.fromkeys(remove(workspace)),
+                    files={
+                        **dict.fromkeys(remove(workspace)),
+                        **{path: (content, False) for path, content in (files or {}).items()},
+                    },
                     out=str(out),
                 ),
                 stop=self.stop,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from reeve.adapters.checks.clean import LOG_BYTES, CleanTree
 from reeve.adapters.checks.command_check import run_command
+from reeve.adapters.checks.hidden import with_hidden
 from reeve.adapters.checks.junit_check import run_junit
 from reeve.adapters.checks.pytest_check import NOTHING, PLUGIN, Suite, run_pytest
 from reeve.errors import PatchError, RepositoryError, SandboxError
@@ -71,7 +72,7 @@ class SandboxedCheck:
 
     def _measured(self, request: CheckRequest, key: str) -> Measurement:
         try:
-            tree = self._with_hidden(request)
+            tree = with_hidden(self.objects, request)
         except PatchError as error:
             return Measurement(key, request.tree, problem=f"the task's own tests do not fit the tree: {error}")
         clean = CleanTree(
@@ -101,15 +102,6 @@ class SandboxedCheck:
         if not request.fresh:
             self._keep(joined)
         return joined
-
-    def _with_hidden(self, request: CheckRequest) -> str:
-        """Lay the tests that no attempt saw over the tree, for this run only."""
-        checks, tree = request.checks, request.tree
-        if checks.test_patch:
-            tree = self.objects.apply(tree, checks.test_patch.encode("utf-8", "surrogateescape"))
-        if checks.hidden:
-            tree = self.objects.write(tree, {file.path: (file.content, False) for file in checks.hidden})
-        return tree
 
     def _known(self, key: str) -> Measurement | None:
         fact = self.store.fact("measurement", key)

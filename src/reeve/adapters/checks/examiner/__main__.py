@@ -1,0 +1,332 @@
+"""The process that is to be believed: it never imports the project, and what it forks cannot look into it.
+
+Started as `python -S -B /reeve/examiner/__main__.py PLAN PLUGIN REPAIR`: without site, because an installed package
+may run code of the project there. What it forks is forked before the plan is read, and the plan is removed before it is
+told to begin, so that nothing that a tested program could reach says which tests are real, nor holds the key that signs
+the report.
+
+The plan, a JSON file in a folder where files may be written: `key` (hexadecimal), `report` (the name of a file to be
+made beside it), `arguments`, `paths`, `extra`, `wanted` (entries, or null for everything that is collected), `planted`
+(file -> ids to run), `required`, `seed`, `seconds`, `patience_seconds`, `explore` (or null) and `explore_seconds`.
+
+The report: a line with the keyed hash of the rest, and a JSON object with `outcomes` (id -> word), `explored` and
+`problem`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import select
+import socket
+import sys
+import time
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from typing import Any
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SPARE = 3  # processes that may collect: one more than those that die of a test that runs in them
+WORDS = ("passed", "failed", "error", "skipped", "xfailed", "xpassed")
+LINE_BYTES = 200
+
+
+def bind(name: str, folder: str) -> None:
+    """Make a folder a package under a name, without a place on the path of imports."""
+    spec = spec_from_file_location(name, os.path.join(folder, "__init__.py"), submodule_search_locations=[folder])
+    if spec is None or spec.loader is None:
+        raise ImportError(folder)
+    module = module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+
+
+def begin() -> None:
+    """Make the packages known, and import pytest while nothing of the tree and of its hooks can be found."""
+    for name, folder in (("examiner", HERE), ("pytest_plugin", sys.argv[2]), ("repair", sys.argv[3])):
+        bind(name, folder)
+    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != HERE]
+    before, path = set(sys.modules), list(sys.path)
+    sys.path += import_module("examiner.process").site_folders()
+    try:
+        import_module("pytest")
+    except ImportError:  # the project is a part of pytest, or there is none; the fork that collects will tell
+        for name in set(sys.modules) - before:
+            del sys.modules[name]
+    sys.path[:] = path
+
+
+class Examination:
+    """One examination: the forks, what is asked of them, and what they said."""
+
+    def __init__(self) -> None:
+        self.process = process = import_module("examiner.process")
+        self.wire = import_module("repair.wire")
+        process.hide()
+        process.adopt()
+        self.pipe, far = os.pipe()
+        os.set_blocking(self.pipe, False)
+        own = [self.pipe]
+        self.collectors: list[Any] = []
+        for _ in range(SPARE):
+            self.collectors.append(process.Member(lambda channel: collects(channel, far), own))
+            own.append(self.collectors[-1].channel.fileno())
+        self.explorer = process.Member(explores, [*own, far])
+        os.close(far)
+        with open(sys.argv[1], encoding="utf-8") as file:
+            self.plan: dict[str, Any] = json.load(file)
+        os.unlink(sys.argv[1])
+        self.plan["report"] = os.path.join(os.path.dirname(sys.argv[1]), self.plan["report"])
+        self.until = time.monotonic() + self.plan["seconds"]
+        self.outcomes: dict[str, str] = {}
+        self.problem = ""
+        self.rest = b""  # of the pipe, an incomplete line
+        self.group = 0
+
+    def run(self) -> dict[str, Any]:
+        """Run the tests again, then explore; what came of both."""
+        try:
+            self.run_again()
+        except self.wire.Gone as error:
+            self.problem = self.problem or f"the tests could not be run again: their process: {error}"
+        for member in self.collectors:
+            member.end()
+        for path in self.plan["planted"]:
+            if os.path.lexists(path):
+                os.unlink(path)
+        explored = self.explored()
+        self.process.end_all()
+        return {"outcomes": self.outcomes, "explored": explored, "problem": self.problem}
+
+    def run_again(self) -> None:
+        """Collect, decide who runs when, and run."""
+        ids, busy = self.collected(self.collectors[0])
+        chosen = [name for name in ids if self.is_wanted(name)]
+        order = import_module("examiner.order")
+        groups = order.arrange(chosen, self.plan["seed"], self.plan["required"], self.plan["planted"])
+        places = {name: place for place, name in enumerate(ids)}
+        groups = [[places[chosen[place]] for place in group] for group in groups]
+        if busy:
+            self.run_here(ids, [place for group in groups for place in group])
+            return
+        for group in groups:
+            left = group
+            while left and not self.problem:
+                left = self.run_group(self.collectors[0], ids, left, here=False)
+
+    def run_here(self, ids: list[str], left: list[int]) -> None:
+        """Run everything in the process that collected it: it has threads, and a fork would have none of them."""
+        for number, member in enumerate(self.collectors):
+            if number:
+                wanted = {ids[place] for place in left}
+                ids = self.collected(member)[0]
+                left = [place for place, name in enumerate(ids) if name in wanted]
+            left = self.run_group(member, ids, left, here=True)
+            if not left or self.problem:
+                return
+        self.problem = f"the tests ended their process {len(self.collectors)} times"
+
+    def is_wanted(self, name: str) -> bool:
+        """Say whether a test is to run: of the files that were put in only what they are there for."""
+        order = import_module("examiner.order")
+        file = order.file_of(name)
+        if file in self.plan["planted"]:
+            return name in self.plan["planted"][file]
+        wanted = self.plan["wanted"]
+        return wanted is None or not set(wanted).isdisjoint(order.named_by(name))
+
+    def collected(self, member: Any) -> tuple[list[str], bool]:
+        """Let a fork collect the tests; Gone where it cannot."""
+        self.wire.send(member.channel, {key: self.plan[key] for key in ("arguments", "paths", "extra")})
+        handle = self.wire.descriptor_of(member.pid)
+        try:
+            found = self.wire.receive(member.channel, self.process.seconds_left(self.until), handle)
+        finally:
+            if handle >= 0:
+                os.close(handle)
+        if "problem" in found:
+            self.problem = str(found["problem"])[:500]
+            raise self.wire.Gone(self.problem)
+        for name, word in found["broken"]:
+            self.note(str(name), str(word))
+        return [str(name) for name in found["ids"]], bool(found["busy"])
+
+    def run_group(self, member: Any, ids: list[str], places: list[int], *, here: bool) -> list[int]:
+        """Run one group until its process ends; what of it is left to run, without the test at which it died."""
+        self.group += 1
+        self.rest = b""
+        self.wire.send(member.channel, {"group": self.group, "places": places, "here": here})
+        told = Told(self.group, places)
+        self.listen(member, told)
+        for place, word in told.outcomes.items():
+            self.note(ids[place], word)
+        left = [place for place in places if place not in told.outcomes]
+        if told.under_way is None and len(left) == len(places):
+            told.under_way = left[0]  # it died before it could say at what; something has to go
+        if told.under_way is not None:
+            self.note(ids[told.under_way], "error")
+            left = [place for place in left if place != told.under_way]
+        if told.forged:
+            self.problem = "what the tests did was told by somebody else than the process that ran them"
+        return left
+
+    def listen(self, member: Any, told: Told) -> None:
+        """Take in what a group tells, until the process that runs it has ended or stands still for too long."""
+        handle, pid = self.wire.descriptor_of(member.pid), member.pid
+        still = time.monotonic() + self.plan["patience_seconds"]
+        channels: list[Any] = [member.channel, self.pipe] + ([handle] if handle >= 0 else [])
+        try:
+            while True:
+                ready = select.select(channels, [], [], max(0.0, min(still, self.until) - time.monotonic()))[0]
+                if not ready:
+                    if time.monotonic() >= self.until:
+                        self.problem = f"the tests took longer than {self.plan['seconds']:g} s"
+                        return
+                    self.process.stop(pid)
+                    still = time.monotonic() + self.plan["patience_seconds"]
+                if self.pipe in ready:
+                    self.take(told)
+                    still = time.monotonic() + self.plan["patience_seconds"]
+                elif member.channel in ready:
+                    said = self.wire.receive(member.channel, 10.0, handle)
+                    if "ended" in said:
+                        return
+                    pid = int(said["pid"])
+                elif handle in ready:
+                    return
+        except self.wire.Gone:
+            return
+        finally:
+            self.take(told)
+            if handle >= 0:
+                os.close(handle)
+
+    def take(self, told: Told) -> None:
+        """Read what is in the pipe."""
+        try:
+            while True:
+                data = os.read(self.pipe, 65536)
+                if not data:
+                    return
+                *lines, self.rest = (self.rest + data).split(b"\n")
+                for line in lines:
+                    told.line(line)
+                told.forged = told.forged or len(self.rest) > LINE_BYTES
+                self.rest = self.rest[:LINE_BYTES]
+        except BlockingIOError:
+            return
+
+    def note(self, name: str, word: str) -> None:
+        """Take one outcome; of two for one test the worse counts."""
+        worst = import_module("examiner.order").WORST
+        before = self.outcomes.get(name)
+        if before is None or worst.index(word) > worst.index(before):
+            self.outcomes[name] = word
+
+    def explored(self) -> dict[str, Any]:
+        """Let the explorer work, and give what it found."""
+        if self.plan["explore"] is None:
+            return {}
+        seconds = self.plan["explore_seconds"]
+        try:
+            self.wire.send(self.explorer.channel, {"plan": self.plan["explore"], "seconds": seconds})
+            found = self.wire.receive(self.explorer.channel, 60.0 + 10.0 * seconds)
+        except self.wire.Gone as error:
+            return {"problem": f"the search for what is not needed did not end: {error}"}
+        return found if isinstance(found, dict) else {}
+
+
+class Told:
+    """What the process of one group says of its tests; whatever it could not have said itself is forged."""
+
+    def __init__(self, group: int, places: list[int]) -> None:
+        self.group, self.places = group, set(places)
+        self.outcomes: dict[int, str] = {}
+        self.under_way: int | None = None
+        self.lines = 0
+        self.forged = False
+
+    def line(self, line: bytes) -> None:
+        """Take one line; one that does not follow from those before takes away what it says of a test."""
+        try:
+            group, number, place, word = line.decode("ascii").split(" ")
+            fits = (int(group), int(number)) == (self.group, self.lines) and int(place) in self.places
+        except ValueError:
+            self.forged = True
+            return
+        self.lines += 1
+        at = int(place)
+        if not fits or at in self.outcomes:
+            self.forged = True
+        elif word == "begin" and self.under_way is None:
+            self.under_way = at
+        elif word in WORDS and self.under_way == at:
+            self.under_way = None
+            self.outcomes[at] = word
+        else:
+            self.forged = True
+        if self.forged and at in self.places:
+            self.outcomes[at] = "error"
+
+
+def collects(channel: socket.socket, outcomes: int) -> None:
+    """Be the fork that imports the project."""
+    process, wire = import_module("examiner.process"), import_module("repair.wire")
+    process.show()
+    try:
+        told = wire.receive(channel)
+    except wire.Gone:
+        return
+    if "pytest" in sys.modules:
+        again = import_module("examiner.again")
+        process.settle()
+    else:
+        process.settle()
+        try:
+            again = import_module("examiner.again")
+        except ImportError as error:
+            wire.send(channel, {"problem": f"pytest is not in the environment: {error}"})
+            return
+    again.collect(channel, outcomes, told)
+
+
+def explores(channel: socket.socket) -> None:
+    """Be the fork that explores; it stays hidden, and what it forks does not."""
+    process, wire = import_module("examiner.process"), import_module("repair.wire")
+    try:
+        told = wire.receive(channel)
+    except wire.Gone:
+        return
+    os.register_at_fork(after_in_child=process.show)
+    import_module("repair.serve")
+    explore = import_module("examiner.explore").explore
+    process.settle()
+    try:
+        found = explore(told["plan"], os.getcwd(), told["seconds"])
+    except Exception as error:
+        found = {"problem": f"{type(error).__name__}: {error}"}
+    wire.send(channel, found)
+
+
+def write(plan: dict[str, Any], report: dict[str, Any]) -> None:
+    """Write the report, signed; what lies at its place was put there by somebody else."""
+    data = json.dumps(report).encode("ascii")
+    sign = hashlib.blake2b(data, key=bytes.fromhex(plan["key"])).hexdigest().encode("ascii")
+    if os.path.lexists(plan["report"]):
+        os.unlink(plan["report"])
+    descriptor = os.open(plan["report"], os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(sign + b"\n" + data)
+
+
+def main() -> None:
+    """Examine, and write the report."""
+    begin()
+    examination = Examination()
+    write(examination.plan, examination.run())
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
