@@ -33,10 +33,12 @@ MAY_IMPORT = {
 }
 CHOOSES_ADAPTERS = {"cli/start.py", "cli/doctor.py"}
 
+ALONE = (SOURCE / "adapters" / "agents" / "repair", SOURCE / "adapters" / "checks" / "examiner")
+"""Programs of their own, which run under the task's interpreter and import nothing of reeve."""
+
 
 def modules() -> list[Path]:
-    # The repair agent is a program of its own, which runs under the task's interpreter and imports nothing of reeve.
-    return [path for path in sorted(SOURCE.rglob("*.py")) if "agents/repair/" not in path.as_posix()]
+    return [path for path in sorted(SOURCE.rglob("*.py")) if not any(each in path.parents for each in ALONE)]
 
 
 def part_of(path: Path) -> str:
@@ -91,12 +93,28 @@ def test_a_module_imports_only_what_its_place_allows(path):
     assert imports_of(path) <= allowed
 
 
-def test_the_repair_agent_imports_nothing_of_reeve():
-    for path in (SOURCE / "adapters" / "agents" / "repair").rglob("*.py"):
+@pytest.mark.parametrize("folder", ALONE, ids=lambda folder: folder.name)
+def test_a_program_that_runs_in_the_sandbox_imports_nothing_of_reeve(folder):
+    for path in folder.rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        only_typing = [
+            node for node in ast.walk(tree) if isinstance(node, ast.If) and _names(node.test) == "TYPE_CHECKING"
+        ]
+        passed_over = {id(node) for block in only_typing for node in ast.walk(block)}
+        imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
         names = [
-            node.module or "" for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom) and not node.level
-        ]  # fmt: skip
+            name
+            for node in imports
+            if id(node) not in passed_over and not getattr(node, "level", 0)
+            for name in (
+                [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+            )
+        ]
         assert not [name for name in names if name.split(".")[0] == "reeve"]
+
+
+def _names(node: ast.expr) -> str:
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def test_importing_everything_makes_no_folder_and_prints_nothing(tmp_path):

@@ -60,7 +60,7 @@ class SettingsForm(Form):
         2, description="Landings of a task that fail on a moved head before a person is asked."
     )
     canary_rate: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.0, description="Probability with which a task brings along one whose right answer is known; nothing of it lands."
+        0.0, description="Probability with which a task brings along one whose right answer is known; it never lands."
     )
     backlog: Text = Field("backlog", description="Folder of tasks that `reeve run` reads when none is named.")
     state: Text = Field(".reeve", description="Folder of ledger, objects and workspaces, relative to reeve.toml.")
