@@ -390,7 +390,7 @@ _IN_MEMORY = (b"/memfd:", b"/SYSV", b"/dev/zero")
 _BOUNDED = (b"/tmp/", b"/dev/")  # file systems in memory that have a size of their own
 
 
-def nameless(pids: Iterable[int]) -> tuple[int, int]:
+def nameless(pids: Iterable[int], bounded: tuple[bytes, ...] = _BOUNDED) -> tuple[int, int]:
     """Add up what processes hold that no folder and no resident memory shows: bytes of memory, and of disk.
 
     That is files without a name, in memory (memfd, shared mappings) or on disk (removed while open). Open ones
@@ -405,7 +405,7 @@ def nameless(pids: Iterable[int]) -> tuple[int, int]:
     for name, size in (mapped | held).values():
         if name.startswith(_IN_MEMORY):
             memory += size
-        elif not name.startswith(_BOUNDED):
+        elif not name.startswith(bounded):
             disk += size
     return memory, disk
 
@@ -496,7 +496,7 @@ class Watch:
     def nameless(self, now: float) -> Early:
         """Look at what is held without a name, less often if a look takes long."""
         spec, pids = self.spec, [*descendants(self.pid), self.pid]
-        memory, self.removed = nameless(pids)
+        memory, self.removed = nameless(pids, _BOUNDED if spec["bwrap"] else ())
         self.next_nameless = time.monotonic() + max(0.3, 20 * (time.monotonic() - now))
         if memory:
             memory += without_shared(pids)
