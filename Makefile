@@ -4,7 +4,7 @@ SETUP := .venv/.ready
 # Files, not single tests, go to the workers: what a file sets up once is made once.
 PYTEST := $(PY) -m pytest -n auto --dist loadfile
 
-.PHONY: setup demo test check format bench clean
+.PHONY: setup demo test test-walls check format bench clean
 
 setup: $(SETUP)
 
@@ -16,6 +16,10 @@ demo: $(SETUP)
 
 test: $(SETUP)
 	$(PYTEST)
+
+# Every try against the walls and the verdicts, as root and as an ordinary user, and a table of what came of it.
+test-walls: $(SETUP)
+	$(PYTEST) tests/walls
 
 check: $(SETUP)
 	$(PY) -m ruff format --check src tests bench demo scripts
