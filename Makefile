@@ -4,7 +4,7 @@ SETUP := .venv/.ready
 # Files, not single tests, go to the workers: what a file sets up once is made once.
 PYTEST := $(PY) -m pytest -n auto --dist loadfile
 
-.PHONY: setup demo test test-walls check format bench clean
+.PHONY: setup demo test test-walls check format bench bench-verifier clean
 
 setup: $(SETUP)
 
@@ -33,6 +33,9 @@ format: $(SETUP)
 
 bench: $(SETUP)
 	$(PY) -m bench
+
+bench-verifier: $(SETUP)
+	$(PY) -m bench.verifier
 
 clean:
 	rm -rf .venv .tools demo-run .mypy_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""`make bench-verifier`: how often the verifier is right about patches whose truth is known."""
