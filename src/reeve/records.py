@@ -135,6 +135,17 @@ class Checks:
     pytest_args: tuple[str, ...] = ()
 
     @property
+    def hidden_tests(self) -> tuple[str, ...]:
+        """The hidden files that pytest would collect by their names; the others are data, or what tests import."""
+        names = [(file.path, file.path.rsplit("/", 1)[-1]) for file in self.hidden]
+        return tuple(path for path, name in names if re.fullmatch(r"test_.*\.py|.*_test\.py", name))
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """What a run of pytest selects; empty: the whole suite."""
+        return (*self.keep, *self.required, *self.hidden_tests) if self.keep else ()
+
+    @property
     def none(self) -> bool:
         """Nothing was asked for that could prove a result."""
         return not self.required and not self.commands

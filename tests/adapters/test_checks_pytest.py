@@ -151,6 +151,18 @@ def test_required_tests_outside_the_usual_folders_run_too(here):
     assert found.tests[WANTED] is FAILED
 
 
+@pytest.mark.parametrize("more", [{}, {"keep": ("tests/test_a.py",)}])
+def test_hidden_tests_count_also_where_neither_the_suite_nor_the_task_names_them(here, more):
+    base = here.tree({**PROJECT, "pytest.ini": "[pytest]\ntestpaths = tests\n"})
+    hidden = HiddenFile("later/test_later.py", b"from a import f\ndef test_later(): assert f() == 2\n")
+    checks = Checks(required=(WANTED,), hidden=(hidden,), **more)
+    assert here.verdict(base, FIXED, checks).outcome is Outcome.PASSED
+    narrow = {"a.py": "import sys\n\ndef f():\n    return 2 if len(sys._getframe(1).f_code.co_name) > 10 else 1\n"}
+    found = here.verdict(base, narrow, checks)
+    assert found.outcome is Outcome.FAILED
+    assert "later/test_later.py::test_later failed" in found.reason
+
+
 def test_hidden_tests_are_laid_over_for_the_run_and_are_no_part_of_the_tree(here, base):
     hidden = HiddenFile("tests/test_hidden.py", b"from a import f\ndef test_h(): assert f() == 2\n")
     checks = Checks(required=("tests/test_hidden.py::test_h",), hidden=(hidden,))

@@ -168,12 +168,12 @@ def _selection(request: ChallengeRequest, planted: Planted) -> dict[str, Any]:
     """Say what is to be collected and run: the same tests as in the measurement, and the canaries."""
     check = request.check
     checks = check.checks
-    wanted = check.only or ((*checks.keep, *checks.required) if checks.keep else ())
+    wanted = check.only or checks.wanted
     files = list(dict.fromkeys(entry.split("::", 1)[0].removeprefix("./") for entry in wanted))
     required = list(dict.fromkeys(name.split("::", 1)[0].removeprefix("./") for name in checks.required))
     return {
         "paths": [*files, *planted.files] if wanted else [],
-        "extra": [] if wanted else [*required, *planted.files],
+        "extra": [] if wanted else [*required, *checks.hidden_tests, *planted.files],
         "wanted": [entry.rstrip("/") for entry in wanted] or None,
         "planted": planted.ids(),
         "required": list(checks.required),

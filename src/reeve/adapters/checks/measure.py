@@ -185,11 +185,12 @@ def _joined(runs: list[_Run], empty: Measurement, store: Store) -> Measurement:
 
 
 def _outside(checks: Checks, whole: Measurement) -> tuple[str, ...]:
-    """List the files of required ids that the suite, as the project configures it, does not collect."""
+    """List the files of required and hidden tests that the suite, as the project configures it, does not collect."""
     if checks.runner is not Runner.PYTEST:
         return ()
     files = {name.split("::", 1)[0] for name in whole.tests}
-    return tuple(sorted({name.split("::", 1)[0].removeprefix("./") for name in checks.required} - files))
+    named = {name.split("::", 1)[0].removeprefix("./") for name in checks.required}
+    return tuple(sorted({*named, *checks.hidden_tests} - files))
 
 
 def key_of(request: CheckRequest, version: str, *, whole: bool = False) -> str:

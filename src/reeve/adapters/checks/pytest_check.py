@@ -73,7 +73,7 @@ def run_pytest(clean: CleanTree, checks: Checks, only: tuple[str, ...] = ()) -> 
     With `only` these ids alone run; else what `keep` names and the required ids, or the whole suite as the project
     configures it.
     """
-    wanted = only or ((*checks.keep, *checks.required) if checks.keep else ())
+    wanted = only or checks.wanted
     suite = _session(clean, checks, wanted, ())
     culprit = suite.under_way
     if suite.ended or culprit is None:
