@@ -9,6 +9,8 @@ Every answer of a warm process can be checked by ``fresh``: a new interpreter on
 
 from __future__ import annotations
 
+import gc
+import importlib
 import importlib.util
 import json
 import os
@@ -18,6 +20,7 @@ import sys
 import tempfile
 from typing import Any, Optional
 
+from .edited import from_source
 from .edited import serve as serve_edited
 from .items import letter_of
 from .spec import Spec
@@ -52,9 +55,9 @@ def prepare_process(spec: Spec, root: str) -> None:
     """Make this process a place where the project can be imported and nobody hears its prints."""
     os.chdir(root)
     sys.dont_write_bytecode = True
-    sys.pycache_prefix = tempfile.mkdtemp(prefix="pycache-")  # bytecode found in the tree may be stale or planted
+    from_source(root)
     for entry in reversed(spec.python_path):
-        path = os.path.join(root, entry)
+        path = os.path.normpath(os.path.join(root, entry))
         if path not in sys.path:
             sys.path.insert(0, path)
     null = os.open(os.devnull, os.O_RDWR)
@@ -64,12 +67,37 @@ def prepare_process(spec: Spec, root: str) -> None:
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
 
-class Reporter:
-    """The pytest plugin that writes the outcome of every item to a file of our own."""
+def import_plugins() -> None:
+    """Import what pytest itself imports at the start of every session, once and before the tree can be found."""
+    try:
+        import pdb  # noqa: F401, T100
+        from _pytest.config import default_plugins
 
-    def __init__(self, write: Any) -> None:
+        for name in default_plugins:
+            importlib.import_module("_pytest." + name)
+    except ImportError:
+        return
+
+
+def be_brief() -> None:
+    """Let pytest describe no failure in this process: that costs far more than finding it."""
+    from _pytest._code import ExceptionInfo
+
+    ExceptionInfo.getrepr = lambda self, *_, **__: str(self.typename)  # type: ignore[method-assign, assignment]
+
+
+class Reporter:
+    """The pytest plugin that writes the outcome of every item to a file of our own; ``select`` None runs all."""
+
+    def __init__(self, write: Any, select: Optional[list[str]] = None) -> None:
         self.write = write
+        self.select = None if select is None else frozenset(select)
         self.reports: list[Any] = []
+
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        """Leave out what was not asked for: thousands of ids as arguments would take pytest a long time."""
+        if self.select is not None:
+            items[:] = [item for item in items if item.nodeid in self.select]
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Gather the reports of one item."""
@@ -81,6 +109,14 @@ class Reporter:
         self.reports.clear()
 
 
+class Leaving:
+    """The pytest plugin that ends the process with its last test: taking the session down says nothing more."""
+
+    def pytest_sessionfinish(self) -> None:
+        """Called when every item was run."""
+        os._exit(0)
+
+
 class Zygote:
     """Runs in the forked server process; never imports the project itself."""
 
@@ -90,12 +126,14 @@ class Zygote:
 
     def run(self) -> None:
         """Answer requests until the agent goes away."""
+        import_plugins()
         prepare_process(self.spec, self.root)
         try:
             import pytest
         except ImportError:
             send(self.own, {"error": "pytest is not installed in the task's environment"})
             return
+        gc.freeze()
         send(self.own, {"pytest": pytest.__version__})
         try:
             while True:
@@ -171,7 +209,8 @@ class Zygote:
             os.write(out, (json.dumps([nodeid, letter]) + "\n").encode("utf-8"))
 
         own = ["-s", "--assert=plain"] + (["-x"] if request.get("stop", True) else [])
-        pytest.main([*request["arguments"], *own], plugins=[Reporter(write)])
+        be_brief()
+        pytest.main([*request["arguments"], *own], plugins=[Reporter(write, request.get("select")), Leaving()])
 
 
 class Server:
@@ -222,12 +261,19 @@ class Server:
         found: dict[str, Any] = receive(self.warm, seconds, self.warm_handle)
         return found
 
-    def anew(self, edited: dict[str, bytes], arguments: list[str], cpu_seconds: float, *, stop: bool) -> dict[str, str]:
+    def anew(
+        self,
+        edited: dict[str, bytes],
+        arguments: list[str],
+        cpu_seconds: float,
+        *,
+        stop: bool,
+        select: Optional[list[str]] = None,
+    ) -> dict[str, str]:
         """Letters by node id of a run with the project imported from edited sources."""
         texts = {path: data.decode("latin-1") for path, data in edited.items()}
-        send(
-            self.own, {"op": "anew", "edited": texts, "arguments": arguments, "cpu_seconds": cpu_seconds, "stop": stop}
-        )
+        request = {"edited": texts, "arguments": arguments, "cpu_seconds": cpu_seconds, "stop": stop, "select": select}
+        send(self.own, {"op": "anew", **request})
         letters: dict[str, str] = receive(self.own, 60.0 + cpu_seconds * 8)["letters"]
         return letters
 

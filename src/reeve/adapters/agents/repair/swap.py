@@ -83,6 +83,29 @@ def nested(
     return found
 
 
+def units_in(source: Source) -> list[Unit]:
+    """Every outermost function of a file that compiles by itself, in order of the first line; alive or not."""
+    units: list[Unit] = []
+
+    def collect(body: list[ast.stmt], classes: list[ast.ClassDef]) -> None:
+        for node in body:
+            if isinstance(node, FUNCTIONS):
+                try:
+                    units.append(Unit(source, node, classes))
+                except (NotSwappable, SyntaxError, ValueError, StopIteration):
+                    continue
+            elif isinstance(node, ast.ClassDef):
+                collect(node.body, [*classes, node])
+            else:
+                for name in ("body", "orelse", "finalbody"):
+                    collect(getattr(node, name, []), classes)
+                for handler in getattr(node, "handlers", []):
+                    collect(handler.body, classes)
+
+    collect(source.tree.body, [])
+    return sorted(units, key=lambda unit: unit.first)
+
+
 class Swapper:
     """Finds units for edits and swaps their code in and out."""
 
@@ -119,26 +142,7 @@ class Swapper:
         """The outermost functions of a file that are alive, in order of their first line."""
         if path in self.units:
             return self.units[path]
-        source = self.sources[path]
-        units: list[Unit] = []
-
-        def collect(body: list[ast.stmt], classes: list[ast.ClassDef]) -> None:
-            for node in body:
-                if isinstance(node, FUNCTIONS):
-                    try:
-                        units.append(Unit(source, node, classes))
-                    except (NotSwappable, SyntaxError, ValueError, StopIteration):
-                        continue
-                elif isinstance(node, ast.ClassDef):
-                    collect(node.body, [*classes, node])
-                else:
-                    for name in ("body", "orelse", "finalbody"):
-                        collect(getattr(node, name, []), classes)
-                    for handler in getattr(node, "handlers", []):
-                        collect(handler.body, classes)
-
-        collect(source.tree.body, [])
-        units.sort(key=lambda unit: unit.first)
+        units = units_in(self.sources[path])
         firsts = [unit.first for unit in units]
         maps = [
             {(code.co_name, code.co_firstlineno): key for key, code in nested(unit.original).items()} for unit in units
