@@ -8,7 +8,7 @@ that nothing can pass, must not; tests of our own that nothing can fail must pas
 import keyword
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from random import Random
 
@@ -18,7 +18,7 @@ from reeve.records import Canary, CanaryKind, TestOutcome
 __all__ = ["Planted", "plant", "sample"]
 
 FILES = 2  # whose tests are copied
-COPIES = 6  # of tests, and as many turned round
+COPIES = 4  # of tests, and as many turned round
 MUST_FAIL = 4
 MUST_PASS = 2
 ORDINARY = ("basic", "common", "core", "edge", "extra", "misc", "more", "simple", "usage", "values")
@@ -28,7 +28,7 @@ TIED = re.compile(
     r"snapshot|datadir|regression|__module__|__qualname__|request\.(?:node|module|path|fspath)|PYTEST_CURRENT_TEST"
     r"|__file__\)?\.(?:stem|name)\b|basename\(__file__"
 )
-"""A test with one of these may depend on the name of its file, and a copy of it proves nothing."""
+"""A test with one of these may depend on the name of its file: a copy of it proves nothing, nor does its opposite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,35 @@ class Planted:
         for canary in self.canaries:
             found[canary.id.split("::", 1)[0]].append(canary.id)
         return found
+
+    def alone(self) -> list[str]:
+        """List the tests to be run apart from all others: those with copies, the copies, and the same turned round.
+
+        All of them from the same beginnings: what a test leaves behind could make another one pass or fail.
+        """
+        pairs = [(canary.of, canary.id) for canary in self.canaries if canary.of]
+        return list(dict.fromkeys(name for pair in pairs for name in pair))
+
+    def told(
+        self, outcomes: Mapping[str, TestOutcome], alone: Mapping[str, TestOutcome], required: Iterable[str]
+    ) -> tuple[Canary, ...]:
+        """Give the canaries their outcomes, without those that prove nothing.
+
+        A test that needs others before it may fail as a copy, and pass turned round; required ones have to hold
+        by themselves. Where a copy does not pass, what was turned round with it says nothing.
+        """
+        wanted = set(required)
+        passed = {name for name, outcome in alone.items() if outcome is TestOutcome.PASSED}
+        copies = {canary.of: canary.id for canary in self.canaries if canary.kind is CanaryKind.COPY}
+        found = []
+        for canary in self.canaries:
+            outcome = outcomes.get(canary.id)
+            if canary.kind is CanaryKind.COPY and canary.of not in passed | wanted and canary.id not in passed:
+                continue
+            if canary.kind is CanaryKind.INVERTED and not {canary.of, copies.get(canary.of, canary.of)} <= passed:
+                continue
+            found.append(replace(canary, outcome=outcome))
+        return tuple(found)
 
 
 def sample(required: Iterable[str], tests: Mapping[str, TestOutcome], draw: Random) -> dict[str, list[str]]:
@@ -89,8 +118,9 @@ def plant(
         if source is None or len(source) > SOURCE_BYTES:
             continue
         functions = {_function(name): name for name in wanted}
-        turned = inverted(source, list(functions), draw)
-        if not _is_tied(path, source):
+        tied = _is_tied(path, source)
+        turned = inverted(source, list(functions), draw, add=tied)
+        if not tied:
             copy = names.file(path)
             files[copy] = source
             canaries += [Canary(CanaryKind.COPY, copy + name[len(path) :], name) for name in wanted]

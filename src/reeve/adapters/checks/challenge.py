@@ -4,7 +4,7 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -12,6 +12,7 @@ from typing import Any
 
 from reeve.adapters.checks.canaries import Planted, plant, sample
 from reeve.adapters.checks.clean import CleanTree, Done, regular_file
+from reeve.adapters.checks.exploration import exploration_plan, take
 from reeve.adapters.checks.hidden import with_hidden
 from reeve.adapters.checks.junit_check import run_junit
 from reeve.adapters.checks.pytest_check import PLUGIN
@@ -20,13 +21,21 @@ from reeve.ledger.codec import dumps, encode, loads
 from reeve.ports import ChallengeRequest, Fact, Objects, Sandbox, Store, Trees
 from reeve.records import Challenge, Ending, Runner, TestOutcome
 
-__all__ = ["SandboxedChallenger", "read_report"]
+__all__ = ["SandboxedChallenger", "read_report", "same_names"]
 
 FORMAT = 1  # of what is kept: raise it when a challenge of the past would be made differently now
 EXAMINER = Path(__file__).parent / "examiner"
 REPAIR = Path(__file__).parents[1] / "agents" / "repair"
 REPORT_BYTES = 128 << 20
 PROBLEM = 500  # characters
+BADNESS = (
+    TestOutcome.PASSED,
+    TestOutcome.XPASSED,
+    TestOutcome.SKIPPED,
+    TestOutcome.XFAILED,
+    TestOutcome.FAILED,
+    TestOutcome.ERROR,
+)
 PATIENCE_SHARE = 0.25
 """How long a test may stand still, as a share of what all of them may take."""
 
@@ -93,11 +102,8 @@ class SandboxedChallenger:
     def _examined(self, request: ChallengeRequest, clean: CleanTree, planted: Planted, empty: Challenge) -> Challenge:
         """Run the examiner in the sandbox and take what it reports."""
         check, key = request.check, secrets.token_bytes(32)
-        explore = None
-        if request.explore_seconds > 0:
-            from reeve.adapters.checks.exploration import exploration_plan
-
-            explore = exploration_plan(request, self.objects.sources(check.base_tree, check.tree))
+        sources = self.objects.sources(check.base_tree, check.tree) if request.explore_seconds > 0 else ()
+        explore = exploration_plan(request, sources)
         name, more = secrets.token_hex(16), request.explore_seconds if explore is not None else 0.0
         plan = {
             **_selection(request, planted),
@@ -119,35 +125,17 @@ class SandboxedChallenger:
             given={"plan": json.dumps(plan).encode()},
         ) as done:
             report = read_report(regular_file(done.out / name, REPORT_BYTES), key)
-            return self._taken(request, planted, replace(empty, problem=_why(done)), done, report)
-
-    def _taken(
-        self,
-        request: ChallengeRequest,
-        planted: Planted,
-        empty: Challenge,
-        done: Done,
-        report: Mapping[str, Any] | None,
-    ) -> Challenge:
-        """Put what was reported into the record; what is not in the form agreed is missing."""
-        made = replace(empty, wall_seconds=done.result.wall_seconds, cpu_seconds=done.result.cpu_seconds)
-        if report is None:
-            return made
-        outcomes = _outcomes(report.get("outcomes"))
-        canaries = tuple(replace(canary, outcome=outcomes.get(canary.id)) for canary in planted.canaries)
-        ours = planted.files.keys()
-        again = {name: outcome for name, outcome in outcomes.items() if name.split("::", 1)[0] not in ours}
-        problem = str(report.get("problem", ""))[:PROBLEM]
-        made = replace(made, again=again, canaries=canaries, problem=problem)
-        explored = report.get("explored")
-        if not isinstance(explored, dict) or not explored:
-            return made
-        from reeve.adapters.checks.exploration import take
-
-        defects, needed, complete, missing = take(explored, request, self.objects)
-        return replace(
-            made, defects=tuple(defects), needed=needed, complete=complete, problem=made.problem or missing[:PROBLEM]
-        )
+            made = _taken(request, planted, replace(empty, problem=_why(done)), done, report)
+            if explore is None or report is None:
+                return made
+            found = take(report.get("explored"), request, sources, self.objects)
+            return replace(
+                made,
+                defects=found.defects,
+                needed=found.needed,
+                complete=found.complete,
+                problem=made.problem or found.problem[:PROBLEM],
+            )
 
     def _known(self, key: str) -> Challenge | None:
         fact = self.store.fact("challenge", key)
@@ -157,11 +145,28 @@ class SandboxedChallenger:
         """Name the code that makes canaries and that runs inside."""
         if not self._programs:
             here = Path(__file__).parent
-            own = [here / name for name in ("canaries.py", "inversion.py")]
+            own = [here / name for name in ("canaries.py", "exploration.py", "inversion.py")]
             inside = [file for folder in (EXAMINER, PLUGIN, REPAIR) for file in sorted(folder.glob("*.py"))]
             parts = [file.read_bytes() for file in (*own, *inside)]
             self._programs = hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
         return self._programs
+
+
+def _taken(
+    request: ChallengeRequest, planted: Planted, empty: Challenge, done: Done, report: Mapping[str, Any] | None
+) -> Challenge:
+    """Put what was reported into the record; what is not in the form agreed is missing."""
+    made = replace(empty, wall_seconds=done.result.wall_seconds, cpu_seconds=done.result.cpu_seconds)
+    if report is None:
+        return made
+    outcomes, alone = _outcomes(report.get("outcomes")), _outcomes(report.get("alone"))
+    again = {name: outcome for name, outcome in outcomes.items() if name.split("::", 1)[0] not in planted.files}
+    return replace(
+        made,
+        again=same_names(request.tests, again),
+        canaries=planted.told({**alone, **outcomes}, alone, request.check.checks.required),
+        problem=str(report.get("problem", ""))[:PROBLEM],
+    )
 
 
 def _selection(request: ChallengeRequest, planted: Planted) -> dict[str, Any]:
@@ -172,12 +177,36 @@ def _selection(request: ChallengeRequest, planted: Planted) -> dict[str, Any]:
     files = list(dict.fromkeys(entry.split("::", 1)[0].removeprefix("./") for entry in wanted))
     required = list(dict.fromkeys(name.split("::", 1)[0].removeprefix("./") for name in checks.required))
     return {
-        "paths": [*files, *planted.files] if wanted else [],
-        "extra": [] if wanted else [*required, *checks.hidden_tests, *planted.files],
+        "paths": files,
+        "outside": [] if wanted else [*required, *checks.hidden_tests],
         "wanted": [entry.rstrip("/") for entry in wanted] or None,
         "planted": planted.ids(),
+        "alone": planted.alone(),
         "required": list(checks.required),
     }
+
+
+def same_names(measured: Mapping[str, TestOutcome], again: Mapping[str, TestOutcome]) -> dict[str, TestOutcome]:
+    """Give outcomes of a function's parameters the names they had, where these differ from run to run.
+
+    A time or a random number in an id is another one now. Where as many names of a function are new as are missing,
+    each of the missing has the worst outcome of the new.
+    """
+    missing, new = _by_function(measured.keys() - again.keys()), _by_function(again.keys() - measured.keys())
+    renamed = {function: names for function, names in missing.items() if len(new.get(function, ())) == len(names)}
+    given = dict(again)
+    for function, names in renamed.items():
+        worst = max((given.pop(name) for name in new[function]), key=BADNESS.index)
+        given.update(dict.fromkeys(names, worst))
+    return given
+
+
+def _by_function(names: Iterable[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in names:
+        if name.endswith("]"):
+            found.setdefault(name.partition("[")[0], []).append(name)
+    return found
 
 
 def read_report(content: bytes | None, key: bytes) -> Mapping[str, Any] | None:

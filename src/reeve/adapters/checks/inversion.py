@@ -74,11 +74,14 @@ class _Test:
     unittest: bool
 
 
-def inverted(source: bytes, names: Sequence[str], draw: Random) -> tuple[bytes, tuple[str, ...]] | None:
+def inverted(
+    source: bytes, names: Sequence[str], draw: Random, *, add: bool = False
+) -> tuple[bytes, tuple[str, ...]] | None:
     """Turn tests round, named as in an id behind the file; returns the new source and those that must fail in it.
 
     Half of them are made to deny what they assert, the others to expect something else. A test that is not certain
-    to fail then is left out. None: the source cannot be read.
+    to fail then is left out. With `add` nothing is changed, and only what is false added. None: the source cannot be
+    read.
     """
     read = _Source.of(source)
     if read is None:
@@ -88,7 +91,7 @@ def inverted(source: bytes, names: Sequence[str], draw: Random) -> tuple[bytes, 
     for name in names:
         test = read.test(name)
         if test is not None:
-            edits[name] = read.inversion(test, turn % 2 == 0, draw)
+            edits[name] = read.added(test, draw) if add else read.inversion(test, turn % 2 == 0, draw)
             turn += 1
     return read.edited(edits)
 
@@ -187,7 +190,7 @@ class _Source:
                 edit = kind(test, statement, draw)
                 if edit is not None:
                     return edit
-        return self._added(test, draw)
+        return self.added(test, draw)
 
     def _denied(self, test: _Test, statement: ast.stmt, draw: Random) -> _Edit | None:
         if isinstance(statement, ast.Assert):
@@ -280,7 +283,7 @@ class _Source:
                 return _Edit(start, end, f"(one := ({self._text(side)})) != one")
         return None
 
-    def _added(self, test: _Test, draw: Random) -> _Edit:
+    def added(self, test: _Test, draw: Random) -> _Edit:
         """Add an assertion that is false at the end of a test."""
         one, other = draw.sample(range(10, 10**4), 2)
         first = next(iter(test.function.args.args), None)

@@ -6,11 +6,13 @@ told to begin, so that nothing that a tested program could reach says which test
 the report.
 
 The plan, a JSON file in a folder where files may be written: `key` (hexadecimal), `report` (the name of a file to be
-made beside it), `arguments`, `paths`, `extra`, `wanted` (entries, or null for everything that is collected), `planted`
-(file -> ids to run), `required`, `seed`, `seconds`, `patience_seconds`, `explore` (or null) and `explore_seconds`.
+made beside it), `arguments`, `paths` (none: what the project configures), `outside` (files with tests that count even
+if that leaves them out), `wanted` (entries, or null for everything that is collected), `planted` (file -> ids to run),
+`alone` (ids to be run each in a fork of its own), `required`, `seed`, `seconds`, `patience_seconds`, `explore` (or
+null) and `explore_seconds`.
 
-The report: a line with the keyed hash of the rest, and a JSON object with `outcomes` (id -> word), `explored` and
-`problem`.
+The report: a line with the keyed hash of the rest, and a JSON object with `outcomes` and `alone` (id -> word),
+`explored` and `problem`.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from typing import Any
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SPARE = 3  # processes that may collect: one more than those that die of a test that runs in them
+SPARE = 4  # processes that may collect: one for what the project leaves out, others for those that a test ends
 WORDS = ("passed", "failed", "error", "skipped", "xfailed", "xpassed")
 LINE_BYTES = 200
 
@@ -62,7 +64,7 @@ class Examination:
 
     def __init__(self) -> None:
         self.process = process = import_module("examiner.process")
-        self.wire = import_module("repair.wire")
+        self.wire, self.order = import_module("repair.wire"), import_module("examiner.order")
         process.hide()
         process.adopt()
         self.pipe, far = os.pipe()
@@ -80,6 +82,7 @@ class Examination:
         self.plan["report"] = os.path.join(os.path.dirname(sys.argv[1]), self.plan["report"])
         self.until = time.monotonic() + self.plan["seconds"]
         self.outcomes: dict[str, str] = {}
+        self.alone: dict[str, str] = {}
         self.problem = ""
         self.rest = b""  # of the pipe, an incomplete line
         self.group = 0
@@ -97,48 +100,73 @@ class Examination:
                 os.unlink(path)
         explored = self.explored()
         self.process.end_all()
-        return {"outcomes": self.outcomes, "explored": explored, "problem": self.problem}
+        return {"outcomes": self.outcomes, "alone": self.alone, "explored": explored, "problem": self.problem}
 
     def run_again(self) -> None:
-        """Collect, decide who runs when, and run."""
-        ids, busy = self.collected(self.collectors[0])
-        chosen = [name for name in ids if self.is_wanted(name)]
-        order = import_module("examiner.order")
-        groups = order.arrange(chosen, self.plan["seed"], self.plan["required"], self.plan["planted"])
-        places = {name: place for place, name in enumerate(ids)}
-        groups = [[places[chosen[place]] for place in group] for group in groups]
+        """Run what the project collects, and then what counts all the same, as the measurement did."""
+        planted = list(self.plan["planted"])
+        files = self.run_round(self.plan["paths"], planted)
+        outside = [path for path in self.plan["outside"] if path not in files and os.path.isfile(path)]
+        if outside and not self.problem:
+            self.run_round([*outside, *(path for path in planted if path not in files)], [])
+
+    def run_round(self, paths: list[str], extra: list[str]) -> set[str]:
+        """Collect, decide who runs when, and run; the files of what was collected."""
+        member = self.collectors.pop(0)
+        ids, busy = self.collected(member, paths, extra)
+        order = self.order
+        chosen = [place for place, name in enumerate(ids) if self.is_wanted(name)]
+        alone = [place for place, name in enumerate(ids) if name in self.plan["alone"]]
+        apart = {place for place in alone if order.file_of(ids[place]) in self.plan["planted"]}
+        together = [place for place in chosen if place not in apart]
+        names = [ids[place] for place in together]
+        groups = order.arrange(names, self.plan["seed"], self.plan["required"], self.plan["planted"])
+        groups = [[together[place] for place in group] for group in groups]
+        for place in order.shuffled(alone, self.plan["seed"]):
+            if not self.problem:
+                self.run_alone(member, ids, place)
         if busy:
-            self.run_here(ids, [place for group in groups for place in group])
-            return
+            self.run_here(member, ids, [place for group in groups for place in group], paths, extra)
+            groups = []
         for group in groups:
             left = group
             while left and not self.problem:
-                left = self.run_group(self.collectors[0], ids, left, here=False)
+                left = self.run_group(member, ids, left, here=False)
+        member.end()
+        return {order.file_of(name) for name in ids}
 
-    def run_here(self, ids: list[str], left: list[int]) -> None:
+    def run_alone(self, member: Any, ids: list[str], place: int) -> None:
+        """Run one test in a fork of its own; a real one again later with the others, which is what counts for it."""
+        before = self.outcomes
+        self.outcomes = {}
+        self.run_group(member, ids, [place], here=False)
+        self.alone.update(self.outcomes)
+        self.outcomes = before
+
+    def run_here(self, member: Any, ids: list[str], left: list[int], paths: list[str], extra: list[str]) -> None:
         """Run everything in the process that collected it: it has threads, and a fork would have none of them."""
-        for number, member in enumerate(self.collectors):
-            if number:
-                wanted = {ids[place] for place in left}
-                ids = self.collected(member)[0]
-                left = [place for place, name in enumerate(ids) if name in wanted]
-            left = self.run_group(member, ids, left, here=True)
-            if not left or self.problem:
+        left = self.run_group(member, ids, left, here=True)
+        while left and not self.problem:
+            if not self.collectors:
+                self.problem = "the tests ended their process again and again"
                 return
-        self.problem = f"the tests ended their process {len(self.collectors)} times"
+            wanted, member = {ids[place] for place in left}, self.collectors.pop(0)
+            ids = self.collected(member, paths, extra)[0]
+            left = self.run_group(member, ids, [at for at, name in enumerate(ids) if name in wanted], here=True)
+            member.end()
 
     def is_wanted(self, name: str) -> bool:
         """Say whether a test is to run: of the files that were put in only what they are there for."""
-        order = import_module("examiner.order")
-        file = order.file_of(name)
+        file = self.order.file_of(name)
         if file in self.plan["planted"]:
             return name in self.plan["planted"][file]
         wanted = self.plan["wanted"]
-        return wanted is None or not set(wanted).isdisjoint(order.named_by(name))
+        return wanted is None or not set(wanted).isdisjoint(self.order.named_by(name))
 
-    def collected(self, member: Any) -> tuple[list[str], bool]:
+    def collected(self, member: Any, paths: list[str], extra: list[str]) -> tuple[list[str], bool]:
         """Let a fork collect the tests; Gone where it cannot."""
-        self.wire.send(member.channel, {key: self.plan[key] for key in ("arguments", "paths", "extra")})
+        told = {"arguments": self.plan["arguments"], "paths": paths, "extra": extra}
+        self.wire.send(member.channel, told)
         handle = self.wire.descriptor_of(member.pid)
         try:
             found = self.wire.receive(member.channel, self.process.seconds_left(self.until), handle)
@@ -219,7 +247,7 @@ class Examination:
 
     def note(self, name: str, word: str) -> None:
         """Take one outcome; of two for one test the worse counts."""
-        worst = import_module("examiner.order").WORST
+        worst = self.order.WORST
         before = self.outcomes.get(name)
         if before is None or worst.index(word) > worst.index(before):
             self.outcomes[name] = word

@@ -17,12 +17,15 @@ import sys
 import threading
 import warnings
 from contextlib import suppress
+from fnmatch import fnmatch
 from importlib import import_module
 from tempfile import gettempdir
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest.assertion import util
+from _pytest.runner import CallInfo
 
 from .order import WORST
 
@@ -61,30 +64,41 @@ class Executor:
 def run(item: Any, following: Any) -> tuple[list[BaseException], list[BaseException], list[BaseException]]:
     """Run an item; what was raised by its set-up, by its call and by its tear-down."""
     hook = item.ihook
+    util._reprcompare = None  # noqa: SLF001 - explaining what differs can take longer than all the rest
     if hasattr(item, "_request") and not item._request:  # noqa: SLF001
         item._initrequest()  # noqa: SLF001
     call: list[BaseException] = []
-    setup = raised(item, lambda: hook.pytest_runtest_setup(item=item))
+    setup = raised(item, "setup", lambda: hook.pytest_runtest_setup(item=item))
     if not setup:
-        call = raised(item, lambda: hook.pytest_runtest_call(item=item))
-    teardown = raised(item, lambda: hook.pytest_runtest_teardown(item=item, nextitem=following))
+        call = raised(item, "call", lambda: hook.pytest_runtest_call(item=item))
+    teardown = raised(item, "teardown", lambda: hook.pytest_runtest_teardown(item=item, nextitem=following))
     if hasattr(item, "_request"):
         item._request = False  # noqa: SLF001
         item.funcargs = None
     return setup, call, teardown
 
 
-def raised(item: Any, phase: Callable[[], object]) -> list[BaseException]:
-    """Run one phase; what it raised, and what unittest kept instead of raising it."""
+def raised(item: Any, when: Any, phase: Callable[[], object]) -> list[BaseException]:
+    """Run one phase; what it raised, and what unittest kept instead of raising it.
+
+    A report is made of it, because fixtures and plugins look for what hooks on reports leave behind. What it says
+    does not count.
+    """
     found: list[BaseException] = []
-    try:
-        phase()
-    except BaseException as error:
-        found.append(error)
-    kept = getattr(item, "_excinfo", None)
-    if kept:
-        found += [one.value for one in kept]
-        del kept[:]
+
+    def watched() -> None:
+        try:
+            phase()
+        except BaseException as error:
+            found.append(error)
+            raise
+
+    info = CallInfo.from_call(watched, when)
+    found += [one.value for one in getattr(item, "_excinfo", None) or ()]
+    with suppress(Exception):
+        item.ihook.pytest_runtest_makereport(item=item, call=info)
+    if getattr(item, "_excinfo", None):
+        del item._excinfo[:]  # noqa: SLF001
     return found
 
 
@@ -143,8 +157,13 @@ class Session:
 
     def pytest_sessionstart(self, session: Any) -> None:
         self.started = True
-        # Only now, so that what decides on the configuration (its folders, its files) is what it always is.
-        session.config.args = [*session.config.args, *(path for path in self.extra if os.path.exists(path))]
+        patterns = session.config.getini("python_files")
+        for path in self.extra:
+            # Named only where they would not be found: what is named can be told from what is found.
+            if not any(fnmatch(os.path.basename(path), pattern) for pattern in patterns):
+                patterns.append(os.path.basename(path))
+            if not any(covers(given, path) for given in session.config.args):
+                session.config.args.append(path)
 
     def pytest_collectreport(self, report: Any) -> None:
         if report.outcome != "passed":
@@ -217,6 +236,12 @@ class Session:
         if self._pid() != own:
             self._exit(0)
         self._write(self.outcomes, line.encode("ascii"))
+
+
+def covers(given: str, path: str) -> bool:
+    """Say whether what pytest was told to look through has a file in it."""
+    folder = os.path.abspath(given.partition("::")[0])
+    return os.path.isdir(folder) and os.path.abspath(path).startswith(folder.rstrip(os.sep) + os.sep)
 
 
 def collect(channel: socket.socket, outcomes: int, told: dict[str, Any]) -> None:

@@ -36,6 +36,11 @@ def arrange(ids: Sequence[str], seed: int, required: Iterable[str], strange: Ite
     return [groups[number] for number in sorted(groups)]
 
 
+def shuffled(places: Iterable[int], seed: int) -> list[int]:
+    """Put places into an order of their own."""
+    return sorted(places, key=lambda place: _number(str(seed), str(place)))
+
+
 def _salt(files: Sequence[str], seed: int, wanted: set[str]) -> str:
     """Draw an order in which no wanted file has its old place; with one file there is no other."""
     salt = str(seed)
