@@ -4,8 +4,7 @@ The answer comes from processes that share the project's code, so it is a claim.
 is composed here, of lines of the base and of the result.
 """
 
-import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,14 +14,13 @@ from reeve.errors import PatchError, RepositoryError
 from reeve.ports import ChallengeRequest, Objects
 from reeve.records import Defect, Runner, SourceChange, TestOutcome
 from reeve.verdict import minimise
+from reeve.verdict.surplus import stretches
 
 __all__ = ["Explored", "exploration_plan", "take"]
 
 MOST_DEFECTS = 24
 TEXT_BYTES = 512 * 1024
 """Files larger than this, and those that are no text, can only be taken or left as a whole."""
-COMPARED = 4_000_000
-"""Lines times lines up to which two texts are compared in full: an agent could write one that takes long."""
 PAIRED = 2000
 """Removed times added lines of one stretch up to which like is put beside like."""
 SHOWN = 200
@@ -109,29 +107,12 @@ def _lines(content: bytes) -> list[bytes]:
 def _parts(before: list[bytes], after: list[bytes]) -> list[tuple[str, bytes]]:
     """Cut a file into what stays and single changed lines, in an order that fits both sides."""
     parts: list[tuple[str, bytes]] = []
-    for equal, low, high, begin, end in _stretches(before, after):
+    for equal, low, high, begin, end in stretches(before, after):
         if equal:
             parts.append((STAYS, b"".join(before[low:high])))
         else:
             parts += _stretch(before[low:high], after[begin:end])
     return parts
-
-
-def _stretches(before: list[bytes], after: list[bytes]) -> Iterator[tuple[bool, int, int, int, int]]:
-    """Give the stretches that are equal or not, as (equal, from, to, from, to)."""
-    ends, low, high = min(len(before), len(after)), 0, 0
-    while low < ends and before[low] == after[low]:
-        low += 1
-    while high < ends - low and before[-1 - high] == after[-1 - high]:
-        high += 1
-    old, new = before[low : len(before) - high], after[low : len(after) - high]
-    yield True, 0, low, 0, low
-    if len(old) * len(new) > COMPARED:
-        yield False, low, low + len(old), low, low + len(new)
-    else:
-        for tag, *at in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-            yield tag == "equal", at[0] + low, at[1] + low, at[2] + low, at[3] + low
-    yield True, len(before) - high, len(before), len(after) - high, len(after)
 
 
 def _stretch(old: list[bytes], new: list[bytes]) -> list[tuple[str, bytes]]:
@@ -257,6 +238,6 @@ def _pieces(like: Any, before: list[bytes], after: list[bytes]) -> list[Any]:
     """Cut the difference of two texts into pieces of a file."""
     return [
         replace(like, start=low, old=tuple(before[low:high]), new=tuple(after[begin:end]))
-        for equal, low, high, begin, end in _stretches(before, after)
+        for equal, low, high, begin, end in stretches(before, after)
         if not equal
     ]
