@@ -206,7 +206,7 @@ it changed parser.py +1 -1
 confidence 0.00, 2 lines, 1.5 s
 
 What speaks against it
-  required   the tests of the task, by exact id
+  required    the tests of the task, by exact id
       tests/test_parser.py::test_first_line failed: assert 'b' == 'a'
 
 selection 1  none: none passed (smallest)

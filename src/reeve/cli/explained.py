@@ -49,7 +49,7 @@ def print_verdict(console: Console, verdict: Verdict) -> None:
 
 
 def _check(console: Console, check: CheckResult) -> None:
-    line = safe("  ").append_text(safe(f"{check.name:<11}", "bold"))
+    line = safe("  ").append_text(safe(f"{check.name:<12}", "bold"))
     line.append_text(safe(MEANING.get(check.name, ""), "dim"))
     console.print(line.append_text(safe(" (weak evidence)", "yellow")) if check.weak else line)
     for sentence in check.evidence[:EVIDENCE_SHOWN]:
