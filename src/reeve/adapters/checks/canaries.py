@@ -12,13 +12,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from random import Random
 
-from reeve.adapters.checks.inversion import SOURCE_BYTES, inverted
+from reeve.adapters.checks.inversion import SOURCE_BYTES, copies
 from reeve.records import Canary, CanaryKind, TestOutcome
 
 __all__ = ["Planted", "plant", "sample"]
 
 FILES = 2  # whose tests are copied
 COPIES = 4  # of tests, and as many turned round
+MORE = 12  # others, of which some are taken where those chosen cannot be turned round
 MUST_FAIL = 4
 MUST_PASS = 2
 ORDINARY = ("basic", "common", "core", "edge", "extra", "misc", "more", "simple", "usage", "values")
@@ -99,17 +100,16 @@ def sample(required: Iterable[str], tests: Mapping[str, TestOutcome], draw: Rand
 def plant(
     chosen: Mapping[str, Sequence[str]],
     sources: Mapping[str, bytes],
-    tests: Iterable[str],
+    tests: Mapping[str, TestOutcome],
     taken: Callable[[str], bool],
     draw: Random,
 ) -> Planted:
     """Make the canaries of one run: copies of the chosen tests, the same turned round, and tests of our own.
 
-    `sources` are the files of the chosen tests, `tests` every id that is known, for their words; `taken` says
-    whether a path is in use.
+    `sources` are the files of the chosen tests, `tests` everything that was measured; `taken` says whether a path is
+    in use.
     """
-    tests = tuple(tests)
-    names = _Names(tests, taken, draw)
+    names = _Names(tuple(tests), taken, draw)
     files: dict[str, bytes] = {}
     canaries: list[Canary] = []
     room = ""  # a copy to which tests of our own can be added
@@ -117,19 +117,24 @@ def plant(
         source = sources.get(path)
         if source is None or len(source) > SOURCE_BYTES:
             continue
-        functions = {_function(name): name for name in wanted}
+        others = [
+            name for name in tests if _file(name) == path and tests[name] is TestOutcome.PASSED and _is_plain(name)
+        ]
+        functions = {_function(name): name for name in (*draw.sample(others, min(MORE, len(others))), *wanted)}
+        named = [_function(name) for name in wanted]
         tied = _is_tied(path, source)
-        turned = inverted(source, list(functions), draw, add=tied)
+        made = copies(source, named, draw, more=[name for name in functions if name not in named], add=tied)
+        turned = [] if made is None else [functions[name] for name in made.names]
         if not tied:
             copy = names.file(path)
-            files[copy] = source
-            canaries += [Canary(CanaryKind.COPY, copy + name[len(path) :], name) for name in wanted]
-            room = copy if turned is not None and b"pytestmark" not in source else room
-        if turned is not None and turned[1]:
+            files[copy] = source if made is None else made.same
+            both = dict.fromkeys((*wanted, *turned))
+            canaries += [Canary(CanaryKind.COPY, copy + name[len(path) :], name) for name in both]
+            room = copy if made is not None and b"pytestmark" not in source else room
+        if made is not None and turned:
             copy = names.file(path)
-            files[copy] = turned[0]
-            of = [functions[function] for function in turned[1]]
-            canaries += [Canary(CanaryKind.INVERTED, copy + name[len(path) :], name) for name in of]
+            files[copy] = made.turned
+            canaries += [Canary(CanaryKind.INVERTED, copy + name[len(path) :], name) for name in turned]
     beside = next(iter(chosen), "")
     if beside:
         canaries += _our_own(beside, names, files, room, draw)

@@ -8,11 +8,12 @@ import ast
 import io
 import re
 import tokenize
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
-__all__ = ["inverted"]
+__all__ = ["SOURCE_BYTES", "Copies", "copies"]
 
 SOURCE_BYTES = 1 << 20
 """A larger file is left as it is."""
@@ -65,6 +66,15 @@ class _Edit:
 
 
 @dataclass(frozen=True, slots=True)
+class Copies:
+    """Two copies of a file; the tests in `names` cannot pass in the second."""
+
+    same: bytes
+    turned: bytes
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Test:
     """One test function, with the class that it is in, and the test case class of unittest or not."""
 
@@ -74,26 +84,29 @@ class _Test:
     unittest: bool
 
 
-def inverted(
-    source: bytes, names: Sequence[str], draw: Random, *, add: bool = False
-) -> tuple[bytes, tuple[str, ...]] | None:
-    """Turn tests round, named as in an id behind the file; returns the new source and those that must fail in it.
+def copies(
+    source: bytes, names: Sequence[str], draw: Random, *, more: Sequence[str] = (), add: bool = False
+) -> Copies | None:
+    """Copy the tests of a file, named as in an id behind it, once as they are and once turned round.
 
-    Half of them are made to deny what they assert, the others to expect something else. A test that is not certain
-    to fail then is left out. With `add` nothing is changed, and only what is false added. None: the source cannot be
-    read.
+    Half of them are made to deny what they assert, the others to expect something else; with `add` nothing is changed,
+    and only what is false added. A test that is not certain to fail then is left out, and one of `more` taken instead.
+    Tests that are not named go where nothing mentions them: to read and collect them again would cost more than to
+    run the others. None: the source cannot be read.
     """
     read = _Source.of(source)
     if read is None:
         return None
     edits: dict[str, _Edit] = {}
     turn = draw.randrange(2)
-    for name in names:
-        test = read.test(name)
+    for name in (*names, *more):
+        test = read.test(name) if len(edits) < len(names) else None
         if test is not None:
             edits[name] = read.added(test, draw) if add else read.inversion(test, turn % 2 == 0, draw)
             turn += 1
-    return read.edited(edits)
+    gone = read.unneeded((*names, *edits))
+    turned = read.edited([*gone, *edits.values()])
+    return Copies(read.edited(gone) or source, turned or source, tuple(edits) if turned else ())
 
 
 class _Source:
@@ -120,17 +133,37 @@ class _Source:
         except (SyntaxError, ValueError, LookupError, RecursionError, MemoryError):
             return None
 
-    def edited(self, edits: dict[str, _Edit]) -> tuple[bytes, tuple[str, ...]]:
-        """Make the edits; one after which the source cannot be read is a fault of ours, and none is made."""
+    def edited(self, edits: Sequence[_Edit]) -> bytes | None:
+        """Make the edits; None: the source cannot be read after them, which is a fault of ours."""
         data = self.data
-        for edit in sorted(edits.values(), key=lambda edit: edit.start, reverse=True):
+        for edit in sorted(edits, key=lambda edit: edit.start, reverse=True):
             data = data[: edit.start] + edit.text.encode() + data[edit.end :]
         try:
             text = data.decode()
             ast.parse(text)
-            return text.encode(self.encoding), tuple(edits)
+            return text.encode(self.encoding)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return self.data, ()
+            return None
+
+    def unneeded(self, names: Sequence[str]) -> list[_Edit]:
+        """Take out tests that are not named, and that nothing else in the file speaks of."""
+        wanted = {part for name in names for part in name.split("::")}
+        counts = Counter(re.findall(r"\w+", self.text))
+        edits = []
+        for node in self.tree.body:
+            if isinstance(node, DEFINED) and node.name not in wanted:
+                edits += [self._taken_out(node)] if _is_only_test(node, counts) else []
+            elif isinstance(node, ast.ClassDef):
+                inside = [one for one in node.body if isinstance(one, DEFINED) and one.name not in wanted]
+                edits += [self._taken_out(one) for one in inside if _is_only_test(one, counts)]
+        return edits
+
+    def _taken_out(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> _Edit:
+        start, end = self._span(node)
+        if node.decorator_list:
+            line = self._span(node.decorator_list[0])[0]
+            start = self.data.rindex(b"@", 0, line)
+        return _Edit(start, end, "pass")
 
     # which tests
 
@@ -332,6 +365,16 @@ def _binds(node: ast.AST, name: str) -> bool:
     if isinstance(node, DEFINED):
         return node.name == name
     return isinstance(node, ast.Name) and node.id == name and not isinstance(node.ctx, ast.Load)
+
+
+def _is_only_test(node: ast.stmt, counts: Counter[str]) -> bool:
+    """Say that a definition is a test and nothing more: it is named once, and no decorator makes it something else."""
+    if not isinstance(node, DEFINED) or counts[node.name] != 1:
+        return False
+    marks = [ast.unparse(each.func if isinstance(each, ast.Call) else each) for each in node.decorator_list]
+    if not all(mark.startswith(("pytest.mark.", "mark.")) for mark in marks):
+        return False
+    return node.name.startswith("Test") if isinstance(node, ast.ClassDef) else node.name.startswith("test")
 
 
 def _defined(owner: ast.ClassDef) -> set[str]:
