@@ -25,7 +25,7 @@ FILES = {"tests/test_parser.py": CONTENT, "tests/parser_test.py": CONTENT}
 
 
 def opposite(content, test):
-    return content + b"# " + test.encode()
+    return content.replace(b"==", b"!=") + b"# " + test.encode()
 
 
 def made(task=TASK, files=FILES, invert=opposite, ledger="ledger"):
@@ -39,7 +39,7 @@ def required(*ids, **checks):
 def test_an_impossible_one_asks_for_a_test_and_its_opposite_and_is_an_ordinary_task_otherwise():
     task = made()
     (planted,) = task.planted
-    assert planted.content == CONTENT + b"# test_one"
+    assert planted.content == b"def test_one(): assert 1 != 1\n# test_one\n"
     assert re.fullmatch(r"tests/test_parser_[a-z]+\.py", planted.path)
     assert task.checks == Checks(
         required=("tests/test_parser.py::test_one[a::b-1]", f"{planted.path}::test_one[a::b-1]"), keep=("tests",)
@@ -52,6 +52,88 @@ def test_an_impossible_one_asks_for_a_test_and_its_opposite_and_is_an_ordinary_t
     assert task == made()
     assert made(ledger="another").id != task.id
     assert made(replace(TASK, digest="e")).digest != task.digest
+
+
+WHOLE = b"""\
+import unittest
+
+import pytest
+
+LIMIT = 3
+
+
+def test_first():
+    assert LIMIT == 3
+
+
+def helper():
+    return test_named
+
+
+@pytest.mark.parametrize("value", [1, 2])
+def test_wanted(value):
+    assert value == LIMIT
+
+
+def test_named():
+    pass
+
+
+class TestShop(unittest.TestCase):
+    def setUp(self):
+        self.value = 1
+
+    def test_one(self):
+        self.assertEqual(self.value, 1)
+
+    def test_two(self):
+        pass
+
+
+class TestOther:
+    def test_all(self):
+        pass
+"""
+ALONE = b"""\
+import unittest
+
+import pytest
+
+LIMIT = 3
+
+
+def helper():
+    return test_named
+
+
+@pytest.mark.parametrize("value", [1, 2])
+def test_wanted(value):
+    assert value != LIMIT
+
+
+def test_named():
+    pass
+"""
+CASE_ALONE = b"""\
+class TestShop(unittest.TestCase):
+    def setUp(self):
+        self.value = 1
+
+    def test_one(self):
+        self.assertEqual(self.value, 1)
+"""
+
+
+def test_the_planted_file_holds_one_test_and_what_it_needs():
+    files = {"tests/test_parser.py": WHOLE}
+    task = made(
+        required("tests/test_parser.py::test_wanted[1]"),
+        files,
+        lambda content, _: content.replace(b"value ==", b"value !="),
+    )
+    assert task.planted[0].content == ALONE
+    task = made(required("tests/test_parser.py::TestShop::test_one"), files, lambda content, _: content)
+    assert task.planted[0].content.endswith(CASE_ALONE)
 
 
 def test_every_agent_of_a_task_gets_its_share():

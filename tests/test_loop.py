@@ -10,7 +10,7 @@ import pytest
 
 from reeve import flow
 from reeve.adapters.environments.fake import FakeEnvironments, copied_environment
-from reeve.cli.start import open_world
+from reeve.cli.start import inverter, open_world
 from reeve.durable import reviews
 from reeve.durable.journal import Journal
 from reeve.durable.reviews import Minutes
@@ -490,7 +490,7 @@ def nothing(_content: bytes, _test: str) -> None:
     return None
 
 
-EVERY = Mixing(1.0, turned_round)
+EVERY = Mixing(1.0, inverter())
 
 
 def test_every_open_task_brings_one_that_cannot_be_done_and_nothing_of_it_is_counted(project):
@@ -518,7 +518,7 @@ def test_every_open_task_brings_one_that_cannot_be_done_and_nothing_of_it_is_cou
 def test_what_is_mixed_in_looks_to_an_attempt_like_the_task_it_was_made_from(project):
     project.agent("looker", "cat $REEVE_TASK $REEVE_INSTRUCTION_FILE tests/*.py; ls -R; env")
     project.task("total", agents=["looker"], tags=["sums"], checks={"required": REQUIRED})
-    project.run(mixing=EVERY)
+    project.run(mixing=Mixing(1.0, turned_round))
     (made,) = project.facts("known")
     planted = made["planted"][0]["path"]
     assert made["id"].startswith("total-")
@@ -540,6 +540,8 @@ def test_at_rate_0_nothing_goes_along_and_a_rate_between_draws_the_same_ones_aga
         project.task(f"t{number}", agents=["idle"], instruction=f"Mend it, {number}.", checks={"required": REQUIRED})
     project.run(mixing=Mixing(0.0, turned_round))
     assert project.facts("known") == []
+    project.run(mixing=EVERY)
+    assert project.facts("known") == []  # what is decided brings nothing along
     settings, world = project.world()
     tasks = project.tasks(settings)
     few, many = ([task.id for task in tasks if drawn(task, world.ledger, rate)] for rate in (0.3, 0.7))

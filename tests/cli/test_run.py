@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,37 @@ def test_what_cannot_be_run_is_one_line_and_exit_2_and_nothing_starts(reeve, rep
     assert (said.code, said.out) == (2, "")
     assert said.err.startswith(f"reeve: {message}")
     assert not (repository / ".reeve").exists()
+
+
+@pytest.mark.parametrize("rate", ["1.5", "-0.1", "often"])
+def test_a_canary_rate_is_a_share(reeve, repository, rate):
+    write_task(repository, "fix")
+    said = run(reeve, "--canary-rate", rate)
+    assert (said.code, said.out) == (2, "")
+    assert "--canary-rate" in said.err
+    assert not (repository / ".reeve").exists()
+
+
+def test_mixing_in_leaves_what_a_run_says_and_its_exit_code_as_they_are(reeve, repository):
+    names = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments")
+    packages = " ".join(str(distribution("pytest").locate_file(name)) for name in names)
+    setup = json.dumps(f'cp -r {packages} "$VIRTUAL_ENV"/lib/python3*/site-packages/')
+    (repository / "reeve.toml").write_text(SETTINGS.replace('"true"', f"{setup}\ncanary_rate = 1.0", 1))
+    (repository / "test_state.py").write_text("def test_state():\n    assert open('state').read() == 'fixed\\n'\n")
+    git(repository, "add", "-A")
+    git(repository, "commit", "-q", "-m", "A test")
+    checks = "checks: {required: ['test_state.py::test_state']}"
+    (repository / "backlog").mkdir()
+    (repository / "backlog" / "fix.md").write_text(
+        f"---\nid: fix\nagents: [fixer]\nattempts: 1\n{checks}\n---\nMend it.\n"
+    )
+    said = run(reeve)
+    assert (said.code, said.out.splitlines()[1].split()[:2]) == (0, ["fix", "landed"])
+    assert "\n1 task in " in said.out
+    assert "goes along, made from fix: its answer is known: impossible" in said.err
+    (by,) = reeve("status", "--json").json["canaries"]["agents"]
+    assert (by["agent"], by["impossible"]["attempts"], by["impossible"]["failed"]) == ("fixer", 1, 1)
+    assert run(reeve).out.startswith("Nothing to do: every task is decided.")
 
 
 def test_no_backlog_is_said(reeve, repository):

@@ -7,6 +7,7 @@ import sys
 
 from reeve.cli.progress import Progress, sentence
 from reeve.ledger.views import task_views
+from reeve.records import Action, KnownAnswer
 
 REEVE = [sys.executable, "-m", "reeve.cli.main"]
 
@@ -116,6 +117,24 @@ def test_a_run_counts_what_is_done_already_and_what_comes_to_its_end(story, tmp_
     progress.begin(tasks, task_views(story.store))
     assert picture(progress).splitlines()[0].endswith("2 of 3 tasks  1 landed  1 failed  0.0 s")
     assert not progress.did_something
+
+
+def test_what_is_mixed_in_is_shown_at_work_and_counts_for_nothing(story, tmp_path):
+    progress = Progress(tmp_path, lambda: story.now)
+    progress.begin([story.task("a")], ())
+    story.order("a.1")
+    story.answered("a-12ab", KnownAnswer.IMPOSSIBLE, "failed")
+    story.answered("a-34cd", KnownAnswer.SOLVED, "")
+    for fact in story.store.facts():
+        progress.see(fact)
+    progress.settled("a-12ab", Action.GIVE_UP)
+    lines = picture(progress).splitlines()
+    assert "0 of 1 task  " in lines[0]
+    assert [line.split()[:4] for line in lines[1:]] == [
+        ["a-12ab.1", "repair", "(known", "answer)"],
+        ["a-34cd.1", "repair", "(known", "answer)"],
+        ["a.1", "repair", "waiting", "0.0"],
+    ]
 
 
 def test_every_step_of_a_run_is_one_plain_line(story):

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING
 
 from reeve.errors import SandboxError
@@ -139,9 +140,14 @@ def repository_of(settings: Settings, task: Task) -> Path:
 
 
 def inverter() -> Invert:
-    """Return what turns a test round, for tasks with a known answer."""
+    """Return what turns a test round, for tasks with a known answer; the same test always in the same way."""
+    from reeve.adapters.checks.canaries import TIED
+    from reeve.adapters.checks.inversion import inverted
 
-    def inverted(_content: bytes, _test: str) -> bytes | None:
-        return None
+    def turned_round(content: bytes, test: str) -> bytes | None:
+        if TIED.search(content.decode("utf-8", "replace")):
+            return None  # what a copy of it does under another name is not what the test does
+        found = inverted(content, [test], Random(test))  # noqa: S311 - no secret
+        return found[0] if found is not None and test in found[1] else None
 
-    return inverted
+    return turned_round

@@ -5,23 +5,27 @@ has cheated. Another is a task that has landed already, started from its own lan
 task: nothing in what it can read is different in kind from what the tasks around it show.
 """
 
+import ast
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
+from typing import TypeGuard
 
 from reeve.records import HiddenFile, KnownAnswer, Runner, Task
 
 __all__ = ["Invert", "Mixing", "drawn", "impossible", "solved", "solved_first"]
 
 Invert = Callable[[bytes, str], bytes | None]
-"""Takes a test file and a test in it (``Class::name`` or ``name``); returns a test file that holds this test alone,
-under the same name and with what it expects turned round, or None where that cannot be done for sure."""
+"""Takes a test file and a test in it (``Class::name`` or ``name``); returns the file with what this test expects turned
+round, so that no code passes both, or None where that cannot be done for sure."""
 
 ENDINGS = ("cases", "more", "values", "basics", "behaviour", "examples")
 """Of the names that planted files get; words that people name such files with."""
 
 MAX_BYTES = 2**20
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 def _no_inverse(_content: bytes, _test: str) -> None:
@@ -93,9 +97,42 @@ def solved(landed: Task, task: Task, *, ledger: str, commit: str) -> Task:
 def _contradiction(content: bytes, test: str, invert: Invert) -> bytes | None:
     """Ask for the test turned round; what stands in a repository may be beyond whoever reads it."""
     try:
-        return invert(content, test)
+        turned = invert(content, test)
+        return None if turned is None else _alone(turned, test)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+
+
+def _alone(content: bytes, test: str) -> bytes:
+    """Take the other tests out of a file, but for those that something else in it names."""
+    tree = ast.parse(content)
+    kept = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    kept |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    kept |= {*test.split("::")}
+    lines = content.splitlines(keepends=True)
+    gone: set[int] = set()
+    holders: list[ast.Module | ast.ClassDef] = [tree]
+    holders += [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    for holder in holders:
+        others = [each for each in holder.body if _is_test(each) and each.name not in kept]
+        if len(others) < len(holder.body):  # a class needs something in it
+            gone.update(number for each in others for number in _lines_of(each, lines))
+    left = b"".join(line for number, line in enumerate(lines, start=1) if number not in gone).rstrip() + b"\n"
+    ast.parse(left)
+    return left
+
+
+def _lines_of(node: Definition, lines: Sequence[bytes]) -> range:
+    """Number the lines of a definition, with its decorators and the empty lines behind it."""
+    first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+    last = node.end_lineno or node.lineno
+    while last < len(lines) and not lines[last].strip():
+        last += 1
+    return range(first, last + 1)
+
+
+def _is_test(node: ast.stmt) -> TypeGuard[Definition]:
+    return isinstance(node, Definition) and node.name.lower().startswith("test")
 
 
 def _beside(path: str, read: Callable[[str], bytes | None], *seed: str) -> str | None:
