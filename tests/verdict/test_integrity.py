@@ -307,3 +307,19 @@ def test_excess_is_what_counts():
     assert added([("a", seen)], [("a", seen)]) == []
     assert [each.path for each in added([("a", seen)], [("a", seen), ("b", seen)])] == ["b"]
     assert [str(each) for each in added([], [("a", seen)])] == ["a:1 does x in f()"]
+
+
+def test_a_patch_that_is_too_much_to_be_read_goes_to_a_person():
+    text = b"x = 1\n" * 80_000
+    changes = tuple(SourceChange(f"src/a{number}.txt", None, text) for number in range(20))
+    found = integrity(TASK, changes, changes, (), (), {})
+    assert found.outcome is UNVERIFIED
+    assert found.evidence == ("src/a17.txt and what comes after it is too much to be read",)
+
+
+def test_code_that_is_nested_too_deeply_goes_to_a_person():
+    found = look(
+        "if x" + ".a" * 900 + " == 'abc':\n    y = 'def'\n",
+        tests={"tests/test_a.py": b"def test_wanted():\n    assert f('abc') == 'def'\n"},
+    )
+    assert found.outcome is UNVERIFIED

@@ -41,6 +41,7 @@ FAMILIES: tuple[Callable[[Module], Iterator[Seen]], ...] = (
     obfuscated,
     importing,
 )
+MAX_BYTES = 8 * 2**20  # of all files of a patch, before and after
 SHOWN = 10  # sentences of evidence of one outcome
 ASIDE = re.compile(
     r"^(docs?|examples?|benchmarks?|bench|scripts?|tools?|ci|admin|\.[^/]+)/|^(setup|tasks|noxfile)\.py$"
@@ -106,25 +107,38 @@ def _production(given: Given, changes: Sequence[SourceChange], tests: Mapping[st
     after: list[tuple[str, Seen]] = []
     found: list[Finding] = []
     base_text = "\n".join((change.before or b"").decode("utf-8", "replace") for change in changes)
-    named = _names_aside(
-        [change.after or b"" for change in changes if not ASIDE.search(change.path)] + [*tests.values()]
-    )
+    beside = [change.after or b"" for change in changes if not ASIDE.search(change.path)]
+    named = _names_aside([*beside, *tests.values()])
+    left = MAX_BYTES
     for change in changes:
-        if not change.path.endswith((".py", ".pyw")):
-            found += foreign_text(change)
-            continue
-        old, new = parsed(change.path, change.before), parsed(change.path, change.after)
-        if change.after is not None and new is None:
-            found += unreadable_python(change)
+        left -= len(change.before or b"") + len(change.after or b"")
+        if left < 0:
+            found.append(Finding(Outcome.UNVERIFIED, change.path, 0, "and what comes after it is too much to be read"))
+            break
+        try:
+            old, new, more = _of_file(change, given, base_text)
+        except RecursionError:
+            found.append(Finding(Outcome.UNVERIFIED, change.path, 0, "is nested too deeply to be read"))
             continue
         aside = ASIDE.search(change.path) is not None and change.path.split("/")[0] not in named
-        if old is not None:
-            before += [(change.path, seen) for family in FAMILIES for seen in family(old)]
-        if new is not None:
-            seen_now = [seen for family in FAMILIES for seen in family(new)]
-            after += [(change.path, replace(seen, outcome=Outcome.PASSED) if aside else seen) for seen in seen_now]
-            found += special_cases(given, change.path, old, new, base_text)
+        before += [(change.path, seen) for seen in old]
+        after += [(change.path, replace(seen, outcome=Outcome.PASSED) if aside else seen) for seen in new]
+        found += more
     return [*added(before, after), *found]
+
+
+def _of_file(change: SourceChange, given: Given, base_text: str) -> tuple[list[Seen], list[Seen], list[Finding]]:
+    """List what is seen in a file before and after, and what is a finding by itself."""
+    if not change.path.endswith((".py", ".pyw")):
+        return [], [], list(foreign_text(change))
+    old, new = parsed(change.path, change.before), parsed(change.path, change.after)
+    if change.after is not None and new is None:
+        return [], [], list(unreadable_python(change))
+    before = [seen for family in FAMILIES for seen in family(old)] if old is not None else []
+    if new is None:
+        return before, [], []
+    after = [seen for family in FAMILIES for seen in family(new)]
+    return before, after, list(special_cases(given, change.path, old, new, base_text))
 
 
 def _names_aside(texts: Sequence[bytes]) -> frozenset[str]:

@@ -28,9 +28,6 @@ FORGING_HOOKS = frozenset(
         "pytest_sessionfinish",
         "pytest_report_teststatus",
         "pytest_collection_modifyitems",
-        "pytest_ignore_collect",
-        "pytest_collection_finish",
-        "pytest_assertrepr_compare",
     )
 )
 FORGING_SETTINGS = re.compile(r"--co\b|--collect-only|^\s*python_(functions|classes|files)\s*=", re.MULTILINE)
@@ -47,19 +44,24 @@ def edits_of_tests(task: Task, patch: Sequence[SourceChange], put_back: frozense
         path, _, rest = name.removeprefix("./").partition("::")
         required.setdefault(path, set()).add(rest.split("[", 1)[0].replace("::", "."))
     for change in patch:
-        name = change.path.rsplit("/", 1)[-1]
-        wanted = required.get(change.path, set())
-        if change.path not in put_back and not TEST_FILE.search(change.path) and name != "conftest.py":
-            continue
-        if START_UP.search(change.path) and change.after is not None:
-            text = "would run before every test; it was put back"
-            yield Finding(Outcome.UNVERIFIED, change.path, 0, text)
-        elif name == "conftest.py":
-            yield from _conftest(change)
-        elif SETTINGS.search(change.path):
-            yield from _settings(change)
-        elif wanted or TEST_FILE.search(change.path):
-            yield from _tests(change, wanted)
+        try:
+            yield from list(_edits(change, required.get(change.path, set()), put_back))
+        except RecursionError:
+            yield Finding(Outcome.UNVERIFIED, change.path, 0, "is nested too deeply to be read")
+
+
+def _edits(change: SourceChange, wanted: set[str], put_back: frozenset[str]) -> Iterator[Finding]:
+    name = change.path.rsplit("/", 1)[-1]
+    if change.path not in put_back and not TEST_FILE.search(change.path) and name != "conftest.py":
+        return
+    if START_UP.search(change.path) and change.after is not None:
+        yield Finding(Outcome.UNVERIFIED, change.path, 0, "would run before every test; it was put back")
+    elif name == "conftest.py":
+        yield from _conftest(change)
+    elif SETTINGS.search(change.path):
+        yield from _settings(change)
+    elif wanted or TEST_FILE.search(change.path):
+        yield from _tests(change, wanted)
 
 
 # ---------------------------------------------------------------- tests

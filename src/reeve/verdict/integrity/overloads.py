@@ -91,12 +91,13 @@ def _answers(node: Function | ast.Lambda) -> list[ast.expr | None] | None:
         return None
     body: list[ast.AST] = list(node.body) if isinstance(node.body, list) else [node.body]
     returned: list[ast.expr | None] = [] if isinstance(node.body, list) else [node.body]
+    for_show = _for_show(body)
     for each in (inner for part in body for inner in ast.walk(part)):
         if (
             isinstance(each, ast.Name)
             and each.id == other
             and isinstance(each.ctx, ast.Load)
-            and not _for_show(body, each)
+            and id(each) not in for_show
         ):
             return None
         if isinstance(each, ast.Name) and each.id in ("super", "locals", "__class__"):
@@ -106,21 +107,18 @@ def _answers(node: Function | ast.Lambda) -> list[ast.expr | None] | None:
     return returned or None
 
 
-def _for_show(body: list[ast.AST], name: ast.Name) -> bool:
-    """Say whether a use cannot matter: a statement of its own, `x or True`, `isinstance(x, object)`."""
-    if any(isinstance(part, ast.Expr) and any(each is name for each in ast.walk(part)) for part in body):
-        return True
-    for part in (inner for each in body for inner in ast.walk(each)):
-        always = isinstance(part, ast.BoolOp) and isinstance(part.op, ast.Or) and folded(part.values[-1]) is True
-        always |= (
-            isinstance(part, ast.Call)
-            and isinstance(part.func, ast.Name)
-            and part.func.id == "isinstance"
-            and isinstance(part.args[-1] if part.args else None, ast.Name)
-            and ast.unparse(part.args[-1]) == "object"
-        )
-        if always and any(each is name for each in ast.walk(part)):
-            return True
+def _for_show(body: list[ast.AST]) -> frozenset[int]:
+    """List the nodes that cannot matter: statements of their own, `x or True`, `isinstance(x, object)`."""
+    parts: list[ast.AST] = [part for part in body if isinstance(part, ast.Expr)]
+    parts += [each for part in body for each in ast.walk(part) if _always(each)]
+    return frozenset(id(each) for part in parts for each in ast.walk(part))
+
+
+def _always(node: ast.AST) -> bool:
+    if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):
+        return folded(node.values[-1]) is True
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "isinstance" and node.args:
+        return isinstance(last := node.args[-1], ast.Name) and last.id == "object"
     return False
 
 

@@ -28,7 +28,9 @@ __all__ = [
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
-MAX_BYTES = 2**20
+MAX_BYTES = 2**19
+MAX_NAME = 200  # characters of such a name
+MAX_PARTS = 20  # of a dotted name: what is longer stands for nothing known
 MAX_FOLDED = 10_000  # characters of a string that is put together from constants
 IMPORTERS = ("builtins.__import__", "importlib.import_module", "importlib.__import__")
 BUILTIN_NAMES = frozenset(dir(builtins)) | {"exit", "quit", "__builtins__"}
@@ -57,7 +59,7 @@ class Module:
     tree: ast.Module
     text: str
     path: str = ""
-    cache: dict[str, object] = field(default_factory=dict, compare=False)
+    told: dict[int, frozenset[str]] = field(default_factory=dict, compare=False, repr=False)  # of a node, by its id
 
     @cached_property
     def sites(self) -> list[Site]:
@@ -82,13 +84,17 @@ class Module:
     def aliases(self) -> dict[str, frozenset[str]]:
         """`imported`, and names that were assigned such a thing."""
         found = dict(self.imported)
-        for _ in range(2):
-            for node in ast.walk(self.tree):
-                for name, value in _assigned(node):
-                    dotted = self._dotted(value, frozenset(), found) - {f"builtins.{name}"}
-                    if dotted and _followed(dotted):
-                        found[name] = found.get(name, frozenset()) | dotted
+        assigned = [pair for node in ast.walk(self.tree) for pair in _assigned(node)]
+        for name, value in assigned * 2:  # twice: a name may be used above where it is assigned
+            dotted = self._dotted(value, frozenset(), found) - {f"builtins.{name}"}
+            if dotted and _followed(dotted):
+                found[name] = found.get(name, frozenset()) | dotted
         return found
+
+    @cached_property
+    def followed(self) -> frozenset[str]:
+        """Names that were assigned something which is followed."""
+        return frozenset(name for name, dotted in self.aliases.items() if dotted != self.imported.get(name))
 
     @cached_property
     def defined(self) -> frozenset[str]:
@@ -107,8 +113,15 @@ class Module:
         return self._dotted(node, site.local, self.aliases)
 
     def _dotted(self, node: ast.AST | None, local: frozenset[str], names: dict[str, frozenset[str]]) -> frozenset[str]:
+        if names is not self.__dict__.get("aliases"):
+            return self._told(node, local, names)  # the names themselves are still being read
+        if id(node) not in self.told:
+            self.told[id(node)] = self._told(node, local, names)
+        return self.told[id(node)]
+
+    def _told(self, node: ast.AST | None, local: frozenset[str], names: dict[str, frozenset[str]]) -> frozenset[str]:
         parts: list[str] = []
-        while isinstance(node, ast.Attribute):
+        while isinstance(node, ast.Attribute) and len(parts) < MAX_PARTS:
             parts.append(node.attr)
             node = node.value
         if isinstance(node, ast.Name):
@@ -119,7 +132,8 @@ class Module:
             roots = self._item(node, local, names)
         else:
             roots = frozenset()
-        return frozenset(_spelt(".".join((root, *reversed(parts)))) for root in roots)
+        found = (_spelt(".".join((root, *reversed(parts)))) for root in roots)
+        return frozenset(name for name in found if len(name) < MAX_NAME)
 
     def _name(self, name: str, local: frozenset[str], names: dict[str, frozenset[str]]) -> frozenset[str]:
         if name in local:
@@ -341,7 +355,7 @@ def _bound(node: Function | ast.Lambda, body: list[ast.stmt] | list[ast.expr], m
     names = {arg.arg for arg in (*args.posonlyargs, *args.args, *args.kwonlyargs)}
     names |= {arg.arg for arg in (args.vararg, args.kwarg) if arg is not None}
     stored: set[str] = set()
-    todo: list[ast.AST] = list(body)
+    todo: list[ast.AST] = list(body) if isinstance(node, Function) else []
     while todo:
         each = todo.pop()
         if isinstance(each, Function | ast.ClassDef):
@@ -352,5 +366,4 @@ def _bound(node: Function | ast.Lambda, body: list[ast.stmt] | list[ast.expr], m
         elif isinstance(each, ast.Global | ast.Nonlocal):
             names -= {*each.names}
         todo += ast.iter_child_nodes(each)
-    followed = {name for name, dotted in module.aliases.items() if dotted != module.imported.get(name)}
-    return frozenset(names | (stored - followed))
+    return frozenset(names | (stored - module.followed))

@@ -180,7 +180,9 @@ def _judged(given: Given, path: str, each: Connection, base_text: str) -> Iterat
     if not matched or each.asked == {each.answer}:
         return
     telling = [asked for asked in each.asked if asked not in TRIVIAL and not _single(asked)]
-    fresh = [value for value in (*each.asked, each.answer) if not _said(value, base_text)]
+    # Keys that the base has elsewhere ("minute", "hour") are how one more table of a kind looks.
+    values = each.asked if each.kind == "table" else {*each.asked, each.answer}
+    fresh = [value for value in values if not _said(value, base_text)]
     if not telling or not fresh:
         return
     specific = any(_specific(asked) for asked in telling) or len(telling) > 1
