@@ -407,7 +407,7 @@ class Exploration:
             if kind != STAYS:
                 hunk.append(part)
                 continue
-            added = [code.line(each) for each in hunk if code.file.parts[each] > (ADDED, "")]
+            added = [code.line(each) for each in hunk if code.file.parts[each][0] == ADDED]
             if hunk and not added and code.unit_at(*code.spans[hunk[0]]) >= 0:
                 added = [max(1, code.line(hunk[0]) - 1), code.line(hunk[0])]
             found.update(added)

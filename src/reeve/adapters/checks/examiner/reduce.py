@@ -116,9 +116,13 @@ class Patch:
         return found
 
     def added_blocks(self, piece: Piece) -> list[Piece]:
-        """Added lines with what is indented deeper below them; removed lines by themselves."""
-        added = tuple(number for number in piece if self.kinds[number] == ADDED)
-        return [*self.blocks(added), *((number,) for number in piece if self.kinds[number] == REMOVED)]
+        """Added lines with what is indented deeper below them."""
+        return self.blocks(tuple(number for number in piece if self.kinds[number] == ADDED))
+
+    def singles(self, piece: Piece) -> list[Piece]:
+        """Lines by themselves, but for removed ones in whose place another is kept: nobody writes both."""
+        replaced = {pair[0] for pair in self.pairs(piece) if len(pair) == 2}
+        return [(number,) for number in piece if number not in replaced]
 
     def blocks(self, piece: Piece) -> list[Piece]:
         """Lines with what is indented deeper below them."""
@@ -246,7 +250,7 @@ class Reduction:
         ]
         self.level([tuple(n for piece in pieces for n in piece) for pieces in files if pieces])
         self.level(self.pieces(wanted))
-        for finer in (self.patch.blocks, self.patch.added_blocks, self.patch.pairs, lambda piece: [(number,) for number in piece]):
+        for finer in (self.patch.blocks, self.patch.added_blocks, self.patch.pairs, self.patch.singles):
             self.level([part for piece in self.pieces(wanted) for part in finer(piece)])
 
     def level(self, pieces: list[Piece]) -> None:
