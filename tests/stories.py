@@ -252,7 +252,7 @@ class Story:
 
     def answered(self, name: str, known: KnownAnswer, answer: str, *, agent: AgentSpec = REPAIR) -> None:
         """A task with a known answer, and what came of it; an empty `answer`: it is not known yet."""
-        self.task(name, known_answer=known)
+        self.tell("known", f"of-{name}:d", name, self.task(name, known_answer=known))
         self.attempt(f"{name}.1", agent=agent)
         if answer:
             decision = Decision(name, 1, Action.GIVE_UP, f"{name}.1", "known answer", answer, {answer: 1.0}, "p1")

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reeve.ledger.codec import decode
-from reeve.ledger.views import facts_by_task
 from reeve.ports import Fact, Store
 from reeve.records import Decision, KnownAnswer, Order
 from reeve.stats.intervals import Estimate, clopper_pearson
@@ -69,10 +68,8 @@ def known_answers(store: Store) -> KnownAnswers:
     """Count the answers to all tasks with a known answer."""
     counts: defaultdict[tuple[str, str], Counter[tuple[str, str]]] = defaultdict(Counter)
     unknown = unended = 0
-    for facts in facts_by_task(store, ("task", "order", "decision")).values():
-        known = facts[0].body.get("known_answer")
-        if not known:
-            continue
+    for made in store.facts(kind="known"):
+        facts = store.facts(task=made.task)
         decision = _last_decision(facts)
         answer = next(iter(decision.numbers), None) if decision else None
         if decision is None or answer is None:
@@ -81,7 +78,7 @@ def known_answers(store: Store) -> KnownAnswers:
             unknown += 1
         else:
             agent = _agent(facts, decision.attempt)
-            counts[agent][str(known), answer] += 1
+            counts[agent][str(made.body["known_answer"]), answer] += 1
     agents = tuple(_answers(agent, version, counts[agent, version]) for agent, version in sorted(counts))
     return KnownAnswers(agents, unknown, unended)
 

@@ -38,7 +38,6 @@ __all__ = [
     "TaskView",
     "attempt_view",
     "counts",
-    "facts_by_task",
     "find",
     "first_round",
     "summaries",
@@ -226,17 +225,13 @@ def _declined(verdict: Verdict) -> bool:
 
 
 def _by_task(store: Store, kinds: Sequence[str]) -> dict[str, tuple[Fact, ...]]:
-    return {task: rows for task, rows in facts_by_task(store, kinds).items() if not rows[0].body.get("known_answer")}
-
-
-def facts_by_task(store: Store, kinds: Sequence[str]) -> dict[str, tuple[Fact, ...]]:
-    """Read the facts of the kinds named, since the newest version of each task, whose fact comes first."""
     facts: defaultdict[str, list[Fact]] = defaultdict(list)
     for kind in kinds:
         for fact in store.facts(kind=kind):
             facts[fact.task].append(fact)
     newest = {task: current(rows) for task, rows in facts.items()}
-    return {task: rows for task, rows in newest.items() if rows[0].kind == "task"}
+    ours = (item for item in newest.items() if item[1][0].kind == "task")
+    return {task: rows for task, rows in ours if not rows[0].body.get("known_answer")}
 
 
 def _summary(task: str, facts: tuple[Fact, ...]) -> Summary:
