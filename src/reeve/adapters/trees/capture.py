@@ -247,11 +247,13 @@ def _content(folder: int, name: bytes, cap: int) -> bytes | None:
     fd = _opened(folder, name, _FILE_FLAGS)
     if fd is None:
         return None
-    with open(fd, "rb", buffering=0) as file:
+    try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             return None
         parts, size = [], 0
-        while size <= cap and (part := file.read(min(1 << 20, cap + 1 - size))):
+        while size <= cap and (part := os.read(fd, min(1 << 20, cap + 1 - size))):
             parts.append(part)
             size += len(part)
         return b"".join(parts) if size <= cap else None
+    finally:
+        os.close(fd)
