@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
-__all__ = ["SOURCE_BYTES", "Copies", "copies"]
+__all__ = ["SOURCE_BYTES", "Copies", "copies", "inverted"]
 
 SOURCE_BYTES = 1 << 20
 """A larger file is left as it is."""
@@ -84,26 +84,33 @@ class _Test:
     unittest: bool
 
 
-def copies(
-    source: bytes, names: Sequence[str], draw: Random, *, more: Sequence[str] = (), add: bool = False
-) -> Copies | None:
-    """Copy the tests of a file, named as in an id behind it, once as they are and once turned round.
+def inverted(source: bytes, names: Sequence[str], draw: Random) -> tuple[bytes, tuple[str, ...]] | None:
+    """Turn tests of a file round, named as in an id behind it; returns the new source and those that must fail in it.
 
-    Half of them are made to deny what they assert, the others to expect something else; with `add` nothing is changed,
-    and only what is false added. A test that is not certain to fail then is left out, and one of `more` taken instead.
-    Tests that are not named go where nothing mentions them: to read and collect them again would cost more than to
-    run the others. None: the source cannot be read.
+    The first is made to expect something else, the second to deny what it asserts, and so on in turn. A test that is
+    not certain to fail then stays as it is. None: the source cannot be read.
     """
     read = _Source.of(source)
     if read is None:
         return None
-    edits: dict[str, _Edit] = {}
-    turn = draw.randrange(2)
-    for name in (*names, *more):
-        test = read.test(name) if len(edits) < len(names) else None
-        if test is not None:
-            edits[name] = read.added(test, draw) if add else read.inversion(test, turn % 2 == 0, draw)
-            turn += 1
+    edits = read.turned_round(names, len(names), draw, add=False)
+    turned = read.edited(list(edits.values()))
+    return (source, ()) if turned is None else (turned, tuple(edits))
+
+
+def copies(
+    source: bytes, names: Sequence[str], draw: Random, *, more: Sequence[str] = (), add: bool = False
+) -> Copies | None:
+    """Copy the tests of a file, once as they are and once turned round, without the others.
+
+    With `add` nothing is changed, and only what is false added. Instead of a test that cannot be turned round one of
+    `more` is taken. Tests that are not named go where nothing mentions them: to read and collect them again would
+    cost more than to run the others. None: the source cannot be read.
+    """
+    read = _Source.of(source)
+    if read is None:
+        return None
+    edits = read.turned_round((*names, *more), len(names), draw, add=add)
     gone = read.unneeded((*names, *edits))
     turned = read.edited([*gone, *edits.values()])
     return Copies(read.edited(gone) or source, turned or source, tuple(edits) if turned else ())
@@ -215,7 +222,17 @@ class _Source:
 
     # how they are turned round
 
-    def inversion(self, test: _Test, deny: bool, draw: Random) -> _Edit:
+    def turned_round(self, names: Sequence[str], most: int, draw: Random, *, add: bool) -> dict[str, _Edit]:
+        """Find an edit for each of the first tests for which there is one."""
+        edits: dict[str, _Edit] = {}
+        for name in names:
+            test = self.test(name) if len(edits) < most else None
+            if test is not None:
+                deny = len(edits) % 2 == 1
+                edits[name] = self.added(test, draw) if add else self.inversion(test, draw, deny=deny)
+        return edits
+
+    def inversion(self, test: _Test, draw: Random, *, deny: bool) -> _Edit:
         """Choose the edit of one test: to deny or to expect something else; the other where that is not possible."""
         kinds = [self._denied, self._otherwise]
         for kind in kinds if deny else kinds[::-1]:
@@ -289,11 +306,10 @@ class _Source:
         match side:
             case ast.Constant(value=bool() | None) | ast.Constant(value=complex()):
                 return None
-            case (
-                ast.Constant(value=int() | float())
-                | ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float()))
-            ):
-                return f"({own} + {number})"
+            case ast.Constant(value=int() | float() as value):
+                return _more(value, number)
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
+                return _more(-value, number)
             case ast.Constant(value=str() as text):
                 return repr(text + word) if text.isascii() else None
             case ast.Constant(value=bytes() as data):
@@ -348,6 +364,12 @@ class _Source:
         end = self._span(node)[1]
         rest = self.data[end : self.starts[node.end_lineno or node.lineno] - 1].decode()
         return "" if rest.lstrip().startswith("#") else rest.strip()
+
+
+def _more(value: float, number: int) -> str | None:
+    """Write another number out; None where it would be the same: the number is too large to tell."""
+    other = value + number
+    return repr(other) if other != value and abs(value) < 1e100 else None
 
 
 def _last(body: Sequence[ast.stmt], name: str) -> ast.stmt | None:

@@ -85,15 +85,20 @@ def raised(item: Any, when: Any, phase: Callable[[], object]) -> list[BaseExcept
     does not count.
     """
     found: list[BaseException] = []
+    ended = False
 
     def watched() -> None:
+        nonlocal ended
         try:
             phase()
+            ended = True
         except BaseException as error:
             found.append(error)
             raise
 
     info = CallInfo.from_call(watched, when)
+    if not ended and not found:
+        found.append(RuntimeError("it was not run"))
     found += [one.value for one in getattr(item, "_excinfo", None) or ()]
     with suppress(Exception):
         item.ihook.pytest_runtest_makereport(item=item, call=info)
