@@ -267,7 +267,11 @@ FINE = {"m.py": "def f():\n    return 1\n", "test_m.py": "from m import f\n\n\nd
     ("files", "required", "reason"),
     [
         (FINE, [], "no required test"),
-        (FINE, ["test_m.py::test_f"], "do not fail"),
+        (
+            {"test_m.py": "import pytest\n\n\ndef test_f():\n    pytest.skip('no')\n"},
+            ["test_m.py::test_f"],
+            "do not fail",
+        ),
         (FINE, ["test_m.py::test_absent"], "cannot be collected"),
         ({"test_m.py": "def test_f(:\n"}, ["test_m.py::test_f"], "cannot be collected"),
         ({"test_m.py": "def test_f():\n    assert False\n"}, ["test_m.py::test_f"], "no line that may be edited"),
@@ -275,7 +279,7 @@ FINE = {"m.py": "def f():\n    return 1\n", "test_m.py": "from m import f\n\n\nd
     ],
     ids=[
         "nothing required",
-        "passes already",
+        "skipped",
         "no such test",
         "syntax error in the test",
         "nothing to edit",
