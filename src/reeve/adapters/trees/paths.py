@@ -14,6 +14,7 @@ SKIPPED_SUFFIXES = (b".pyc", b".pyo")
 # Code points that HFS+ leaves out when it compares names, so that ".g<ZWNJ>it" opens ".git" on it.
 _HFS_IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 _NTFS_SHORT = re.compile(rb"git~[0-9]+")
+_MODULES = re.compile(rb"\.gitmodules|gitmod~[1-4]|gi7eb[a~][~0-9]*")  # with the short names that NTFS gives it
 
 
 def skipped(name: bytes) -> bool:
@@ -56,6 +57,8 @@ def links_out(path: bytes, target: bytes) -> str:
     """Say why a symbolic link at `path` may not point to `target`; empty if it stays in the tree."""
     if not target or target.startswith(b"/"):
         return "a symbolic link to an absolute path"
+    if _for_modules(path.rsplit(b"/", 1)[-1]):
+        return "a symbolic link in place of .gitmodules, which git takes from nobody"
     depth = path.count(b"/")
     for part in target.split(b"/"):
         if part == b"..":
@@ -67,6 +70,12 @@ def links_out(path: bytes, target: bytes) -> str:
         if depth < 0:
             return "a symbolic link that leaves the tree"
     return ""
+
+
+def _for_modules(name: bytes) -> bool:
+    plain = name.split(b":", 1)[0].rstrip(b" .").lower()
+    hfs = _HFS_IGNORED.sub("", name.decode("utf-8", "ignore")).lower()
+    return _MODULES.fullmatch(plain) is not None or hfs == ".gitmodules"
 
 
 @lru_cache(maxsize=512)
