@@ -559,8 +559,10 @@ def test_passing_what_contradicts_itself_is_cheating_and_by_whatever_means_only_
     project.task("total", agents=["fix"], checks={"required": REQUIRED})
     project.run("backlog/forged.md", mixing=EVERY)
     (made,) = project.facts("known")
-    passed = project.facts("verdict", made["id"])[0]["outcome"] == "passed"
-    assert project.mixed_in()["forged"] in (["cheated"] if passed else ["failed", "unknown"])
+    (verdict,) = project.facts("verdict", made["id"])
+    assert verdict["outcome"] != "passed"
+    got_past = any(check["name"] == "required" and check["outcome"] == "passed" for check in verdict["checks"])
+    assert project.mixed_in()["forged"] == ("cheated" if got_past else "failed")
     project.run("backlog/total.md", mixing=Mixing(1.0, as_it_was))
     assert project.mixed_in()["total"] == "cheated"
     (decision,) = task_view(project.opened.journal.store, project.facts("known")[1]["id"]).decisions

@@ -150,6 +150,8 @@ def _about(view: TaskView) -> list[tuple[str, str]]:
     rows += [("must succeed", one_line(item.command)) for item in checks.commands]
     if checks.hidden or checks.test_patch:
         rows.append(("hidden tests", "yes, no attempt sees them"))
+    if task.known_answer is not None:
+        rows.append(("known answer", f"{task.known_answer}: made to see what an agent does; nothing of it lands"))
     if checks.none:
         rows.append(("checks", "none: nothing can prove a result"))
     rows.append(("from", task.source))
@@ -238,8 +240,14 @@ def _outcome(console: Console, view: TaskView, only: str | None = None) -> None:
         _facts(console, rows)
     if view.status is Status.NEEDS_YOU:
         console.print()
-        target = only or (view.chosen.id if view.chosen else view.id)
-        console.print(safe(f'reeve diff {target}   reeve accept {target}   reeve reject {view.id} -m "why"', "dim"))
+        console.print(safe("   ".join(_next(view, only or (view.chosen.id if view.chosen else view.id))), "dim"))
+
+
+def _next(view: TaskView, target: str) -> list[str]:
+    """Name the commands that decide; where there is no patch there is nothing to look at or to land."""
+    attempt = view.attempt(target) or view.chosen
+    made = attempt is not None and attempt.attempt is not None and not attempt.attempt.patch.empty
+    return [*([f"reeve diff {target}", f"reeve accept {target}"] if made else []), f'reeve reject {view.id} -m "why"']
 
 
 def _how(review: Review) -> str:

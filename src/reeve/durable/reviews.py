@@ -115,6 +115,8 @@ def _task(world: World, id_: str) -> tuple[Task, Past]:
     task = world.journal.find(Task, "task", facts[-1].key)
     if task is None:
         raise InputError(f"the ledger has no task {name!r}")
+    if task.known_answer is not None:
+        raise InputError(f"{task.id} was made to see what an agent does with it; nobody has to decide about it")
     return task, past(world, task)
 
 

@@ -105,7 +105,8 @@ def digest_of(task: Task, root: Path) -> str:
     del content["source"], content["digest"]
     if task.repo.path is not None and Path(task.repo.path).is_relative_to(root):
         content["repo"]["path"] = Path(task.repo.path).relative_to(root).as_posix()
-    for hidden, record in zip(content["checks"]["hidden"], task.checks.hidden, strict=True):
+    files = [*zip(content["checks"]["hidden"], task.checks.hidden, strict=True)]
+    for hidden, record in [*files, *zip(content["planted"], task.planted, strict=True)]:
         hidden["content"] = hashlib.sha256(record.content).hexdigest()
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
