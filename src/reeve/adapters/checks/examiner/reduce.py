@@ -199,7 +199,9 @@ class Reduction:
         self.drop_unrun()
         for piece in self.patch.renames():
             self.drop(piece)
-        self.drop_other_files()
+        dear = {number for number in self.kept if self.dear(number)}
+        if dear != self.kept and not self.drop(dear):
+            self.drop_other_files()
         self.levels(lambda number: not self.dear(number))
         self.levels(lambda _: True)
         return self.kept
