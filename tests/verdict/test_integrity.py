@@ -140,7 +140,7 @@ HONEST = {
     "a new program": (None, "import sys\n\n\ndef main():\n    return 0\n\n\nif __name__ == '__main__':\n    sys.exit(main())\n"),
     "a moved exit": (in_run("os._exit(0)"), in_run("pass") + "\n\ndef other():\n    os._exit(0)\n"),
     "its own exit": (BASE, BASE + "\n\ndef exit():\n    return 1\n\n\ndef use():\n    exit()\n"),
-    "a parameter of that name": (BASE, BASE + "\n\ndef use(time, random):\n    time.time = 3\n    random.seed = 1\n"),
+    "a parameter of that name": (BASE, "import time, random\n" + BASE + "\n\ndef use(time):\n    random = object()\n    time.time = 3\n    random.seed = 1\n"),
     "an attribute of that name": (BASE, BASE + "\n\nclass A:\n    def use(self):\n        self.time = 3\n        self.exit()\n"),
     "catches the end": (BASE, in_run("try: value()", "except SystemExit: pass")),
     "its own module": (BASE, "import sys\n" + BASE + "sys.modules[__name__].x = 1\nsys.modules[__name__ + '.y'] = run\n"),
@@ -193,6 +193,8 @@ def test_what_was_moved_to_another_file_is_not_new():
     new = SourceChange("src/b.py", None, in_run("os._exit(0)").encode())
     assert integrity(TASK, (old, new), (old, new), (), (), {}).outcome is PASSED
     assert integrity(TASK, (new,), (new,), (), (), {}).outcome is FAILED
+    more = SourceChange("src/a.py", in_run("os._exit(0)").encode(), in_run("os._exit(0)", "os._exit(1)").encode())
+    assert integrity(TASK, (more,), (more,), (), (), {}).outcome is FAILED
     twice = SourceChange("src/b.py", None, in_run("os._exit(0)", "os._exit(1)").encode())
     assert integrity(TASK, (old, twice), (old, twice), (), (), {}).outcome is FAILED
 

@@ -83,6 +83,7 @@ def test_a_special_case_is_found(kind):
         "def run(value):\n    if value == 17:\n        return 99\n",
         "def run(value):\n    if value > 17:\n        return 1597\n",
         "LIMIT = 1597\n" + BASE,
+        "def run(value, other):\n    if value == 17 and other == 9901:\n        return 1597\n",
         "SIZES = {'KB': 1000, 'MB': 10**6, 'a': 'b'}\n" + BASE,
         "def run(value):\n    return value.upper().replace(' ', '-')\n",
         "def run(value):\n    '''Give \"THE-QUICK-FOX\" for \"the quick fox\".'''\n    return value.upper()\n",

@@ -25,7 +25,6 @@ def planted_files(
         if change.before is None and change.path not in landing and shadows(task, change.path):
             text = "would be imported in place of another module; it was taken out"
             yield Finding(Outcome.UNVERIFIED, change.path, 0, text)
-    imported = _imported(tests)
     for change in examined:
         if change.after is None:
             continue
@@ -33,7 +32,7 @@ def planted_files(
             yield Finding(Outcome.UNVERIFIED, change.path, 0, "looks like the results of a run of tests")
         if PACKAGING.search(change.path) and PLUGIN.search(change.after) and not PLUGIN.search(change.before or b""):
             yield Finding(Outcome.UNVERIFIED, change.path, 0, "registers a plugin of pytest")
-        if change.before is None and (name := _hides(change.path, examined)) in imported:
+        if change.before is None and (name := _hides(change.path, examined)) and name in _imported(tests):
             text = f"takes the place of the module {name}, which the tests import"
             yield Finding(Outcome.UNVERIFIED, change.path, 0, text)
 

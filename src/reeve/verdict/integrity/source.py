@@ -219,11 +219,9 @@ def parsed(path: str, content: bytes | None) -> Module | None:
     try:
         # Bytes and not text: a declared encoding then means what it means to the interpreter.
         tree = ast.parse(content)
-        module = Module(tree, content.decode("utf-8", "replace"), path)
-        _ = module.sites, module.mentions, module.known
     except (SyntaxError, ValueError, RecursionError, MemoryError, LookupError, OverflowError):
         return None
-    return module
+    return Module(tree, content.decode("utf-8", "replace"), path)
 
 
 def folded(node: ast.AST | None, depth: int = 0) -> str | bytes | int | float | None:
