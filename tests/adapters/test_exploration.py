@@ -161,13 +161,12 @@ def test_wanted():
 
 def test_documentation_that_is_tested_is_needed(here):
     checks = Checks(required=(WANTED,), pytest_args=("--doctest-modules",))
-    before = {
-        "a.py": 'def f():\n    """F."""\n    return 1\n',
-        "tests/test_a.py": "from a import f\n\ndef test_wanted():\n    assert '>>> f' in f.__doc__\n",
-    }
-    after = 'def f():\n    """F.\n\n    >>> f()\n    1\n    """\n    return 1\n'
+    before = {**BEFORE, "a.py": "def f(x):\n    return 1\n\n\ndef g(x):\n    return x\n"}
+    documented = 'def f(x):\n    """\n    >>> f(1)\n    2\n    """\n    return x + 1\n\n\ndef g(x):\n'
+    after = documented.replace('"""\n', '"""\n    More.\n\n', 1) + '    """Says it."""\n    return x\n'
     challenge = explored(here, before, {"a.py": after}, checks=checks)
-    assert ">>> f()\n" in needed_of(here, challenge, "a.py")
+    assert needed_of(here, challenge, "a.py") == documented + "    return x\n"
+    assert challenge.complete
 
 
 def test_a_rename_goes_as_a_whole(here):

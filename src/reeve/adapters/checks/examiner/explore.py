@@ -555,12 +555,14 @@ class Exploration:
         else:
             items = [*self.quick, *self.affordable_anew(SCOPE_SHARE)]
         letters = self.letters_anew(kept, items)
-        killers = [item for item in items if letters.get(self.warm.items[item], "p") != "p" and item not in self.quick]
+        told = [item for item in items if letters.get(self.warm.items[item], "p") != "p"]
+        lost = sorted(item for item in items if self.warm.items[item] not in letters)
+        if not told and not lost:
+            return True
+        killers = [item for item in told or lost[:MOST_KILLERS] if item not in self.quick]
         if killers:
             self.quick += killers
             return False
-        if all(letters.get(self.warm.items[item]) == "p" for item in items):
-            return True
         self.trusts_swap = False
         self.known.clear()
         return False
