@@ -16,7 +16,7 @@ import time
 import tomllib
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from bench.__main__ import RESULTS, machine
 from bench.verifier.build import Bounds, Package, make_package
 from bench.verifier.case import CORPORA, Case, Made, read_made
 from bench.verifier.measure import as_bodies, digest_of_code, groups, measure, progress_line
+from bench.verifier.place import begin_worker
 from bench.verifier.table import figures, lines
 
 HERE = Path(__file__).parent
@@ -102,15 +103,15 @@ def _made(
     for module in MAKERS:
         digest.update((HERE / f"{module}.py").read_bytes())
     paths = {}
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        waiting = {}
+    with ProcessPoolExecutor(workers, get_context("spawn"), begin_worker) as pool:
+        waiting = []
         for package in packages:
             mark = hashlib.sha256(digest.digest() + repr(package).encode()).hexdigest()[:12]
             paths[package.name] = folder / "corpora" / f"{package.name}-{mark}.json"
             if not paths[package.name].is_file():
-                waiting[package.name] = pool.submit(make_package, folder, package, setup, paths[package.name])
-        for name, future in waiting.items():
-            progress_line(f"making the corpora of {name} (once)")
+                waiting.append(pool.submit(make_package, folder, package, setup, paths[package.name]))
+        for number, future in enumerate(as_completed(waiting)):
+            progress_line(f"corpora of {number} of {len(waiting)} packages made (once)")
             future.result()
     return {name: read_made(path) for name, path in paths.items()}
 

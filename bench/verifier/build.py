@@ -110,7 +110,8 @@ class Release:
 
 def usable(found: Measurement) -> bool:
     """A run that ended by itself: mutants that loop for ever cost too much to be worth looking at."""
-    return not found.problem and not any("limit" in text for text in found.messages.values())
+    died = any(text.endswith(" was running") for text in found.messages.values())
+    return not found.problem and not died
 
 
 def make_package(folder: Path, package: Package, setup: str, path: Path) -> None:
@@ -136,6 +137,8 @@ def corpora(release: Release, bounds: Bounds) -> tuple[list[Case], list[Made], C
         made += _wrong(release, case, bounds, dropped)
         if len(cases) == release.package.tasks:
             break
+    if not cases:
+        raise RuntimeError(f"{release.package.name}: no function of it can be made a case")
     made += _cheating(release, cases)
     return cases, made, dropped
 

@@ -4,7 +4,6 @@ Verdicts are rows of a file in the work folder, one line each, written when they
 from them. The folder carries the digest of reeve's own code in its name: another verifier gets other rows.
 """
 
-import ctypes
 import hashlib
 import json
 import os
@@ -19,7 +18,7 @@ from pathlib import Path
 
 import reeve
 from bench.verifier.case import Case, Made
-from bench.verifier.place import Place
+from bench.verifier.place import Place, begin_worker
 from reeve import flow
 from reeve.durable import steps
 from reeve.errors import ReeveError
@@ -29,7 +28,6 @@ __all__ = ["Group", "Row", "digest_of_code", "groups", "measure", "read_rows"]
 
 SRC = Path(reeve.__file__).resolve().parent
 LOOKED_AT = ("adapters", "durable", "verdict", "flow.py", "records.py", "ports.py", "stats")
-PR_SET_CHILD_SUBREAPER = 36
 POLL_SECONDS = 1.0
 
 
@@ -149,7 +147,7 @@ def measure(folder: Path, setup: str, work: Sequence[Group], workers: int, say: 
 
 
 def _in_processes(folder: Path, setup: str, todo: Sequence[Group], workers: int, tick: Callable[[], None]) -> None:
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), begin_worker) as pool:
         waiting = {pool.submit(_measure_group, folder, setup, group) for group in todo}
         while waiting:
             done = {future for future in waiting if future.done()}
@@ -175,7 +173,6 @@ def _progress(path: Path, wanted: set[str]) -> str:
 
 
 def _measure_group(folder: Path, setup: str, group: Group) -> None:
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     place = Place(folder, setup)
     task = place.task(
         f"{group.case.id}-{'hidden' if group.hidden else 'plain'}",

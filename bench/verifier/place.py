@@ -1,8 +1,10 @@
 """The place where patches are made and measured: a reeve world of its own, and plain test runs in its sandbox."""
 
+import ctypes
 import hashlib
 import json
 import os
+import signal
 import tempfile
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
@@ -31,13 +33,14 @@ from reeve.records import (
 from reeve.settings import read_settings
 from reeve.task.build import sealed
 
-__all__ = ["LIMITS", "Files", "Place", "Plain", "commit", "good"]
+__all__ = ["LIMITS", "Files", "Place", "Plain", "begin_worker", "commit", "good"]
 
 INSIDE = Path(__file__).parent / "inside.py"
 LIMITS = Limits(check_seconds=60, memory_mb=1024, disk_mb=256)
 """Of one run: far more than any of the suites needs, on a busy machine too; what loops for ever ends here."""
 REPORT_BYTES = 64 << 20
 AT_UTC = 946_684_800
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 Files = dict[str, tuple[bytes, bool]]
 
@@ -138,6 +141,13 @@ class Place:
     def _clean(self, task: Task, base: Base, tree: str) -> CleanTree:
         environment = self.environment(task, base)
         return CleanTree(self.world.sandbox, self.world.trees, tree, environment, task.limits, task.env)
+
+
+def begin_worker() -> None:
+    """End with whoever started this process, and take in processes whose starter has ended."""
+    prctl = ctypes.CDLL(None).prctl
+    prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def good(outcome: TestOutcome | None) -> bool:
