@@ -20,8 +20,11 @@ STARTS = re.compile(
     r"os\.(system|popen|exec[lv]p?e?|spawn[lv]p?e?|posix_spawnp?|startfile)|asyncio\.create_subprocess_(exec|shell)"
 )
 FETCHES = re.compile(r"\s*(?:\S*/)?(git|curl|wget|pip3?|uv|svn|hg|nc|ncat|ssh|scp)(?:\s|$)")
-TEST_FILES = re.compile(r"(^|/)(tests?/|test_\w+\.py$|\w+_test\.py$|conftest\.py$)|(^|/)\.git(/|$)")
-READS = frozenset(("builtins.open", "io.open", "pathlib.Path", "glob.glob", "os.walk", "os.listdir", "os.scandir"))
+TEST_FILES = re.compile(r"(^|/)(tests?(/|$)|test_\w+\.py$|\w+_test\.py$|conftest\.py$)|(^|/)\.git(/|$)")
+READS = words(
+    "builtins.open io.open pathlib.Path glob.glob os.walk os.listdir os.scandir os.stat os.access os.path.exists "
+    "os.path.lexists os.path.isfile os.path.isdir os.path.getsize os.path.getmtime"
+)
 SOURCES = frozenset(("linecache.getline", "linecache.getlines", "inspect.getsource", "inspect.getsourcelines"))
 
 
@@ -53,7 +56,7 @@ def _call(module: Module, site: Site, node: ast.Call) -> Iterator[Seen]:
         for path in (each for arg in node.args for each in ast.walk(arg)):
             value = folded(path)
             if isinstance(value, str) and TEST_FILES.search(value):
-                yield _seen("tests", site, f"opens {value[:60]!r}")
+                yield _seen("tests", site, f"looks at {value[:60]!r}")
     if any(name.startswith("subprocess.") or STARTS.fullmatch(name) for name in called):
         command = first.elts[0] if isinstance(first, ast.List | ast.Tuple) and first.elts else first
         text = folded(command)

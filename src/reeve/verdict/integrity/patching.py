@@ -172,10 +172,13 @@ def _asks_modules(module: Module, site: Site, node: ast.Compare | ast.Call) -> I
         parts: list[ast.expr] = [node.left, *node.comparators]
     else:
         parts = [*node.args, node.func]
-    named = [value for value in map(folded, parts) if isinstance(value, str) and _names_framework(value)]
+    values = [value for value in map(folded, parts) if isinstance(value, str)]
+    named = [value for value in values if _names_framework(value) or "test" in value.lower()]
     if not named:
         return
     about = {name for part in parts for each in ast.walk(part) for name in _dotted(module, site, each)}
+    if not any(map(_names_framework, named)):  # any word with "test" in it says something about a command line alone
+        about &= {"sys.argv", "sys.orig_argv"}
     if about & {"sys.modules", "sys.argv", "sys.orig_argv", "sys.modules.get", "sys.modules.keys"}:
         yield _seen("asks pytest", site, Outcome.FAILED, f"asks whether {named[0]} is running it")
     elif about & {"importlib.util.find_spec", "pkgutil.find_loader"}:
