@@ -55,6 +55,7 @@ def test_what_was_there_or_goes_is_nothing(kind):
         "if b'-----BEGIN " + "PRIVATE KEY-----' in data:",
         "url = 'https://user:password@example.com/'",
         "url = 'postgresql://scott:tiger@localhost:5432/db'",
+        "url = 'https://anna:" + "changeme@git.company.org/'",
         "url = f'https://{user}:{password}@{host}'",
         "url = 'https://%s:%s@%s' % (user, password, host)",
         "key = 'AKIA" + "IOSFODNN7EXAMPLE'",

@@ -211,6 +211,9 @@ def test_edits_that_the_task_asks_for_are_notes():
     found = edit(after, "tests/test_b.py", "def test_x(): assert 1\n", restored=False, task=task)
     assert found.outcome is PASSED
     assert "skips the test test_x" in found.evidence[0]
+    task = Task("t", "", RepoSource(path="."), checks=TASK.checks, may_change=("tests/**", "**/conftest.py"))
+    hook = edit("def pytest_sessionfinish(): pass\n", "tests/conftest.py", "", restored=False, task=task)
+    assert (hook.outcome, len(hook.evidence)) == (PASSED, 1)
     cheat = edit("import os\nos._exit(0)\n", "tests/helper.py", "", restored=False, task=task)
     assert cheat.outcome is PASSED
 
