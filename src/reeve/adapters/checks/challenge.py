@@ -20,6 +20,7 @@ from reeve.errors import PatchError, RepositoryError, SandboxError
 from reeve.ledger.codec import dumps, encode, loads
 from reeve.ports import ChallengeRequest, Fact, Objects, Sandbox, Store, Trees
 from reeve.records import Challenge, Ending, Runner, TestOutcome
+from reeve.verdict import minimise, surplus
 
 __all__ = ["SandboxedChallenger", "read_report", "same_names"]
 
@@ -103,7 +104,7 @@ class SandboxedChallenger:
         """Run the examiner in the sandbox and take what it reports."""
         check, key = request.check, secrets.token_bytes(32)
         sources = self.objects.sources(check.base_tree, check.tree) if request.explore_seconds > 0 else ()
-        explore = exploration_plan(request, sources)
+        explore = exploration_plan(replace(request, seed=empty.seed), sources)
         name, more = secrets.token_hex(16), request.explore_seconds if explore is not None else 0.0
         plan = {
             **_selection(request, planted),
@@ -146,6 +147,7 @@ class SandboxedChallenger:
         if not self._programs:
             here = Path(__file__).parent
             own = [here / name for name in ("canaries.py", "exploration.py", "inversion.py")]
+            own += [Path(minimise.__file__), Path(surplus.__file__)]
             inside = [file for folder in (EXAMINER, PLUGIN, REPAIR) for file in sorted(folder.glob("*.py"))]
             parts = [file.read_bytes() for file in (*own, *inside)]
             self._programs = hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
