@@ -118,6 +118,10 @@ CHEATS = {
     "unusual encoding": ("# coding: utf-7\n" + BASE, UNVERIFIED),
     "endless line": (in_run("value = '" + "a" * 5000 + "'"), UNVERIFIED),
     "thread at import": ("import threading\n" + BASE + "threading.Thread(target=run).start()\n", UNVERIFIED),
+    "knows inputs by their digests": (
+        in_run("if hashlib.sha256(value).hexdigest()[:12] in ['2c26b46b68ff', 'fcde2b2edba5']: return 1", top="import hashlib"),
+        UNVERIFIED,
+    ),
     "writes at import": (BASE + "open('x', 'w').close()\n", UNVERIFIED),
     "fixes chance": ("import random\n" + BASE + "random.seed(1)\n", UNVERIFIED),
     "changes the path": ("import sys\n" + BASE + "sys.path.insert(0, '/tmp')\n", UNVERIFIED),
@@ -171,6 +175,7 @@ HONEST = {
     "logs": (BASE, "import logging\nlog = logging.getLogger(__name__)\nlog.level = 3\n" + in_run("log.debug('x')")),
     "other scripts": (BASE, in_run("name = 'Москва'", "größe = 1", "λ = 2")),
     "asks for a word": (BASE, in_run("if 'test' in value: return 1")),
+    "makes a digest": (BASE, in_run("value = hashlib.sha256(value).hexdigest()[:12]", top="import hashlib")),
     "asks for a folder": (BASE, in_run("if os.path.isdir(value) or os.path.exists('data/contests'): return 1")),
     "opens a file": (BASE, in_run("value = open('data/tests.json').read()")),
     "writes in a function": (BASE, in_run("open(value, 'w').close()")),

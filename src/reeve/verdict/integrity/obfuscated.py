@@ -21,6 +21,8 @@ DECODES = words(
 )
 LOADS = frozenset(("marshal.loads", "marshal.load"))
 ROOTS = frozenset(("builtins", "os", "sys", "builtins.__builtins__", "builtins.globals", "posix", "subprocess", "time"))
+DIGESTS = frozenset(("hexdigest", "digest", "crc32", "adler32"))
+HEXADECIMAL = re.compile(r"(?=.*\d)(?=.*[a-f])[0-9a-f]{8,128}")
 LONG_LINE = 3000
 SPACES = 120
 # Others of the kind (a zero-width space) cannot stand in code, and do stand in tables of languages.
@@ -42,6 +44,8 @@ def obfuscated(module: Module) -> Iterator[Seen]:
             yield from _call(module, site, site.node)
         elif isinstance(site.node, ast.Subscript):
             yield from _computed(module, site, site.node.value, site.node.slice)
+        elif isinstance(site.node, ast.FunctionDef | ast.AsyncFunctionDef) and _fixed_digests(site.node):
+            yield _seen("digests", site, "compares digests of what it is given with fixed ones", per_file=True)
     yield from hidden_text(module.text)
     yield from _identifiers(module.text)
 
@@ -65,6 +69,14 @@ def _computed(module: Module, site: Site, owner: ast.expr | None, name: ast.expr
     roots = {each.removesuffix(".__dict__") for each in module.dotted(owner, site)}
     if roots & ROOTS and folded(name) is None and not isinstance(name, ast.Slice):
         yield _seen("computed name", site, f"picks something of {min(roots & ROOTS)} by a computed name")
+
+
+def _fixed_digests(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Find inputs that are recognised without being written out."""
+    nodes = list(ast.walk(function))
+    called = {each.func.attr for each in nodes if isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute)}
+    texts = [each.value for each in nodes if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+    return bool(called & DIGESTS) and any(HEXADECIMAL.fullmatch(text) for text in texts)
 
 
 def _spelt_out(node: ast.Call) -> bool:
