@@ -8,7 +8,9 @@ import pytest
 from checking import place, with_limits
 
 from reeve.adapters.checks.challenge import SandboxedChallenger, read_report, same_names
+from reeve.adapters.checks.examiner.__main__ import Told
 from reeve.adapters.checks.examiner.order import arrange, file_of, named_by
+from reeve.adapters.checks.fake import FakeChallenger
 from reeve.adapters.checks.pytest_plugin.reeve_report import named_by as named_by_plugin
 from reeve.adapters.sandboxes.none import NoSandbox
 from reeve.adapters.trees.copy import CopyTrees
@@ -182,6 +184,8 @@ def test_the_order_is_another_one_and_a_control_run_keeps_it(here):
     assert sorted(first) == sorted(tests)
     assert first == control
     assert list(tests) != first != other
+    of_one_file = [name for name in first if name.startswith("test_a.py")]
+    assert of_one_file != [name for name in tests if name.startswith("test_a.py")]
 
 
 def test_a_test_that_needs_another_one_before_it_shows(here):
@@ -217,6 +221,14 @@ def test_ids_that_are_others_in_every_run_are_compared_by_their_function(here):
     before = {"f::t[1]": PASSED, "f::t[2]": PASSED, "f::u[1]": PASSED}
     assert same_names(before, {"f::t[3]": PASSED, "f::t[4]": FAILED}) == {"f::t[1]": FAILED, "f::t[2]": FAILED}
     assert same_names(before, {"f::t[3]": PASSED, "f::u[1]": PASSED}) == {"f::t[3]": PASSED, "f::u[1]": PASSED}
+
+
+def test_a_seed_that_the_project_chose_holds_in_every_process(here):
+    files = {
+        "test_r.py": "import random\nrandom.seed(5)\ndef test_r(): assert random.random() == random.Random(5).random()\n"
+    }
+    found = challenge(here, files, Checks(required=("test_r.py::test_r",)), seed=1, canaries=False)
+    assert dict(found.again) == {"test_r.py::test_r": PASSED}
 
 
 def test_only_what_the_task_keeps_is_run_and_what_it_requires_beside(here):
@@ -532,6 +544,36 @@ def test_a_report_counts_only_from_the_one_who_has_the_key():
         assert read_report(content, b"k" * 32) is None
 
 
+HONEST = ("1 0 4 begin", "1 1 4 passed", "1 2 5 begin", "1 3 5 failed")
+FORGED = {
+    "another group": ("2 0 4 begin",),
+    "a line twice": ("1 0 4 begin", "1 0 4 begin"),
+    "an outcome without a beginning": ("1 0 4 passed",),
+    "an outcome of another test": ("1 0 4 begin", "1 1 5 passed"),
+    "a second outcome": (*HONEST[:2], "1 2 4 begin"),
+    "a test that is not in the group": ("1 0 9 begin",),
+    "a word that is none": ("1 0 4 begin", "1 1 4 great"),
+    "no words": ("passed",),
+    "no text": ("\xff",),
+}
+
+
+def test_what_a_group_tells_is_taken():
+    told = Told(1, [4, 5])
+    for line in HONEST:
+        told.line(line.encode("latin-1"))
+    assert (told.outcomes, told.under_way, told.forged) == ({4: "passed", 5: "failed"}, None, False)
+
+
+@pytest.mark.parametrize("lines", FORGED.values(), ids=FORGED.keys())
+def test_what_a_group_could_not_have_told_is_forged(lines):
+    told = Told(1, [4, 5])
+    for line in lines:
+        told.line(line.encode("latin-1"))
+    assert told.forged
+    assert "passed" not in told.outcomes.values()
+
+
 def test_the_order_names_tests_as_the_report_plugin_does():
     for name in ("a/b/test_c.py::TestD::test_e[f/g::h]", "test_c.py", "a/test_c.py::test_d", "x::y[z"):
         assert named_by(name) == named_by_plugin(name)
@@ -547,6 +589,18 @@ def test_a_file_with_a_required_test_never_keeps_its_place():
         assert order.index("test_2.py") != 2
     assert arrange(["a.py::t"], 1, ["a.py::t"]) == [[0]]
     assert arrange([], 1, []) == []
+
+
+def test_the_fake_agrees_as_the_real_one_does_on_an_honest_result(here):
+    tree = here.tree(PROJECT)
+    tests = here.measure(tree, CHECKS).tests
+    request = ChallengeRequest(here.request(tree, CHECKS, fresh=True), tests, seed=1)
+    real, fake = challenger(here).challenge(request), FakeChallenger()
+    found = fake.challenge(request)
+    assert (dict(found.again), found.tree, found.seed) == (dict(real.again), real.tree, real.seed)
+    assert evidence(found) == evidence(real) == set()
+    assert fake.challenge(replace(request, canaries=False)).canaries == ()
+    assert fake.requests[0] == request
 
 
 # ---------------------------------------------------------------- what is kept, and when not to go on

@@ -64,7 +64,9 @@ class Executor:
 def run(item: Any, following: Any) -> tuple[list[BaseException], list[BaseException], list[BaseException]]:
     """Run an item; what was raised by its set-up, by its call and by its tear-down."""
     hook = item.ihook
-    util._reprcompare = None  # noqa: SLF001 - explaining what differs can take longer than all the rest
+    # To explain and describe a failure can take longer than all the rest.
+    util._reprcompare = None  # noqa: SLF001
+    item.repr_failure = item._repr_failure_py = in_short  # noqa: SLF001
     if hasattr(item, "_request") and not item._request:  # noqa: SLF001
         item._initrequest()  # noqa: SLF001
     call: list[BaseException] = []
@@ -76,6 +78,11 @@ def run(item: Any, following: Any) -> tuple[list[BaseException], list[BaseExcept
         item._request = False  # noqa: SLF001
         item.funcargs = None
     return setup, call, teardown
+
+
+def in_short(excinfo: Any, *_: object, **__: object) -> str:
+    """Describe a failure by its kind alone."""
+    return str(excinfo.typename)
 
 
 def raised(item: Any, when: Any, phase: Callable[[], object]) -> list[BaseException]:
@@ -256,7 +263,10 @@ def collect(channel: socket.socket, outcomes: int, told: dict[str, Any]) -> None
         del sys.modules[name]  # the project may have modules of these names
     sys.modules["__main__"] = ModuleType("__main__")  # a process that a test spawns would run the old one again
     sys.path.insert(0, os.getcwd())
-    sys.argv[:] = ["pytest"]
+    # Other words than those of the measurement: who looks at them to see a test coming sees none here.
+    sys.argv[:] = ["-c"]
+    if hasattr(sys, "orig_argv"):
+        sys.orig_argv[:] = [sys.executable, "-c", ""]
     session = Session(channel, outcomes, told["extra"])
     cache = os.path.join(gettempdir(), "pytest-cache")
     paths = [path for path in told["paths"] if os.path.exists(path)]
