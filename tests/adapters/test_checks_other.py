@@ -154,7 +154,7 @@ def test_commands_give_weak_verdicts(here):
     checks = Checks(commands=(CommandCheck("grep -q 'return 2' a.py"),))
     base = here.tree(PROJECT)
     found = here.verdict(base, FIXED, checks)
-    assert (found.outcome, found.confidence) == (Outcome.PASSED, 0.14)
+    assert (found.outcome, found.confidence) == (Outcome.PASSED, 0.15)
     assert here.verdict(base, {"b.py": "x = 1\n"}, checks).outcome is Outcome.FAILED
     assert here.verdict(here.tree(FIXED, base), {"b.py": "x = 1\n"}, checks).already_passing
 

@@ -276,7 +276,7 @@ def test_commands_alone_are_weak_evidence():
     found = verdict(BY_COMMAND, base=base, result=Measurement("r", "tree", commands={"make ok": PASSED}))
     assert found.outcome is Outcome.PASSED
     assert named(found, "commands").weak
-    assert found.confidence == 0.14
+    assert found.confidence == 0.15
     again = verdict(BY_COMMAND, base=base, result=Measurement("r", "tree", commands={"make ok": FAILED}))
     assert again.outcome is Outcome.FAILED
 
@@ -424,13 +424,16 @@ def test_the_share_of_defects_that_the_checks_notice_is_shown_and_moves_the_conf
 
 
 def test_surplus_is_told_in_lines_and_kind_and_lowers_the_confidence():
-    found = verdict(doubts=Doubts(challenge()), surplus=Surplus(1, {"comments": 1}, ("notes.md",), "less"))
+    found = verdict(doubts=Doubts(challenge()), surplus=Surplus(1, {"code": 1}, ("notes.md",), "less"))
     assert found.needed_lines == 1
     assert named(found, "scope").evidence == (
-        "1 changed line not needed by the checks: comments 1",
+        "1 changed line not needed by the checks: code 1",
         "nothing of these files is needed: notes.md",
     )
-    assert found.confidence < verdict(doubts=Doubts(challenge()), surplus=Surplus(0)).confidence
+    whole = verdict(doubts=Doubts(challenge()), surplus=Surplus(0)).confidence
+    assert found.confidence < whole
+    comment = Surplus(9, {"comments and docstrings": 8, "formatting": 1}, (), "less")
+    assert verdict(doubts=Doubts(challenge()), surplus=comment).confidence == whole
 
 
 def test_what_reading_the_patch_found_counts_beside_what_was_measured():

@@ -2,11 +2,18 @@
 
 from reeve.records import Challenge, Measurement, Outcome, Strength, Surplus, Task
 from reeve.verdict.recheck import GOOD, Recheck
+from reeve.verdict.surplus import COMMENTS, FORMATTING
 
 __all__ = ["confidence_of", "strength_of"]
 
-WITHOUT_STRENGTH = 0.7
-"""What a pass counts whose strength was not measured: as one of which a middling share of defects is noticed."""
+UNMEASURED = 3
+"""Defects that count as unnoticed where the strength of a pass was not measured."""
+
+HALF = 4.0
+"""So many unnoticed defects, or unneeded lines of code, take half of what they can take from the confidence."""
+
+HARMLESS = (FORMATTING, COMMENTS)
+"""Kinds of surplus that no result can be wrong by."""
 
 
 def confidence_of(
@@ -17,28 +24,26 @@ def confidence_of(
     recheck: Recheck | None = None,
     challenge: Challenge | None = None,
     surplus: Surplus | None = None,
-    *,
-    lines: int = 0,
 ) -> float:
     """Say from 0 to 1 how much evidence stands behind an outcome.
 
     For a pass, kinds of evidence are counted: 0.5 for required tests that failed at the base and pass now, 0.2 for at
     least ten other tests that passed before and still do (0.1 for fewer), 0.15 for checks that no attempt could see,
     0.1 for commands, 0.05 for a base measured more than once; 0.1 less if any test disagreed with itself; commands
-    alone give 0.2. That is multiplied by 0.4 to 1, in proportion to the strength (the share of injected defects that
-    the tests notice, as (noticed + 1) / (injected + 2), so that few of them cannot give an extreme), and by 0.85 to 1
-    for a patch of `lines` lines of which the checks need all or none. For a failure: 0.9 if it was seen twice, else
-    0.7. Unverified: 0.
+    alone give 0.2. What nothing proves takes from that: it is multiplied by 0.4 + 0.6 / (1 + u / 4) for u injected
+    defects that the tests did not notice, and by 0.5 + 0.5 / (1 + s / 4) for s changed lines of code that the checks
+    do not need. Both count, and are no shares: a larger patch has more that may be wrong. For a failure: 0.9 if it was
+    seen twice, else 0.7. Unverified: 0.
 
-    The weights are fixed, so that results can be ordered. It is no probability that a result is right; only a record
-    of landed results gives one.
+    The weights are fixed and round, so that results can be ordered; `make bench-verifier` measures how well they order.
+    It is no probability that a result is right; only a record of landed results gives one.
     """
     if outcome is Outcome.UNVERIFIED:
         return 0.0
     if outcome is Outcome.FAILED:
         return 0.9 if recheck is not None and recheck.confirmed else 0.7
     points = _points(task, base, result, recheck)
-    return round(points * _strength_factor(challenge) * _scope_factor(surplus, lines), 2)
+    return round(points * _strength_factor(challenge) * _scope_factor(surplus), 2)
 
 
 def strength_of(challenge: Challenge | None) -> Strength | None:
@@ -62,12 +67,12 @@ def _points(task: Task, base: Measurement, result: Measurement | None, recheck: 
 
 def _strength_factor(challenge: Challenge | None) -> float:
     strength = strength_of(challenge)
-    if strength is None:
-        return WITHOUT_STRENGTH
-    return 0.4 + 0.6 * (strength.noticed + 1) / (strength.injected + 2)
+    unnoticed = UNMEASURED if strength is None else strength.injected - strength.noticed
+    return 0.4 + 0.6 / (1 + unnoticed / HALF)
 
 
-def _scope_factor(surplus: Surplus | None, lines: int) -> float:
-    if surplus is None or not lines:
+def _scope_factor(surplus: Surplus | None) -> float:
+    if surplus is None:
         return 1.0
-    return 1.0 - 0.15 * min(1.0, surplus.lines / lines)
+    unneeded = sum(lines for kind, lines in surplus.kinds.items() if kind not in HARMLESS)
+    return 0.5 + 0.5 / (1 + unneeded / HALF)

@@ -74,7 +74,7 @@ def judge(
             outcome=outcome,
             reason=reason,
             checks=(*checks, *_restored(patch, restored)),
-            confidence=confidence_of(task, outcome, base, result, recheck, challenge, surplus, lines=patch.lines),
+            confidence=confidence_of(task, outcome, base, result, recheck, challenge, surplus),
             lines=patch.lines,
             needed_lines=None if surplus is None else max(0, patch.lines - surplus.lines),
             wall_seconds=sum(part.wall_seconds for part in parts),
