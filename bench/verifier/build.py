@@ -18,7 +18,7 @@ from bench.verifier.divide import definitions, function_of, hidden_path, only, w
 from bench.verifier.honest import honest_patches
 from bench.verifier.place import Files, Place, commit, good
 from bench.verifier.source import Function, functions
-from bench.verifier.wrong import guesses
+from bench.verifier.wrong import PARTIAL, guesses
 from reeve.adapters.trees.archive import fetch_archive
 from reeve.adapters.trees.unpack import unpack
 from reeve.records import Base, Checks, Measurement, Task
@@ -52,6 +52,7 @@ class Bounds:
     honest: int = 10  # patches of a case
     wrong_unseen: int = 7  # of a case: those that pass what is visible
     wrong_seen: int = 4
+    partial: int = 3  # of those, at most so many that are right just where somebody looks
 
 
 @dataclass
@@ -306,7 +307,8 @@ def _wrong(release: Release, case: Case, bounds: Bounds, dropped: Counter[str]) 
     drawn = guesses(case)
     # What was run when the defect was chosen costs nothing again, so it comes first; then the partial fixes.
     random.Random(f"{SEED}:{case.id}:wrong").shuffle(drawn)
-    drawn.sort(key=lambda one: one.kind.startswith(("another", "second")))
+    partial = [one for one in drawn if one.kind in PARTIAL]
+    drawn = partial + [one for one in drawn if one.kind not in PARTIAL]
     unseen: list[Made] = []
     seen: list[Made] = []
     for one in drawn[: bounds.mutants + bounds.guesses]:
@@ -319,6 +321,8 @@ def _wrong(release: Release, case: Case, bounds: Bounds, dropped: Counter[str]) 
             dropped["wrong: no test of the package notices"] += 1
         else:
             passes = all(function_of(test) in hidden_or_kept for test in failing)
+            if passes and one.kind in PARTIAL and sum(each.kind in PARTIAL for each in unseen) == bounds.partial:
+                continue
             (unseen if passes else seen).append(replace(one, passes_visible=passes))
     return unseen[: bounds.wrong_unseen] + seen[: bounds.wrong_seen]
 
@@ -356,7 +360,7 @@ def _believed(release: Release, case: Case, made: Made) -> Made:
     place = release.place
     task = place.task(case.id, Path(case.repo), case.env, case.checks(hidden=False))
     base: Base = place.base(task)
-    plain = place.plain(task, base, place.tree(base, made.files))
+    plain = place.believed(task, base, place.tree(base, made.files))
     wanted = {function_of(test).rpartition("::")[2] for test in case.required}
     passed = {name.rpartition(".")[2].partition("[")[0] for name, outcome in plain.tests.items() if outcome == "passed"}
     report = bool(plain.tests) and "failed" not in plain.tests.values() and wanted <= passed
