@@ -90,15 +90,13 @@ class BubblewrapSandbox(Supervised):
     def spec(self, run: SandboxRun) -> Spec:
         """Describe a run: what is mounted where, and who it runs as."""
         root = os.geteuid() == 0
-        staged = root or run.workspace.kind == "overlay"
-        at = self._stage(run) if staged else ""
+        at = self._stage(run)
         sources = _Sources(at)
-        tree = f"{at}/work" if at else run.workspace.upper
         given = hostfiles.for_setup(self.host_env) if run.network else hostfiles.Given()
         args = [
             *self._walls(run), *_system(), *self._memory(run),
             *self._interpreters(sources), *sources.binds({**given.binds, **run.binds}),
-            "--bind", tree, "/work",
+            "--bind", f"{at}/work", "/work",
             *sources.writable("/out", run.out), *sources.writable("/env", run.env_writable),
         ]  # fmt: skip
         for name, value in sorted({**self._environment(), **given.env, **run.env}.items()):
@@ -116,7 +114,7 @@ class BubblewrapSandbox(Supervised):
             "seccomp": binascii.b2a_base64(seccomp.program(network=run.network), newline=False).decode(),
             "env": {"PATH": "/usr/bin:/bin"},  # of bubblewrap itself, which anybody inside can read
             "uid": SANDBOX_UID if root else None,
-            "staged": staged,
+            "staged": True,
             "stage_at": at,
             "stage": sources.staged,
         }
@@ -172,15 +170,13 @@ class BubblewrapSandbox(Supervised):
 
 
 class _Sources:
-    """Host paths as bubblewrap sees them: below the stage when the runner makes one, else as they are."""
+    """Host paths as bubblewrap sees them: below the stage that the runner makes."""
 
     def __init__(self, stage: str) -> None:
         self.stage = stage
         self.staged: list[tuple[str, str]] = []
 
     def of(self, path: str) -> str:
-        if not self.stage:
-            return path
         self.staged.append((path, f"{self.stage}/{len(self.staged)}"))
         return self.staged[-1][1]
 

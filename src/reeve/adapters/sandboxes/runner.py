@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     Spec = Mapping[str, Any]
     Early = tuple[str, str] | None  # an ending and its reason, before the command ended by itself
 
-_NEWNS, _NEWUSER = 0x00020000, 0x10000000
+_NEWNS, _NEWUSER, _NEWPID = 0x00020000, 0x10000000, 0x20000000
 _MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_PRIVATE = 2, 4, 4096, 16384, 1 << 18
 _PDEATHSIG, _NO_NEW_PRIVS, _SUBREAPER = 1, 38, 36
 _KILL, _STOP, _FILE_TOO_LARGE = 9, 19, 25
@@ -107,16 +107,19 @@ def dumps(result: Mapping[str, object]) -> str:
 
 
 def enter() -> None:
-    """Go into a mount namespace of our own; an ordinary user needs a user namespace for that."""
+    """Go into a mount namespace of our own; an ordinary user needs a user namespace for that.
+
+    What is started after this has a namespace of processes too, of which it is the first: when it ends, all end.
+    """
     uid, gid = os.getuid(), os.getgid()
     try:
-        call("unshare", _NEWNS | (0 if uid == 0 else _NEWUSER))
+        call("unshare", _NEWNS | _NEWPID | (0 if uid == 0 else _NEWUSER))
         if uid:
             for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
                 with open(f"/proc/self/{name}", "w") as file:
                     file.write(text)
     except OSError as error:
-        raise Failed(f"a mount namespace was refused by the kernel: {error.strerror}") from None
+        raise Failed(f"a namespace was refused by the kernel: {error.strerror}") from None
     mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None)
 
 
@@ -252,19 +255,24 @@ def limit(which: int, value: int) -> None:
 
 
 def start(spec: Spec, out: int, status: int) -> int:
-    """Fork and start the command; returns its process id."""
-    parent = os.getpid()
+    """Fork and start the command; returns its process id.
+
+    It ends when we do, from its first moment on: bubblewrap takes care of that only once it has set itself up, and
+    whoever kills us before must not leave a command behind that nobody watches.
+    """
     argv = command(spec, status)
+    ours, held = os.pipe()  # the second is open for as long as we live
     pid = os.fork()
     if pid:
+        os.close(ours)
         return pid
+    os.close(held)
     try:
         os.setsid()
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(out, 1)
         os.dup2(out, 2)
         if spec["bwrap"] is None:
-            os.closerange(3, 1024)
             os.chdir(spec["tree"]["upper"])
             limit(resource.RLIMIT_NPROC, spec["processes"] + spec["running"])
         # 1, not 0: with 0 the kernel would still start a crash reporter of the host that reads from a pipe, as root.
@@ -278,8 +286,10 @@ def start(spec: Spec, out: int, status: int) -> int:
             os.setresuid(spec["uid"], spec["uid"], spec["uid"])
         call("prctl", _NO_NEW_PRIVS, 1, 0, 0, 0)
         call("prctl", _PDEATHSIG, _KILL, 0, 0, 0)  # after the change of user, which clears it
-        if os.getppid() != parent:
+        if select.select([ours], [], [], 0)[0]:
             os._exit(1)
+        if spec["bwrap"] is None:
+            os.closerange(3, 1024)
         os.execvpe(argv[0], argv, spec["env"])  # noqa: S606 - a list, no shell
     except OSError as error:
         os.write(2, f"{argv[0]}: {error.strerror}\n".encode())
