@@ -228,6 +228,7 @@ def test_edits_that_the_task_asks_for_are_notes():
         ("tests/conftest.py", "def pytest_collection_modifyitems(items):\n    items.clear()\n", "modifyitems"),
         ("conftest.py", "import os\nos._exit(0)\n", "ends the run"),
         ("pytest.ini", "[pytest]\naddopts = --co\n", "collected"),
+        ("tox.ini", "[pytest]\naddopts = --deselect tests/test_a.py::test_wanted\n", "collected"),
         ("pyproject.toml", "[tool.pytest.ini_options]\npython_functions = 'zzz'\n", "collected"),
         ("sitecustomize.py", "print(1)\n", "before every test"),
         ("src/evil.pth", "import os\n", "before every test"),

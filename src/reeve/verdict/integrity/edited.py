@@ -30,7 +30,9 @@ FORGING_HOOKS = frozenset(
         "pytest_collection_modifyitems",
     )
 )
-FORGING_SETTINGS = re.compile(r"--co\b|--collect-only|^\s*python_(functions|classes|files)\s*=", re.MULTILINE)
+FORGING_SETTINGS = re.compile(
+    r"--co\b|--collect-only|--deselect|^\s*python_(functions|classes|files)\s*=", re.MULTILINE
+)
 TEST_FILE = re.compile(r"(^|/)(test_[^/]*|[^/]*_test|tests)\.py$|(^|/)tests?/([^/]*/)*[^/]*\.py$", re.IGNORECASE)
 START_UP = re.compile(r"(^|/)((site|user)customize\.py|[^/]*\.pth|[^/]*\._pth|pyvenv\.cfg)$")
 SETTINGS = re.compile(r"(^|/)(\.?pytest\.(ini|toml)|tox\.ini|setup\.cfg|pyproject\.toml)$")

@@ -17,7 +17,7 @@ RUNS_TEXT = frozenset(("builtins.exec", "builtins.eval", "builtins.compile", "co
 DECODES = words(
     "base64.b64decode base64.b32decode base64.b16decode base64.b85decode base64.a85decode base64.decodebytes "
     "base64.urlsafe_b64decode base64.standard_b64decode zlib.decompress bz2.decompress lzma.decompress "
-    "gzip.decompress codecs.decode binascii.unhexlify binascii.a2b_hex binascii.a2b_base64 "
+    "pickle.loads dill.loads gzip.decompress codecs.decode binascii.unhexlify binascii.a2b_hex binascii.a2b_base64 "
 )
 LOADS = frozenset(("marshal.loads", "marshal.load"))
 ROOTS = frozenset(("builtins", "os", "sys", "builtins.__builtins__", "builtins.globals", "posix", "subprocess", "time"))

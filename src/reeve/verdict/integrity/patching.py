@@ -25,6 +25,7 @@ STREAMS = ("sys.stdout._", "sys.stderr._", "sys.stdin._")
 """Their own objects: a program marks them."""
 
 HOOKS = words(
+    "sys.modules.values sys.modules.items sys.modules.copy "
     "sys.meta_path sys.path_hooks sys.path_importer_cache sys.settrace sys.setprofile sys.monitoring "
     "sys.addaudithook threading.settrace threading.setprofile gc.get_objects gc.get_referrers gc.get_referents "
     "ctypes.pythonapi ctypes.memmove ctypes.memset ctypes.py_object "
@@ -52,12 +53,14 @@ def patching(module: Module) -> Iterator[Seen]:
 
 def _imports(module: Module) -> Iterator[Seen]:
     about_tests = bool(ABOUT_TESTS.search(module.path))
+    said: set[int] = set()  # statements: one that names several things is one import
     for site, name in module.imports:
         root = name.split(".")[0]
         if root == "ctypes" and name == root:
             yield _seen("imports ctypes", site, Outcome.UNVERIFIED, "imports ctypes", per_file=True)
-        if root not in FRAMEWORKS or site.main or name.count("."):
+        if root not in FRAMEWORKS or site.main or id(site.node) in said:
             continue
+        said.add(id(site.node))
         outcome = Outcome.PASSED if about_tests else Outcome.UNVERIFIED
         yield _seen(
             "imports tests", site, outcome, f"imports the test framework {root} in production code", per_file=True
