@@ -9,7 +9,7 @@ from reeve.units import duration, plural
 
 __all__ = ["EVIDENCE_SHOWN", "MEANING", "print_verdict", "size_words"]
 
-EVIDENCE_SHOWN = 8
+EVIDENCE_SHOWN = 10
 
 MEANING = {
     "base": "the base must fail what is asked for, else passing proves nothing",

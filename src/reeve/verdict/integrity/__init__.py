@@ -79,7 +79,7 @@ def integrity(
         evidence += [f"and {plural(len(said) - SHOWN, 'more finding')} of this kind"] if len(said) > SHOWN else []
     if refused:
         evidence.append(f"{plural(len(refused), 'file')} of the workspace could not be part of any patch")
-    return CheckResult("integrity", outcome, tuple(evidence))
+    return CheckResult("integrity", outcome, tuple(evidence or ["nothing of it touches its examination"]))
 
 
 def findings(
