@@ -377,7 +377,7 @@ def _commands(token):
 
 def _leaks(state, token):
     """Look for every secret in everything that was stored: artefacts, ledger, objects."""
-    wanted = {name: secret(token, name).encode() for name in SECRETS if name not in ("future", "ledger")}
+    wanted = {name: secret(token, name).encode() for name in SECRETS if name != "ledger"}
     found = []
     places = [path for path in state.rglob("*") if path.is_file() and "objects.git" not in path.parts]
     for path in places:
@@ -387,6 +387,7 @@ def _leaks(state, token):
         found += [f"{name} in {path.relative_to(state)}" for name, word in wanted.items() if word in content]
     batch = subprocess.run(["git", "-C", str(state / "objects.git"), "-c", "safe.directory=*", "cat-file", "--batch-all-objects", "--batch"],
                            capture_output=True, check=True).stdout  # fmt: skip
+    del wanted["hidden"]  # those are laid over a tree of our own, which no attempt ever gets to see
     return found + [f"{name} in the object store" for name, word in wanted.items() if word in batch]
 
 
@@ -485,7 +486,7 @@ def reach(project, token):
 
 def cheat(project, token):
     """Patches that would pass without doing what is asked for."""
-    from cheats import CHEATS
+    from cheats import CHEATS, filled
 
     hidden = project.folder / "hidden.py"
     hidden.write_text(
@@ -499,7 +500,9 @@ def cheat(project, token):
         command = extra.get("command") or f"exec python attacks/cheat.py {name} {token}"
         project.task(name, command, checks=checks)
         (project.root / "attacks" / "cheats").mkdir(exist_ok=True)
-        (project.root / "attacks" / "cheats" / f"{name}.json").write_text(json.dumps(files))
+        (project.root / "attacks" / "cheats" / f"{name}.json").write_text(
+            json.dumps({path: filled(text, token) for path, text in files.items()})
+        )
 
 
 KINDS = {"reach": reach, "cheat": cheat}

@@ -8,7 +8,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 from contextlib import contextmanager
@@ -17,8 +16,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shops import PYTHON, make_shop, missing
-from test_sandbox_ordinary_user import STAGE, USER
+from shops import PYTHON, make_shop
+from users import repeated_as_a_user
 
 from reeve.adapters.trees.gittree import BLOB, EXECUTABLE, SYMLINK, Edit, Entry, walk
 from reeve.adapters.trees.objects import GitObjects
@@ -362,42 +361,7 @@ def test_what_an_agent_makes_many_of_is_read_once_each(tmp_path, name, row):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the capture tests already ran as an ordinary user")
 def test_an_ordinary_user_s_trees_are_taken_the_same_way(row):
-    where = Path("/tmp") / f"reeve-capture-{os.getpid()}"
-    where.mkdir(mode=0o755)
-    os.chown(where, USER, USER)
-    paths = [
-        path
-        for path in dict.fromkeys(
-            [os.path.realpath(sys.base_prefix), sys.base_prefix, sys.prefix, str(HERE.parents[1])]
-        )
-        if not path.startswith("/usr")
-    ]
-    argv = [
-        sys.executable,
-        "-B",
-        "-m",
-        "pytest",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:xdist",
-        "--basetemp",
-        str(where / "t"),
-        "-k",
-        "simple_reader or between",
-        __file__,
-    ]
-    env = {**os.environ, "HOME": str(where), "TMPDIR": str(where), "USER_ID": str(USER), "PYTEST_ADDOPTS": ""}
-    try:
-        done = subprocess.run(["unshare", "--mount", "sh", "-c", STAGE, "sh", *paths, "--", *argv], cwd=HERE.parents[1], env=env,
-                              capture_output=True, text=True, check=False)  # fmt: skip
-    except FileNotFoundError:
-        missing("util-linux is not installed: no second user can be started")
-    finally:
-        subprocess.run(["chmod", "-R", "u+rwx", str(where)], check=False)
-        subprocess.run(["rm", "-rf", str(where)], check=True)
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-    assert "passed" in done.stdout
+    repeated_as_a_user(__file__, "simple_reader or between")
     for kind in ("overlay", "copy"):
         row(75, "host readers", f"every name, kind, size, mode and nesting ({kind})", "", "user")
     row(76, "host readers", "links, pipes and folders put in place while the host looks", "", "user")
