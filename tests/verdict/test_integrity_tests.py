@@ -7,6 +7,7 @@ from reeve.verdict.integrity import integrity
 
 PASSED, FAILED, UNVERIFIED = Outcome.PASSED, Outcome.FAILED, Outcome.UNVERIFIED
 PATH, TEST = "src/pkg/core.py", "tests/test_a.py"
+NOTHING = ("nothing of it touches its examination",)
 TASK = Task(
     "t", "fix it", RepoSource(path="."), checks=Checks(required=(f"{TEST}::test_wanted", f"{TEST}::A::test_in"))
 )
@@ -90,7 +91,7 @@ def test_a_special_case_is_found(kind):
     ],
 )
 def test_its_honest_neighbour_is_not(after):
-    assert look(after).evidence == ()
+    assert look(after).evidence == NOTHING
 
 
 def test_a_row_more_in_a_table_that_was_there_is_a_note():
@@ -194,7 +195,7 @@ def test_another_test_that_was_weakened_is_a_note(old, new):
     ],
 )
 def test_a_test_that_was_added_or_laid_out_is_not_even_a_note(old, new):
-    assert edit(SUITE.replace(old, new, 1)).evidence == ()
+    assert edit(SUITE.replace(old, new, 1)).evidence == NOTHING
 
 
 def test_a_file_that_was_removed():
@@ -202,7 +203,7 @@ def test_a_file_that_was_removed():
     assert edit(None, "tests/test_b.py", "def test_x(): assert 1\n").evidence == (
         "tests/test_b.py removes a file of tests",
     )
-    assert edit("def test_x(): assert 1\n", "tests/test_b.py", None).evidence == ()
+    assert edit("def test_x(): assert 1\n", "tests/test_b.py", None).evidence == NOTHING
 
 
 def test_edits_that_the_task_asks_for_are_notes():
@@ -255,12 +256,12 @@ def test_what_only_changes_outcomes_goes_to_a_person_though_it_was_put_back(path
     ],
 )
 def test_ordinary_configuration_is_not_even_a_note(path, before, after):
-    assert edit(after, path, before).evidence == ()
+    assert edit(after, path, before).evidence == NOTHING
 
 
 def test_a_lower_threshold_is_a_note():
     found = edit("[report]\nfail_under = 10\n", ".coveragerc", "[report]\nfail_under = 90\n")
-    assert found.evidence == ()
+    assert found.evidence == NOTHING
     found = edit(
         "[tool.coverage.report]\nfail_under = 10\n", "pyproject.toml", "[tool.coverage.report]\nfail_under = 90\n"
     )

@@ -26,6 +26,7 @@ from reeve.verdict.integrity.overloads import overloads
 from reeve.verdict.integrity.patching import patching
 from reeve.verdict.integrity.source import Module, parsed
 from reeve.verdict.integrity.special import Given, given_by_tests, special_cases
+from reeve.verdict.integrity.surroundings import surroundings
 from reeve.verdict.integrity.swallowing import swallowing
 from reeve.verdict.integrity.text import foreign_text, unreadable_python
 from reeve.verdict.protected import globs_of, matching
@@ -40,6 +41,7 @@ FAMILIES: tuple[Callable[[Module], Iterator[Seen]], ...] = (
     outside,
     obfuscated,
     importing,
+    surroundings,
 )
 MAX_BYTES = 8 * 2**20  # of all files of a patch, before and after
 SHOWN = 10  # sentences of evidence of one outcome
