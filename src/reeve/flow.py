@@ -52,6 +52,7 @@ def run(
         steps.recover(world)
         steps.record_policy(world)
         _admit(world, tasks)
+        steps.end_superseded(world)
         known = steps.mixed_in(world, tasks, mixing or Mixing())
         todo = [task for task in (*tasks, *known) if steps.is_open(world, task)]
         with ThreadPoolExecutor(max(1, min(len(todo), world.workers * THREADS_PER_WORKER))) as pool:

@@ -60,9 +60,12 @@ def pytest_terminal_summary(terminalreporter):
     if not rows and not left_out:
         return
     terminalreporter.section("walls")
+    wide = max(len(name) for _, _, name in rows) if rows else 0
     for (number, family, name), users in sorted(rows.items()):
         outcome = "  ".join(f"{users.get(user, '-'):<11}" for user in ("root", "user"))
-        terminalreporter.write_line(f"{number:>3}  {family:<13}  {name:<58}  {outcome}  {facts[number, family, name]}")
+        terminalreporter.write_line(
+            f"{number:>3}  {family:<13}  {name:<{wide}}  {outcome}  {facts[number, family, name]}"
+        )
     terminalreporter.write_line(
         f"{len(rows)} tries; the columns are: number, family, try, started by root, by an ordinary user, the recorded fact"
     )

@@ -137,11 +137,6 @@ def slow(repo, agent, check):
         path.write_text(path.read_text().replace('.txt"]', f'.txt && {check}"]'))
 
 
-SCRATCH = "the folders of a check stand in the system's temporary place, where no start sweeps"
-SUPERSEDED = "an attempt whose task was edited goes on until its limit, and its workspace stays"
-
-
-@pytest.mark.xfail(reason=f"81: {SCRATCH}", strict=True)
 def test_a_kill_while_a_result_is_checked(tmp_path, temporary, row):
     repo, marker = make_project(tmp_path, 1), f"3600.{os.getpid()}"
     slow(repo, "true", f"sleep {marker}")
@@ -220,7 +215,6 @@ def test_a_kill_of_the_runner_of_a_check_alone(tmp_path, temporary, row):
     row(84, "supervisor", "kill -9 of the runner of a check", f"unverified: {verdict['reason'][:80]}", WHO)
 
 
-@pytest.mark.xfail(reason=f"85: {SCRATCH}", strict=True)
 def test_kills_while_tests_are_measured_and_a_pass_is_doubted(tmp_path, temporary, row):
     (tmp_path / "e").mkdir()
     environment = copied_environment(tmp_path / "e")
@@ -268,7 +262,6 @@ def test_kills_while_tests_are_measured_and_a_pass_is_doubted(tmp_path, temporar
     )
 
 
-@pytest.mark.xfail(reason=f"86: {SUPERSEDED}", strict=True)
 def test_a_task_that_is_edited_after_a_kill_leaves_nothing_of_its_old_attempt(tmp_path, temporary, row):
     repo, marker = make_project(tmp_path, 1), f"3604.{os.getpid()}"
     slow(repo, f"case $REEVE_ATTEMPT in *.1) sleep {marker};; esac", "true")
@@ -282,9 +275,11 @@ def test_a_task_that_is_edited_after_a_kill_leaves_nothing_of_its_old_attempt(tm
         assert landed(repo) == ["t00"]
         assert sleeping(marker) == []
         nothing_left(repo, temporary)
+        endings = {one["id"]: one["ending"] for one in facts(repo, "attempt")}
+        assert endings == {"t00.1": "interrupted", "t00.2": "finished"}
     finally:
         end(runners(repo))
-        row(86, "supervisor", "kill -9, then the task is edited: its old attempt", "", WHO)
+    row(86, "supervisor", "kill -9, then the task is edited: its old attempt", "ended and stored as interrupted", WHO)
 
 
 def test_a_kill_of_the_runner_while_the_walls_go_up(tmp_path, row):

@@ -31,23 +31,13 @@ NAMES = {
     79: "a report without an end",
     80: "a daemon left behind by a check",
 }
-OPEN = {
-    "cheat-59-sees-the-sandbox": "59: code that asks whether /reeve exists is not yet seen as looking for its examination",
-    "cheat-59-table-of-answers": "59: a table whose keys are tuples where the test gives lists is not yet seen as the test's own answers",
-}
 
 
 def number_of(name):
     return int(re.match(r"cheat-(\d+)", name)[1])
 
 
-def cases():
-    for name in CHEATS:
-        marks = [pytest.mark.xfail(reason=OPEN[name], strict=True)] if name in OPEN else []
-        yield pytest.param(name, marks=marks, id=name.removeprefix("cheat-"))
-
-
-@pytest.mark.parametrize("name", list(cases()))
+@pytest.mark.parametrize("name", CHEATS, ids=lambda name: name.removeprefix("cheat-"))
 def test_wall(name, seen, row, request):
     number, fact = number_of(name), ""
     try:
@@ -107,4 +97,4 @@ FURTHER = {
 def test_every_number_of_the_list_is_tried_here():
     assert {number_of(name) for name in CHEATS} >= set(range(45, 61))
     assert set(NAMES) == {number_of(name) for name in CHEATS}
-    assert set(FURTHER) | set(OPEN) <= set(CHEATS)
+    assert set(FURTHER) <= set(CHEATS)

@@ -24,7 +24,7 @@ from reeve.records import (
     Workspace,
 )
 
-__all__ = ["Site", "clear", "make"]
+__all__ = ["Site", "clear", "cut_short", "make"]
 
 OUTPUT = "output"
 
@@ -67,6 +67,22 @@ def make(
     except SandboxError as error:
         result = SandboxResult(Ending.SANDBOX_FAILED, None, str(error), 0.0, 0.0, 0.0)
         patch = Patch(order.base.tree, order.base.tree)
+    return _record(order, result, patch, site, folder)
+
+
+def cut_short(order: Order, *, site: Site, folder: Path, reason: str) -> Attempt:
+    """End a run that an earlier process started and that nobody wants any more, and take what came of it."""
+    result = SandboxResult(Ending.INTERRUPTED, None, reason, 0.0, 0.0, 0.0)
+    patch = Patch(order.base.tree, order.base.tree)
+    try:
+        workspace = _begun(folder)
+        if workspace is not None and site.sandbox.begun(folder):
+            result = site.sandbox.wait(folder, stop=lambda: True)
+            patch = site.trees.capture(workspace, order.base.tree)
+    except SandboxError as error:
+        result = replace(result, ending=Ending.SANDBOX_FAILED, reason=str(error))
+    if result.ending is Ending.INTERRUPTED:
+        result = replace(result, reason=reason)
     return _record(order, result, patch, site, folder)
 
 

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
-from reeve.attempt.make import Site, clear, make
+from reeve.attempt.make import Site, clear, cut_short, make
 from reeve.decision.decide import decide, decide_after_landing
 from reeve.decision.known import decide_known
 from reeve.durable.locks import landing_lock, sweeping
@@ -43,6 +45,8 @@ __all__ = ["Past"]
 
 TROUBLE = "trouble"
 """The rule of a decision that rests on an error and on no verdict."""
+
+SUPERSEDED = "it was ended because its task was changed meanwhile"
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -262,24 +266,40 @@ def attempts(world: World, task: Task, orders: Sequence[Order], start: Start) ->
 
 
 def _attempt(world: World, task: Task, order: Order, start: Start) -> Attempt:
-    folder = world.state / "attempts" / order.attempt
-    site = Site(world.sandbox, world.trees, world.journal.store, world.stop.is_set)
+    folder = _folder_of(world, order.attempt)
 
     def work() -> Attempt:
         with slot(world):
-            made = make(
+            return make(
                 task,
                 order,
                 agent=world.agents[order.agent.name],
                 environment=start.environment,
                 base=start.measurement,
-                site=site,
+                site=_site(world),
                 folder=folder,
             )
+
+    return _kept(world, order, folder, work)
+
+
+def _folder_of(world: World, attempt: str) -> Path:
+    return world.state / "attempts" / attempt
+
+
+def _site(world: World) -> Site:
+    return Site(world.sandbox, world.trees, world.journal.store, world.stop.is_set)
+
+
+def _kept(world: World, order: Order, folder: Path, work: Callable[[], Attempt]) -> Attempt:
+    """Store an attempt with its patch as text, and let its workspace go."""
+
+    def with_diff() -> Attempt:
+        made = work()
         diff = world.journal.store.put(world.objects.diff(order.base.tree, made.patch.tree))
         return replace(made, patch=replace(made.patch, diff=diff))
 
-    attempt = world.journal.once(Attempt, "attempt", order.attempt, task.id, work)
+    attempt = world.journal.once(Attempt, "attempt", order.attempt, order.task, with_diff)
     clear(folder, world.trees)  # only now: patch and trajectory are stored
     return attempt
 
@@ -433,11 +453,27 @@ def record_policy(world: World) -> None:
 
 def recover(world: World) -> None:
     """Remove what a process that died left on disk: workspaces whose attempt is stored, or was never ordered."""
-    under_way = set()
-    for folder in sorted((world.state / "attempts").glob("*")):
-        attempt = folder.name
-        if world.journal.store.fact("order", attempt) and not world.journal.store.fact("attempt", attempt):
-            under_way.add(attempt)
+    under_way = {order.attempt for order in _under_way(world)}
     with sweeping(world.state) as alone:
         if alone:
             world.trees.sweep(under_way)
+
+
+def end_superseded(world: World) -> None:
+    """End and store what a process that died had under way for a version of its task that is no more."""
+    for order in _under_way(world):
+        ordered = world.journal.store.fact("order", order.attempt)
+        newest = world.journal.store.facts(kind="task", task=order.task)[-1]
+        if ordered is not None and ordered.seq < newest.seq:
+            folder = _folder_of(world, order.attempt)
+            _kept(world, order, folder, partial(cut_short, order, site=_site(world), folder=folder, reason=SUPERSEDED))
+
+
+def _under_way(world: World) -> list[Order]:
+    """List the orders that have a folder and no record of their attempt."""
+    found = []
+    for folder in sorted((world.state / "attempts").glob("*")):
+        order = world.journal.find(Order, "order", folder.name)
+        if order is not None and world.journal.find(Attempt, "attempt", folder.name) is None:
+            found.append(order)
+    return found

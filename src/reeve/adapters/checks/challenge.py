@@ -49,7 +49,6 @@ class SandboxedChallenger:
     trees: Trees
     objects: Objects
     store: Store
-    scratch: Path | None = None  # a folder for what a run needs and leaves; None: the system's own place
     stop: Callable[[], bool] | None = None  # says that the person wants an end: a run under way is ended
     _programs: str = field(default="", repr=False)
 
@@ -78,9 +77,7 @@ class SandboxedChallenger:
     def _made(self, request: ChallengeRequest, empty: Challenge) -> Challenge:
         check = request.check
         tree = with_hidden(self.objects, check)
-        clean = CleanTree(
-            self.sandbox, self.trees, tree, check.environment, check.limits, check.env, self.scratch, self.stop
-        )
+        clean = CleanTree(self.sandbox, self.trees, tree, check.environment, check.limits, check.env, self.stop)
         if check.checks.runner is not Runner.PYTEST:
             suite = run_junit(clean, check.checks)
             return replace(

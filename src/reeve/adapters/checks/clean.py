@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -52,7 +51,6 @@ class CleanTree:
     environment: Environment
     limits: Limits
     env: Mapping[str, str] = field(default_factory=dict)
-    scratch: Path | None = None  # where the small folders of a run are made; None: the system's own place
     stop: Callable[[], bool] | None = None
 
     @property
@@ -78,21 +76,25 @@ class CleanTree:
         remove: Callable[[Workspace], tuple[str, ...]] = _nothing,
         files: Mapping[str, bytes] | None = None,
         given: Mapping[str, bytes] | None = None,
+        shown: Mapping[str, bytes] | None = None,
     ) -> Iterator[Done]:
         """Run one command to its end; what it wrote can be read until the block is left.
 
-        `remove` names files of the tree that have to go before the start, `files` those that are put into it, and
-        `given` those that lie in /out, where the command can remove them. Raises Interrupted when `stop` says so.
+        `remove` names files of the tree that have to go before the start, `files` those that are put into it, `given`
+        those that lie in /out, where the command can remove them, and `shown` those that it can only read, by where it
+        finds them. All this stands beside the workspace, and is swept with it. Raises Interrupted when `stop` says so.
         """
         layers = (Path(self.environment.layer),) if self.environment.layer else ()
         workspace = self.trees.open(self.tree, f"check-{uuid.uuid4().hex[:16]}", layers)
-        folder = Path(tempfile.mkdtemp(prefix="check-", dir=self.scratch))
+        folder = Path(workspace.upper).parent / "check"
+        folder.mkdir(mode=0o700)
         try:
             out = _shared(folder / "out")
             for name, content in (given or {}).items():
-                (out / name).write_bytes(content)
-                (out / name).chmod(0o644)
+                _readable(out / name, content)
             mounts = dict(binds or {})
+            for number, (place, content) in enumerate((shown or {}).items()):
+                mounts[place] = str(_readable(folder / f"shown-{number}", content))
             found = {"PYTHONPATH": self.python_path} if self.python_path else {}
             if self.environment.venv:
                 mounts["/env"] = self.environment.venv
@@ -117,8 +119,8 @@ class CleanTree:
                 raise Interrupted("the checks were stopped; what was measured before is kept")
             yield Done(result, tail(folder / "output"), workspace, out)
         finally:
-            self.trees.drop(workspace)
             shutil.rmtree(folder, ignore_errors=True)
+            self.trees.drop(workspace)
 
 
 def _shared(folder: Path) -> Path:
@@ -126,6 +128,13 @@ def _shared(folder: Path) -> Path:
     folder.mkdir()
     folder.chmod(0o777)
     return folder
+
+
+def _readable(path: Path, content: bytes) -> Path:
+    """Write a file that the unprivileged user of the sandbox can read."""
+    path.write_bytes(content)
+    path.chmod(0o644)
+    return path
 
 
 def regular_file(path: Path, limit: int) -> bytes | None:

@@ -5,7 +5,6 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from reeve.adapters.checks.clean import LOG_BYTES, CleanTree
 from reeve.adapters.checks.command_check import run_command
@@ -32,7 +31,6 @@ class SandboxedCheck:
     trees: Trees
     objects: Objects
     store: Store
-    scratch: Path | None = None  # a folder for what a run needs and leaves; None: the system's own place
     stop: Callable[[], bool] | None = None  # says that the person wants an end: a run under way is ended
     _plugin: str = field(default="", repr=False)
 
@@ -75,9 +73,7 @@ class SandboxedCheck:
             tree = with_hidden(self.objects, request)
         except PatchError as error:
             return Measurement(key, request.tree, problem=f"the task's own tests do not fit the tree: {error}")
-        clean = CleanTree(
-            self.sandbox, self.trees, tree, request.environment, request.limits, request.env, self.scratch, self.stop
-        )
+        clean = CleanTree(self.sandbox, self.trees, tree, request.environment, request.limits, request.env, self.stop)
         runs: list[_Run] = []
         while len(runs) < request.runs:
             runs.append(_once(clean, request))

@@ -3,7 +3,6 @@
 import json
 import re
 import secrets
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -99,22 +98,18 @@ def _session(clean: CleanTree, checks: Checks, wanted: tuple[str, ...], leave_ou
         "select": list(wanted) or None,
         "leave_out": list(leave_out),
     }
-    with tempfile.TemporaryDirectory(prefix="plan-", dir=clean.scratch) as folder:
-        file = Path(folder) / "plan.json"
-        file.write_text(json.dumps(plan))
-        file.chmod(0o644)
-        with clean.run(
-            (clean.python, "-B", "/reeve/pytest/run.py", "/reeve/plan.json"),
-            seconds=clean.limits.check_seconds,
-            env={"REEVE_REPORT": f"/out/{name}"},
-            binds={"/reeve/pytest": str(PLUGIN), "/reeve/plan.json": str(file)},
-        ) as done:
-            content = regular_file(done.out / name, REPORT_BYTES)
-            suite = read_report(content)
-            suite.log, suite.ending = done.log, done.result.ending
-            suite.wall_seconds, suite.cpu_seconds = done.result.wall_seconds, done.result.cpu_seconds
-            _conclude(suite, done.result)
-            return suite
+    with clean.run(
+        (clean.python, "-B", "/reeve/pytest/run.py", "/reeve/plan.json"),
+        seconds=clean.limits.check_seconds,
+        env={"REEVE_REPORT": f"/out/{name}"},
+        binds={"/reeve/pytest": str(PLUGIN)},
+        shown={"/reeve/plan.json": json.dumps(plan).encode()},
+    ) as done:
+        suite = read_report(regular_file(done.out / name, REPORT_BYTES))
+        suite.log, suite.ending = done.log, done.result.ending
+        suite.wall_seconds, suite.cpu_seconds = done.result.wall_seconds, done.result.cpu_seconds
+        _conclude(suite, done.result)
+        return suite
 
 
 def _conclude(suite: Suite, result: SandboxResult) -> None:

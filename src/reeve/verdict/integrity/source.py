@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 __all__ = [
     "FRAMEWORKS",
@@ -252,7 +252,10 @@ def folded(node: ast.AST | None, depth: int = 0) -> str | bytes | int | float | 
 
 
 def literal(node: ast.AST | None) -> tuple[str] | None:
-    """Give a literal (also a container of such) in one spelling, as a tuple of one; None: it is none."""
+    """Give a literal (also a container of such) in one spelling, as a tuple of one; None: it is none.
+
+    A list is spelt as a tuple: a list that a test gives can be asked for as the key of a table only so.
+    """
     if node is None:
         return None
     if isinstance(node, ast.Constant):
@@ -262,9 +265,15 @@ def literal(node: ast.AST | None) -> tuple[str] | None:
     if sum(1 for _ in zip(ast.walk(node), range(2000), strict=False)) >= 2000:
         return None
     try:
-        return (repr(ast.literal_eval(node)),)
+        return (repr(_as_tuples(ast.literal_eval(node))),)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         return None
+
+
+def _as_tuples(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return tuple(map(_as_tuples, value))
+    return {key: _as_tuples(each) for key, each in value.items()} if isinstance(value, dict) else value
 
 
 def with_literal(node: ast.AST | None) -> TypeGuard[ast.expr]:

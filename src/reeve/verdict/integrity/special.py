@@ -17,7 +17,7 @@ from reeve.verdict.integrity.source import Function, Module, literal, parsed, wi
 
 __all__ = ["Given", "given_by_tests", "special_cases"]
 
-TRIVIAL = frozenset(map(repr, (None, True, False, "", b"", 0, 1, 2, -1, 0.0, 1.0, -1.0, 2.0, ..., (), [], {})))
+TRIVIAL = frozenset(map(repr, (None, True, False, "", b"", 0, 1, 2, -1, 0.0, 1.0, -1.0, 2.0, ..., (), {})))
 ROUND = frozenset(map(repr, (3, 4, 5, 6, 7, 8, 9, 10, 12, 16, 20, 24, 30, 31, 32, 50, 60, 64, 100, 128, 255, 256, 365)))
 SUBJECTS = (ast.Name, ast.Attribute, ast.Subscript, ast.Tuple, ast.List)
 ASKING = ("startswith", "endswith", "__eq__")
@@ -338,7 +338,7 @@ def _patterns(pattern: ast.pattern) -> Iterator[str]:
     elif isinstance(pattern, ast.MatchSequence):
         values = [literal(each.value) for each in pattern.patterns if isinstance(each, ast.MatchValue)]
         if values and len(values) == len(pattern.patterns):
-            yield "(" + ", ".join(value[0] for value in values if value) + ")"
+            yield "(" + ", ".join(value[0] for value in values if value) + ("," if len(values) == 1 else "") + ")"
 
 
 def _table(node: ast.Assign | ast.AnnAssign, scope: str, known: frozenset[str]) -> Iterator[Connection]:

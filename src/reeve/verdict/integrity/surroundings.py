@@ -25,7 +25,12 @@ SWITCHES = words(
 )
 STREAMS = words("sys.stdout sys.stderr sys.stdin sys.__stdout__ sys.__stderr__")
 VARIABLES = ("PYTHONHASHSEED", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "PYTHONNOUSERSITE")
-READS = words("builtins.open io.open pathlib.Path os.path.exists os.listdir os.readlink os.stat")
+READS = words(
+    "builtins.open io.open pathlib.Path pathlib.PurePath pathlib.PosixPath os.path.exists os.path.lexists "
+    "os.path.isdir os.path.isfile os.path.ismount os.path.islink os.access os.listdir os.scandir os.readlink os.stat "
+    "os.lstat os.statvfs os.open glob.glob glob.iglob"
+)
+SANDBOX = ("/reeve", "/work", "/env", "/out")  # what is mounted where results are examined
 EPOCH_SECONDS = 10**9  # a constant above it is a day
 
 
@@ -64,8 +69,11 @@ def _called(module: Module, site: Site, node: ast.Call) -> Iterator[Seen]:
     first = node.args[0] if node.args else None
     if called & {"builtins.type"} and module.dotted(first, site) & STREAMS:
         yield _seen(site, "streams", "asks what kind of thing its output goes to")
-    elif called & READS and isinstance(path := folded(first), str) and path.startswith("/proc/"):
-        yield _seen(site, "proc", f"asks the system about itself ({path[:40]})")
+    elif called & READS and isinstance(path := folded(first), str):
+        if path.startswith("/proc/"):
+            yield _seen(site, "proc", f"asks the system about itself ({path[:40]})")
+        elif path.startswith("/") and "/".join(path.split("/")[:2]) in SANDBOX:
+            yield _seen(site, "sandbox", f"looks for the place where it is examined ({path[:40]})")
 
 
 def _asked(module: Module, site: Site, side: ast.expr) -> Iterator[str]:
