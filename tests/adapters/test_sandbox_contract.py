@@ -49,6 +49,18 @@ def test_it_says_how_a_command_ended(place):
     assert result.peak_memory_mb > 0
 
 
+def test_it_counts_all_cpu_time(place):
+    burn = "import os, time\nwhile time.process_time() < 0.3: pass\n"
+    for _ in range(5):  # the first process to end must not take the count with it, whoever is the quicker one
+        result = place.run(
+            place.open(),
+            PYTHON,
+            "-c",
+            burn + "if os.fork() == 0:\n while time.process_time() < 0.3: pass\n os._exit(0)\nos.wait()",
+        )[0]
+        assert 0.59 < result.cpu_seconds < 1.5
+
+
 def test_a_status_that_is_not_zero_is_a_crash(place):
     assert [sh(place, f"exit {number}")[0].status for number in (1, 3, 127)] == [1, 3, 127]
     result = sh(place, "exit 3")[0]

@@ -323,13 +323,15 @@ def test_a_runner_stays_small(overlay_shop):
 
 
 def runners(folder):
-    """Name the runners of a folder."""
-    found = []
+    """Name the runners of a folder; what they fork is no runner."""
+    found, below = set(), set()
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = path.read_bytes().split(b"\0")
         except OSError:
             continue
         if b"detached" in words and os.fsencode(folder) in words:
-            found.append(int(path.parent.name))
-    return found
+            pid = path.parent.name
+            found.add(int(pid))
+            below.update(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+    return sorted(found - below)

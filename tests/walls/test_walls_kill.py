@@ -99,10 +99,11 @@ def sleeping(marker):
 
 
 def runners(repo):
-    """The runners of the attempts of a project."""
-    return [
+    """The runners of the attempts of a project; what they fork is no runner."""
+    found = {
         pid for pid, words in processes() if "detached" in words and any(word.startswith(str(repo)) for word in words)
-    ]
+    }
+    return sorted(found - {child for pid in found for child in children(pid)})
 
 
 def of_checks(life):
@@ -308,7 +309,7 @@ def first_inside(folder):
     give_up = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < give_up:
         for runner in runners(folder):
-            for outer in children(runner):
+            for outer in (outer for first in children(runner) for outer in children(first)):
                 for inner in children(outer):
                     if "detached" not in words_of(outer):
                         return runner, inner
