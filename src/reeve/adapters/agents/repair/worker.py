@@ -25,7 +25,7 @@ from .items import CpuLimit, OutOfTime, Outcome, Recorder, run_fully, shortcut
 from .splice import Source, Splice
 from .spectra import Tracer
 from .swap import NotSwappable, Swapper
-from .wire import Gone, Slots, die_with, receive, send, watch
+from .wire import Slots, die_with, receive, send, watch
 
 FILE_BYTES = 256 << 20
 WALL_STILL_SECONDS = 6.0
@@ -64,7 +64,12 @@ class Worker:
 
     def pytest_runtestloop(self, session: Any) -> bool:
         """Instead of running tests: answer requests until the agent goes away."""
-        self.items = list(session.items)
+        self.serve(session, list(session.items))
+        return True
+
+    def serve(self, session: Any, items: list[Any]) -> None:
+        """Answer requests about these items until the agent goes away; does not come back."""
+        self.items = items
         session.config.pluginmanager.register(self.recorder)
         for item in self.items:  # describing a failure costs far more than finding it
             item.repr_failure = _brief
@@ -77,9 +82,8 @@ class Worker:
             while True:
                 request = receive(self.connection)
                 send(self.connection, getattr(self, "do_" + request["op"])(request))
-        except Gone:
+        finally:
             os._exit(0)
-        return True
 
     # requests
 
@@ -96,7 +100,6 @@ class Worker:
             call = shortcut(self.items[index])
             if call is not None:
                 self.shortcuts[index] = call
-        gc.collect()
         gc.freeze()
         return {"shortcuts": sorted(self.shortcuts)}
 
@@ -167,16 +170,16 @@ class Worker:
         hits: set[int] = set()
         setattr(builtins, MARK, hits.add)
         limit = CpuLimit()
-        began = time.process_time()
+        began = _spent()
         for number, index in enumerate(order):
-            before = time.process_time()
+            before = _spent()
             if time.monotonic() > deadline or before - began > request["total_seconds"]:
                 slots.put(0, b"u")
                 break
             slots.index = number
             letter = self._quick(index, limit, request["cpu_seconds"])
             record = {
-                "item": index, "letter": letter, "cpu": time.process_time() - before, "hits": sorted(hits),
+                "item": index, "letter": letter, "cpu": _spent() - before, "hits": sorted(hits),
                 "unmarked": unmarked,
             }  # fmt: skip
             os.write(out, (json.dumps(record) + "\n").encode("utf-8"))
@@ -397,6 +400,12 @@ class Worker:
             code = 0
         finally:
             os._exit(code)
+
+
+def _spent() -> float:
+    """CPU seconds of this process and of those that it started and that have ended."""
+    below = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + below.ru_utime + below.ru_stime
 
 
 def _brief(excinfo: Any, *_: Any, **__: Any) -> str:

@@ -69,13 +69,18 @@ class Examination:
         process.adopt()
         self.pipe, far = os.pipe()
         os.set_blocking(self.pipe, False)
+        lending, lent = socket.socketpair()  # between a collector and the explorer
         own = [self.pipe]
         self.collectors: list[Any] = []
         for _ in range(SPARE):
-            self.collectors.append(process.Member(lambda channel: collects(channel, far), own))
+            self.collectors.append(
+                process.Member(lambda channel: collects(channel, far, lent), [*own, lending.fileno()])
+            )
             own.append(self.collectors[-1].channel.fileno())
-        self.explorer = process.Member(explores, [*own, far])
+        self.explorer = process.Member(lambda channel: explores(channel, lending), [*own, far, lent.fileno()])
         os.close(far)
+        lending.close()
+        lent.close()
         with open(sys.argv[1], encoding="utf-8") as file:
             self.plan: dict[str, Any] = json.load(file)
         os.unlink(sys.argv[1])
@@ -83,6 +88,9 @@ class Examination:
         self.until = time.monotonic() + self.plan["seconds"]
         self.outcomes: dict[str, str] = {}
         self.alone: dict[str, str] = {}
+        self.lender: Any = None  # a collector that has all tests that are to be explored
+        self.lends: dict[str, Any] = {}
+        self.took: dict[str, float] = {}  # wall seconds of each test
         self.problem = ""
         self.rest = b""  # of the pipe, an incomplete line
         self.group = 0
@@ -99,6 +107,8 @@ class Examination:
             if os.path.lexists(path):
                 os.unlink(path)
         explored = self.explored()
+        if self.lender is not None:
+            self.lender.end()
         self.process.end_all()
         return {"outcomes": self.outcomes, "alone": self.alone, "explored": explored, "problem": self.problem}
 
@@ -113,8 +123,8 @@ class Examination:
     def run_round(self, paths: list[str], extra: list[str]) -> set[str]:
         """Collect, decide who runs when, and run; the files of what was collected."""
         member = self.collectors.pop(0)
-        ids, busy = self.collected(member, paths, extra)
-        order = self.order
+        found = self.collected(member, paths, extra)
+        ids, busy, order = found["ids"], found["busy"], self.order
         chosen = [place for place, name in enumerate(ids) if self.is_wanted(name)]
         alone = [place for place, name in enumerate(ids) if name in self.plan["alone"]]
         apart = {place for place in alone if order.file_of(ids[place]) in self.plan["planted"]}
@@ -132,8 +142,17 @@ class Examination:
             left = group
             while left and not self.problem:
                 left = self.run_group(member, ids, left, here=False)
-        member.end()
+        if not busy and self.has_all(ids):
+            places = [place for place, name in enumerate(ids) if order.file_of(name) not in self.plan["planted"]]
+            self.lender, self.lends = member, {"places": places, "cost": found["cost"]}
+        else:
+            member.end()
         return {order.file_of(name) for name in ids}
+
+    def has_all(self, ids: list[str]) -> bool:
+        """Say whether these are all tests that are to be explored, so that nobody needs to collect them again."""
+        wanted = self.plan["explore"]
+        return self.lender is None and not self.problem and wanted is not None and {*wanted["passing"]} <= {*ids}
 
     def run_alone(self, member: Any, ids: list[str], place: int) -> None:
         """Run one test in a fork of its own; a real one again later with the others, which is what counts for it."""
@@ -151,7 +170,7 @@ class Examination:
                 self.problem = "the tests ended their process again and again"
                 return
             wanted, member = {ids[place] for place in left}, self.collectors.pop(0)
-            ids = self.collected(member, paths, extra)[0]
+            ids = self.collected(member, paths, extra)["ids"]
             left = self.run_group(member, ids, [at for at, name in enumerate(ids) if name in wanted], here=True)
             member.end()
 
@@ -163,8 +182,8 @@ class Examination:
         wanted = self.plan["wanted"]
         return wanted is None or not set(wanted).isdisjoint(self.order.named_by(name))
 
-    def collected(self, member: Any, paths: list[str], extra: list[str]) -> tuple[list[str], bool]:
-        """Let a fork collect the tests; Gone where it cannot."""
+    def collected(self, member: Any, paths: list[str], extra: list[str]) -> dict[str, Any]:
+        """Let a fork collect the tests: their `ids`, whether it is `busy`, the CPU `cost`; Gone where it cannot."""
         told = {"arguments": self.plan["arguments"], "paths": paths, "extra": extra}
         self.wire.send(member.channel, told)
         handle = self.wire.descriptor_of(member.pid)
@@ -178,7 +197,8 @@ class Examination:
             raise self.wire.Gone(self.problem)
         for name, word in found["broken"]:
             self.note(str(name), str(word))
-        return [str(name) for name in found["ids"]], bool(found["busy"])
+        ids = [str(name) for name in found["ids"]]
+        return {"ids": ids, "busy": bool(found["busy"]), "cost": min(60.0, max(0.0, float(found["cost"])))}
 
     def run_group(self, member: Any, ids: list[str], places: list[int], *, here: bool) -> list[int]:
         """Run one group until its process ends; what of it is left to run, without the test at which it died."""
@@ -189,6 +209,7 @@ class Examination:
         self.listen(member, told)
         for place, word in told.outcomes.items():
             self.note(ids[place], word)
+            self.took[ids[place]] = told.took.get(place, 0.0)
         left = [place for place in places if place not in told.outcomes]
         if told.under_way is None and len(left) == len(places):
             told.under_way = left[0]  # it died before it could say at what; something has to go
@@ -257,12 +278,24 @@ class Examination:
         if self.plan["explore"] is None:
             return {}
         seconds = self.plan["explore_seconds"]
+        plan = {**self.plan["explore"], "took": self.took, "lent": self.lent()}
         try:
-            self.wire.send(self.explorer.channel, {"plan": self.plan["explore"], "seconds": seconds})
+            self.wire.send(self.explorer.channel, {"plan": plan, "seconds": seconds})
             found = self.wire.receive(self.explorer.channel, 60.0 + 10.0 * seconds)
         except self.wire.Gone as error:
             return {"problem": f"the search for what is not needed did not end: {error}"}
         return found if isinstance(found, dict) else {}
+
+    def lent(self) -> dict[str, Any] | None:
+        """Let the lender be the explorer's warm process; None: the explorer has to collect the tests itself."""
+        if self.lender is None:
+            return None
+        memory = self.plan["explore"]["memory_bytes"]
+        try:
+            self.wire.send(self.lender.channel, {"lend": self.lends["places"], "memory_bytes": memory})
+        except self.wire.Gone:
+            return None
+        return {"pid": self.lender.pid, "cost": self.lends["cost"]}
 
 
 class Told:
@@ -271,6 +304,8 @@ class Told:
     def __init__(self, group: int, places: list[int]) -> None:
         self.group, self.places = group, set(places)
         self.outcomes: dict[int, str] = {}
+        self.took: dict[int, float] = {}
+        self.began = 0.0
         self.under_way: int | None = None
         self.lines = 0
         self.forged = False
@@ -288,17 +323,18 @@ class Told:
         if not fits or at in self.outcomes:
             self.forged = True
         elif word == "begin" and self.under_way is None:
-            self.under_way = at
+            self.under_way, self.began = at, time.monotonic()
         elif word in WORDS and self.under_way == at:
             self.under_way = None
             self.outcomes[at] = word
+            self.took[at] = time.monotonic() - self.began
         else:
             self.forged = True
         if self.forged and at in self.places:
             self.outcomes[at] = "error"
 
 
-def collects(channel: socket.socket, outcomes: int) -> None:
+def collects(channel: socket.socket, outcomes: int, lent: socket.socket) -> None:
     """Be the fork that imports the project."""
     process, wire = import_module("examiner.process"), import_module("repair.wire")
     process.show()
@@ -316,10 +352,10 @@ def collects(channel: socket.socket, outcomes: int) -> None:
         except ImportError as error:
             wire.send(channel, {"problem": f"pytest is not in the environment: {error}"})
             return
-    again.collect(channel, outcomes, told)
+    again.collect(channel, outcomes, lent, told)
 
 
-def explores(channel: socket.socket) -> None:
+def explores(channel: socket.socket, lending: socket.socket) -> None:
     """Be the fork that explores; it stays hidden, and what it forks does not."""
     process, wire = import_module("examiner.process"), import_module("repair.wire")
     try:
@@ -331,7 +367,7 @@ def explores(channel: socket.socket) -> None:
     explore = import_module("examiner.explore").explore
     process.settle()
     try:
-        found = explore(told["plan"], os.getcwd(), told["seconds"])
+        found = explore(told["plan"], os.getcwd(), told["seconds"], lending)
     except Exception as error:
         found = {"problem": f"{type(error).__name__}: {error}"}
     wire.send(channel, found)

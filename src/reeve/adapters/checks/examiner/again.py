@@ -15,6 +15,7 @@ import random
 import socket
 import sys
 import threading
+import time
 import warnings
 from contextlib import suppress
 from fnmatch import fnmatch
@@ -33,8 +34,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from reeve.adapters.agents.repair.wire import Gone, die_with, end_group, receive, send
+    from reeve.adapters.agents.repair.worker import Worker
 else:
     from repair.wire import Gone, die_with, end_group, receive, send
+    from repair.worker import Worker
 
 try:
     from _pytest.skipping import evaluate_xfail_marks
@@ -157,8 +160,8 @@ def expected_failure(item: Any) -> Any:
 class Session:
     """A pytest plugin that collects as usual and then, instead of running all tests, runs what it is told to."""
 
-    def __init__(self, channel: socket.socket, outcomes: int, extra: list[str]) -> None:
-        self.channel, self.outcomes, self.extra = channel, outcomes, extra
+    def __init__(self, channel: socket.socket, outcomes: int, lent: socket.socket, extra: list[str]) -> None:
+        self.channel, self.outcomes, self.lent, self.extra = channel, outcomes, lent, extra
         self.broken: list[list[str]] = []
         self.items: list[Any] = []
         self.executor = Executor()
@@ -187,11 +190,15 @@ class Session:
         manager = session.config.pluginmanager
         manager.register(self.executor)  # now, so that it comes before those of the project
         busy = len(threading.enumerate()) > 1  # which a fork would not have
-        send(self.channel, {"ids": [item.nodeid for item in self.items], "broken": self.broken, "busy": busy})
+        cost = time.process_time()
+        ids = [item.nodeid for item in self.items]
+        send(self.channel, {"ids": ids, "broken": self.broken, "busy": busy, "cost": cost})
         try:
             while True:
                 request = receive(self.channel)
-                if request["here"]:
+                if "lend" in request:
+                    self.lend(session, request["lend"], request["memory_bytes"])
+                elif request["here"]:
                     self.run_group(session, request["group"], request["places"])
                     send(self.channel, {"ended": True})
                 else:
@@ -211,6 +218,7 @@ class Session:
                 os.setpgid(0, 0)
                 die_with(parent)
                 self.channel.close()
+                self.lent.close()
                 self._restore(state)  # a fork seeds it anew, and the project may have chosen its seed
                 self.run_group(session, group, places)
             finally:
@@ -220,6 +228,13 @@ class Session:
             os.waitpid(pid, 0)
         end_group(pid)
         send(self.channel, {"ended": True})
+
+    def lend(self, session: Any, places: list[int], memory_bytes: int) -> None:
+        """Explore with these items for whoever is at the other end of `lent`, from now on; does not come back."""
+        silence(session.config.pluginmanager)
+        os.close(self.outcomes)
+        worker = Worker(self.lent, os.path.realpath(os.getcwd()), {}, memory_bytes)
+        worker.serve(session, [self.items[place] for place in places])
 
     def run_group(self, session: Any, group: int, places: list[int]) -> None:
         """Run items in this process, telling of each one when it begins and when it ends."""
@@ -250,13 +265,26 @@ class Session:
         self._write(self.outcomes, line.encode("ascii"))
 
 
+def silence(plugins: Any) -> None:
+    """Let nobody hear what is printed here, and pytest keep none of it."""
+    capture = plugins.getplugin("capturemanager")
+    if capture is not None:
+        capture.stop_global_capturing()
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    if capture is not None:
+        capture._method = "no"  # noqa: SLF001
+        capture.start_global_capturing()
+
+
 def covers(given: str, path: str) -> bool:
     """Say whether what pytest was told to look through has a file in it."""
     folder = os.path.abspath(given.partition("::")[0])
     return os.path.isdir(folder) and os.path.abspath(path).startswith(folder.rstrip(os.sep) + os.sep)
 
 
-def collect(channel: socket.socket, outcomes: int, told: dict[str, Any]) -> None:
+def collect(channel: socket.socket, outcomes: int, lent: socket.socket, told: dict[str, Any]) -> None:
     """Run pytest with a Session; says on the channel why there is none, where there is none."""
     runner = import_module("pytest_plugin.run")
     for name in [name for name in sys.modules if name.split(".")[0] in ("examiner", "repair", "pytest_plugin")]:
@@ -267,7 +295,7 @@ def collect(channel: socket.socket, outcomes: int, told: dict[str, Any]) -> None
     sys.argv[:] = ["-c"]
     if hasattr(sys, "orig_argv"):
         sys.orig_argv[:] = [sys.executable, "-c", ""]
-    session = Session(channel, outcomes, told["extra"])
+    session = Session(channel, outcomes, lent, told["extra"])
     cache = os.path.join(gettempdir(), "pytest-cache")
     paths = [path for path in told["paths"] if os.path.exists(path)]
     fixed = ["--rootdir=" + os.getcwd(), "-o", "cache_dir=" + cache, *runner.ALWAYS]

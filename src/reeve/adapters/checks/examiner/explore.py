@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import os
+import socket
 import time
 from functools import partial
 from types import CodeType
@@ -25,17 +26,18 @@ if TYPE_CHECKING:
     from reeve.adapters.agents.repair.spec import Spec, parse
     from reeve.adapters.agents.repair.splice import FUNCTIONS, Source, Splice, apply
     from reeve.adapters.agents.repair.swap import Unit, units_in
-    from reeve.adapters.agents.repair.wire import Gone
+    from reeve.adapters.agents.repair.wire import Gone, cpu_seconds, descriptor_of, end_group, receive, send
     from reeve.adapters.agents.repair.worker import MARK
 else:
     from repair.serve import Failure, Server, pytest_arguments
     from repair.spec import Spec, parse
     from repair.splice import FUNCTIONS, Source, Splice, apply
     from repair.swap import Unit, units_in
-    from repair.wire import Gone
+    from repair.wire import Gone, cpu_seconds, descriptor_of, end_group, receive, send
     from repair.worker import MARK
 
 REACH_SHARE, LOOK_SHARE, SCOPE_SHARE = 0.45, 0.1, 0.55  # of the CPU time, each with all before it
+SLOW_SHARE = 0.1  # of the CPU time for all tests, taken by one
 AT_ONCE = 6  # defects between two looks at the clock
 MOST_ANEW_DEFECTS = 3
 MOST_KILLERS = 8
@@ -51,17 +53,21 @@ SIMPLE = (
 )  # fmt: skip
 
 
-def explore(plan: dict[str, Any], root: str, seconds: float) -> dict[str, Any]:
+def explore(plan: dict[str, Any], root: str, seconds: float, lending: socket.socket | None = None) -> dict[str, Any]:
     """Explore a patch for `seconds` of CPU time beyond the start.
 
     The plan: `files` (see FilePatch), `required` and `passing` (test ids), `arguments` and `paths` of pytest,
-    `memory_bytes`, `seed`, `most_defects`, and `minimise` (source text). The answer: `needed` (path -> numbers of the
-    parts that are kept of each file, or None where that could not be measured), `complete`, `defects` (lists of path,
-    line, was, now, noticed), `problem`, and for measuring `cpu` and `asked`.
+    `memory_bytes`, `seed`, `most_defects`, `minimise` (source text); where known `took` (test id -> wall seconds),
+    and `lent`, where a warm process is at the other end of `lending`: its `pid`, and the CPU seconds that it did
+    `cost` to make it.
+
+    The answer: `needed` (path -> numbers of the parts that are kept of each file, or None where that could not be
+    measured), `complete`, `defects` (lists of path, line, was, now, noticed), `problem`, and for measuring `cpu` and
+    `asked`.
     """
     warm = None
     try:
-        warm = Warm(plan, os.path.realpath(root), seconds)
+        warm = Warm(plan, os.path.realpath(root), seconds, lending if plan.get("lent") else None)
         return Exploration(plan, warm).run()
     except (Failure, Gone, OSError) as error:
         return {"needed": None, "complete": False, "defects": [], "problem": f"nothing could be explored: {error}"}
@@ -70,32 +76,63 @@ def explore(plan: dict[str, Any], root: str, seconds: float) -> dict[str, Any]:
             warm.close()
 
 
+class Lent:
+    """A warm process that somebody else has collected the tests in."""
+
+    def __init__(self, connection: socket.socket, pid: int) -> None:
+        self.connection, self.pid, self.handle = connection, pid, descriptor_of(pid)
+        self.before = cpu_seconds(pid, children=True)
+        self.items = [str(node) for node in receive(connection, 60.0, self.handle)["items"]]
+
+    def ask(self, op: str, seconds: float, **request: Any) -> dict[str, Any]:
+        """One request; Gone where it died or took longer than `seconds` of wall time."""
+        send(self.connection, {"op": op, **request})
+        found: dict[str, Any] = receive(self.connection, seconds, self.handle)
+        return found
+
+    def cpu_seconds(self) -> float:
+        """CPU seconds since it is ours, with what it forked."""
+        return cpu_seconds(self.pid, children=True) - self.before
+
+    def close(self) -> None:
+        """End it."""
+        end_group(self.pid)
+
+
 class Warm:
     """The fork server with the tests collected, the price of everything, and what is left to spend."""
 
-    def __init__(self, plan: dict[str, Any], root: str, seconds: float) -> None:
-        self.root, self.began = root, time.process_time()
+    def __init__(self, plan: dict[str, Any], root: str, seconds: float, lending: socket.socket | None = None) -> None:
+        self.root, self.began, self.seconds = root, time.process_time(), seconds
         told = {"python_path": ["."], "pytest_args": plan["arguments"], "memory_bytes": plan["memory_bytes"]}
-        spec: Spec = parse(told)
-        self.arguments = pytest_arguments(spec, root)
-        self.server = Server(spec, root, [])
+        self.spec: Spec = parse(told)
+        self.arguments = pytest_arguments(self.spec, root)
+        self.lent = None if lending is None else Lent(lending, int(plan["lent"]["pid"]))
+        self.server: Server | None = None
         self.items: list[str] = []
         self.numbers: dict[str, int] = {}
         self.cpu: dict[int, float] = {}  # of each test that was run, in seconds
         self.asked = {"swap": 0, "anew": 0}
         try:
-            self.collect(plan)
+            self.number(plan)
         except BaseException:
-            self.server.close()
+            self.close()
             raise
-        self.start_seconds = self.used()
-        self.end_seconds = self.start_seconds + seconds
+        # What it costs to import the project anew; the budget begins after it.
+        self.start_seconds = self.used() if self.lent is None else float(plan["lent"]["cost"])
+        self.start_at = self.used()
 
-    def collect(self, plan: dict[str, Any]) -> None:
-        """Start the warm process on the files of the tests; Failure where a required test is not in them."""
+    def collect(self, plan: dict[str, Any]) -> list[str]:
+        """Collect the tests, or find who has; their ids."""
+        if self.lent is not None:
+            return self.lent.items
+        self.server = Server(self.spec, self.root, [])
         paths = [path for path in plan["paths"] if os.path.exists(os.path.join(self.root, path))]
-        found = self.server.collect([*self.arguments, *paths], 120.0)
-        self.items = found["items"]
+        return list(self.server.collect([*self.arguments, *paths], 120.0)["items"])
+
+    def number(self, plan: dict[str, Any]) -> None:
+        """Number the tests; Failure where a required one is not among them."""
+        self.items = self.collect(plan)
         for number, node in enumerate(self.items):
             self.numbers.setdefault(node, number)
         missing = [node for node in plan["required"] if node not in self.numbers]
@@ -105,18 +142,25 @@ class Warm:
 
     def load(self, paths: list[str]) -> None:
         """Find the functions of these files in the warm process; the start ends here."""
-        self.server.ask("load", 120.0, paths=paths, shortcut=self.passing)
-        seconds = self.end_seconds - self.start_seconds
-        self.start_seconds = self.used()
-        self.end_seconds = self.start_seconds + seconds
+        self.ask("load", 120.0, paths=paths, shortcut=self.passing)
+        if self.lent is None:
+            self.start_seconds = self.used()
+        self.start_at = self.used()
+
+    def ask(self, op: str, seconds: float, **request: Any) -> dict[str, Any]:
+        """One request to the warm process."""
+        warm = self.lent or self.server
+        assert warm is not None
+        return warm.ask(op, seconds, **request)
 
     def used(self) -> float:
         """CPU seconds so far, of this process and those of the server."""
-        return time.process_time() - self.began + self.server.cpu_seconds()
+        others = sum(each.cpu_seconds() for each in (self.lent, self.server) if each is not None)
+        return time.process_time() - self.began + others
 
     def left(self, share: float = 1.0) -> float:
         """CPU seconds left of a share of everything."""
-        return self.start_seconds + (self.end_seconds - self.start_seconds) * share - self.used()
+        return self.start_at + self.seconds * share - self.used()
 
     def limit(self, items: Iterable[int]) -> float:
         """CPU seconds that one of these tests may take."""
@@ -124,7 +168,7 @@ class Warm:
 
     def reach(self, marks: list[list[Splice]], order: list[int], seconds: float) -> list[dict[str, Any]]:
         """Run tests with marks in the functions; one record each."""
-        reply = self.server.ask(
+        reply = self.ask(
             "reach", 60.0 + 10 * seconds, marks=marks, items=order, cpu_seconds=max(1.0, seconds),
             total_seconds=max(0.0, seconds), wall_seconds=5.0 + 4 * seconds,
         )  # fmt: skip
@@ -136,7 +180,7 @@ class Warm:
         """Try variants with code exchanged, each in a fork of its own."""
         self.asked["swap"] += len(candidates)
         seconds = max(0.5, 3 * self.left())
-        return self.server.ask(
+        return self.ask(
             "batch", 60.0 + 3 * seconds, candidates=candidates, items=items, cpu_seconds=self.limit(items), alone=True,
             deadline=time.monotonic() + seconds, **more,
         )  # fmt: skip
@@ -146,6 +190,8 @@ class Warm:
         self.asked["anew"] += 1
         nodes = [self.items[item] for item in items]
         files = list(dict.fromkeys(node.split("::", 1)[0] for node in nodes))
+        if self.server is None:
+            self.server = Server(self.spec, self.root, [])
         try:
             write()
             limit = 0.5 + 2 * self.start_seconds + self.limit(items)
@@ -154,8 +200,10 @@ class Warm:
             restore()
 
     def close(self) -> None:
-        """End the server."""
-        self.server.close()
+        """End every process of it."""
+        for each in (self.lent, self.server):
+            if each is not None:
+                each.close()
 
 
 class Place(NamedTuple):
@@ -387,8 +435,11 @@ class Exploration:
                     count += len(splices)
         near = {self.warm.items[item].split("::", 1)[0] for item in self.required}
         others = [item for item in self.warm.passing if item not in set(self.required)]
-        others.sort(key=lambda item: self.warm.items[item].split("::", 1)[0] not in near)
-        records = self.warm.reach(groups, [*self.required, *others], self.warm.left(REACH_SHARE))
+        seconds, took = self.warm.left(REACH_SHARE), self.plan.get("took", {})
+        # One that takes long waits for other processes more often than not, in which nothing is marked.
+        slow = {item: max(0.0, took.get(self.warm.items[item], 0.0) - SLOW_SHARE * seconds) for item in others}
+        others.sort(key=lambda item: (slow[item], self.warm.items[item].split("::", 1)[0] not in near))
+        records = self.warm.reach(groups, [*self.required, *others], seconds)
         for record in records:
             self.order[record["item"]] = len(self.order)
             self.unmarked.update(record.get("unmarked", ()))
