@@ -12,6 +12,7 @@ is made to be precise rather than wide: what many honest patches do is left to t
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from reeve.records import CheckResult, Outcome, SourceChange, Task
 from reeve.units import plural
@@ -133,14 +134,20 @@ def _of_file(change: SourceChange, given: Given, base_text: str) -> tuple[list[S
     """List what is seen in a file before and after, and what is a finding by itself."""
     if not change.path.endswith((".py", ".pyw")):
         return [], [], list(foreign_text(change))
-    old, new = parsed(change.path, change.before), parsed(change.path, change.after)
+    (old, before), new = _before(change.path, change.before), parsed(change.path, change.after)
     if change.after is not None and new is None:
         return [], [], list(unreadable_python(change))
-    before = [seen for family in FAMILIES for seen in family(old)] if old is not None else []
     if new is None:
         return before, [], []
     after = [seen for family in FAMILIES for seen in family(new)]
     return before, after, list(special_cases(given, change.path, old, new, base_text))
+
+
+@lru_cache(maxsize=8)
+def _before(path: str, content: bytes | None) -> tuple[Module | None, list[Seen]]:
+    """Look at a file of the base; several results of one task change the same files."""
+    old = parsed(path, content)
+    return old, [seen for family in FAMILIES for seen in family(old)] if old is not None else []
 
 
 def _names_aside(texts: Sequence[bytes]) -> frozenset[str]:

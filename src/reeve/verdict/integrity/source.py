@@ -67,10 +67,18 @@ class Module:
         return list(_sites(self))
 
     @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """Every node, those of one depth after another."""
+        found: list[ast.AST] = [self.tree]
+        for node in found:
+            found += children(node)
+        return found
+
+    @cached_property
     def imported(self) -> dict[str, frozenset[str]]:
         """What imported names stand for, anywhere in the file: name -> dotted names."""
         found: dict[str, set[str]] = {}
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Import):
                 for alias in node.names:
                     dotted = alias.name if alias.asname else alias.name.split(".")[0]
@@ -84,7 +92,7 @@ class Module:
     def aliases(self) -> dict[str, frozenset[str]]:
         """`imported`, and names that were assigned such a thing."""
         found = dict(self.imported)
-        assigned = [pair for node in ast.walk(self.tree) for pair in _assigned(node)]
+        assigned = [pair for node in self.nodes for pair in _assigned(node)]
         for name, value in assigned * 2:  # twice: a name may be used above where it is assigned
             dotted = self._dotted(value, frozenset(), found) - {f"builtins.{name}"}
             if dotted and _followed(dotted):
@@ -212,6 +220,20 @@ class Module:
         )
 
 
+def children(node: ast.AST) -> list[ast.AST]:
+    """List what is right below a node, in the order of the text; several times faster than the function of `ast`."""
+    found: list[ast.AST] = []
+    for name in node._fields:
+        if name == "ctx":  # whether a name is read or written is asked of the name
+            continue
+        value = getattr(node, name, None)
+        if isinstance(value, ast.AST):
+            found.append(value)
+        elif isinstance(value, list):
+            found += [each for each in value if isinstance(each, ast.AST)]
+    return found
+
+
 def parsed(path: str, content: bytes | None) -> Module | None:
     """Parse a file; None: it cannot be parsed, or is larger than anybody writes (`MAX_BYTES`)."""
     if content is None or len(content) > MAX_BYTES:
@@ -325,7 +347,8 @@ def _sites(module: Module) -> Iterator[Site]:
     while stack:
         site = stack.pop()
         yield site
-        stack += reversed(list(_below(module, site)))
+        below = list(_below(module, site))
+        stack += reversed(below)
 
 
 def _below(module: Module, site: Site) -> Iterator[Site]:
@@ -339,7 +362,7 @@ def _below(module: Module, site: Site) -> Iterator[Site]:
     # The guard holds for the body alone: `else` runs for everybody.
     guarded = {id(each) for each in node.body} if isinstance(node, ast.If) and _guards(node.test) else set()
     handling = site.handling or isinstance(node, ast.ExceptHandler)
-    for child in ast.iter_child_nodes(node):
+    for child in children(node):
         yield Site(child, scope, site.at_import, main or id(child) in guarded, site.local, handling)
 
 
@@ -349,7 +372,7 @@ def _function(module: Module, node: Function | ast.Lambda, site: Site) -> Iterat
     body = node.body if isinstance(node.body, list) else [node.body]
     inside = {id(each) for each in body}
     local = site.local | _bound(node, body, module)
-    for child in ast.iter_child_nodes(node):
+    for child in children(node):
         if id(child) in inside:
             yield Site(child, scope, at_import=False, main=site.main, local=local, handling=site.handling)
         else:  # decorators, defaults and annotations belong to what is around
@@ -372,5 +395,5 @@ def _bound(node: Function | ast.Lambda, body: list[ast.stmt] | list[ast.expr], m
             stored.add(each.id)
         elif isinstance(each, ast.Global | ast.Nonlocal):
             names -= {*each.names}
-        todo += ast.iter_child_nodes(each)
+        todo += children(each)
     return frozenset(names | (stored - module.followed))
