@@ -16,7 +16,7 @@ from reeve.verdict.surplus import surplus_of
 
 __all__ = ["examine", "patch_verdict"]
 
-EXPLORE_SHARE = 0.45
+EXPLORE_SHARE = 0.6
 """CPU time for strength and scope, as a share of what one plain run of the same tests takes."""
 
 HUNKS_ASKED = 12

@@ -3,9 +3,11 @@
 A program of its own, for the task's interpreter (Python 3.8 and newer, pytest 6 and newer): it imports relatively, and
 `repair.*`, the package of the repair agent that is bound beside it. What it is made of, by how far it is to be trusted:
 
-    __main__   never imports the project: holds the secrets, decides the order, judges every message, writes the report
-    order      which test is run when and with which others
-    process    what processes say to each other, and what the kernel is asked
-    again      forked from it, imports the project: collects the tests and forks again for every group that it runs
-    explore    forked from it too: takes parts of the patch away and puts defects in
+    examination  never imports the project: holds the secrets, decides the order, judges every message, writes the
+                 report; `__main__` starts it
+    order        which test is run when and with which others
+    process      what processes say to each other, and what the kernel is asked
+    again        forked from it, imports the project: collects the tests and forks again for every group that it runs;
+                 at the end it is the warm process of who explores
+    explore      forked from it too: takes parts of the patch away and puts defects in
 """
