@@ -8,8 +8,8 @@ import pytest
 from checking import place, with_limits
 
 from reeve.adapters.checks.challenge import SandboxedChallenger, read_report, same_names
-from reeve.adapters.checks.examiner.examination import Told
 from reeve.adapters.checks.examiner.order import arrange, file_of, named_by
+from reeve.adapters.checks.examiner.told import Told
 from reeve.adapters.checks.fake import FakeChallenger
 from reeve.adapters.checks.pytest_plugin.reeve_report import named_by as named_by_plugin
 from reeve.adapters.sandboxes.none import NoSandbox

@@ -39,12 +39,14 @@ def obfuscated(module: Module) -> Iterator[Seen]:
             yield _seen("runs text", site, f"runs text as code ({name.removeprefix('builtins.')})", per_file=True)
         elif name := min(dotted & LOADS, default=""):
             yield _seen("loads", site, f"loads compiled code ({name})", per_file=True)
+    # Functions are walked for digests, nested ones again and again: only where there is one at all.
+    digests = any(isinstance(node, ast.Attribute) and node.attr in DIGESTS for node in module.nodes)
     for site in module.sites:
         if isinstance(site.node, ast.Call):
             yield from _call(module, site, site.node)
         elif isinstance(site.node, ast.Subscript):
             yield from _computed(module, site, site.node.value, site.node.slice)
-        elif isinstance(site.node, ast.FunctionDef | ast.AsyncFunctionDef) and _fixed_digests(site.node):
+        elif digests and isinstance(site.node, ast.FunctionDef | ast.AsyncFunctionDef) and _fixed_digests(site.node):
             yield _seen("digests", site, "compares digests of what it is given with fixed ones", per_file=True)
     yield from hidden_text(module.text)
     yield from _identifiers(module.text)
@@ -122,7 +124,7 @@ def _codings() -> frozenset[str]:
 
 def _identifiers(text: str) -> Iterator[Seen]:
     """Find names that only look like other names."""
-    if text.isascii():
+    if not any(map(_deceives, {*text})):  # to take a text apart costs more than all else that is asked of it
         return
     try:
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
@@ -135,6 +137,13 @@ def _identifiers(text: str) -> Iterator[Seen]:
                     yield Seen(f"lookalike {shown}", token.start[0], "", Outcome.UNVERIFIED, said)
     except (tokenize.TokenError, SyntaxError):
         return
+
+
+def _deceives(char: str) -> bool:
+    """Say whether a character in a name can make it look like another name."""
+    if char.isascii() or not char.isalnum():
+        return False
+    return char in LOOKALIKES or unicodedata.normalize("NFKC", char).isascii()
 
 
 def _seen(what: str, site: Site, text: str, *, per_file: bool = False) -> Seen:

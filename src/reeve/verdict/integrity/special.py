@@ -9,7 +9,7 @@ is how such tables grow.
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from reeve.records import Outcome, Task
 from reeve.verdict.integrity.finding import Finding
@@ -74,17 +74,27 @@ def given_by_tests(task: Task, tests: Mapping[str, bytes]) -> Given:
     groups: list[Group] = []
     hidden = {file.path for file in task.checks.hidden}
     for path, content in tests.items():
-        module = parsed(path, content)
-        if module is None or len(groups) > MAX_GROUPS:
+        if len(groups) > MAX_GROUPS:
             continue
         ids = [name for name in task.checks.required if name.split("::", 1)[0].removeprefix("./") == path]
-        wanted = {name.rsplit("::", 1)[-1].split("[", 1)[0] for name in ids if "::" in name}
+        wanted = frozenset(name.rsplit("::", 1)[-1].split("[", 1)[0] for name in ids if "::" in name)
         everything = path in hidden or not wanted or any("::" not in name for name in ids)
-        for node in ast.walk(module.tree):
-            if isinstance(node, Function) and (everything or node.name in wanted):
-                groups += _of_test(node)
-        groups += [group for node in module.tree.body if not isinstance(node, Function) for group in _rows(node)]
+        groups += _of_file(path, content, None if everything else wanted)
     return Given(tuple(groups), tuple(tests))
+
+
+@lru_cache(maxsize=8)
+def _of_file(path: str, content: bytes, wanted: frozenset[str] | None) -> tuple[Group, ...]:
+    """Read the tests of a file, None: all of them; every result of a task is held against the same ones."""
+    module = parsed(path, content)
+    if module is None:
+        return ()
+    groups: list[Group] = []
+    for node in module.nodes:
+        if isinstance(node, Function) and (wanted is None or node.name in wanted):
+            groups += _of_test(node)
+    groups += [group for node in module.tree.body if not isinstance(node, Function) for group in _rows(node)]
+    return tuple(groups)
 
 
 def _of_test(test: Function) -> Iterator[Group]:
@@ -165,12 +175,17 @@ def special_cases(given: Given, path: str, before: Module | None, after: Module,
     """Find connections in a file that its base does not have and that a required test asks for."""
     if not given.groups:
         return
-    old = {(each.asked, each.answer) for each in connections(before)} if before else set()
-    before_tables = tables(before) if before else frozenset()
+    old, before_tables = _of_base(before) if before else (frozenset(), frozenset())
     fresh = [each for each in connections(after, before_tables) if (each.asked, each.answer) not in old]
     for each in fresh:
         yield from _judged(given, path, each, base_text)
     yield from _constant_answers(given, path, before, after, base_text)
+
+
+@lru_cache(maxsize=8)
+def _of_base(before: Module) -> tuple[frozenset[tuple[frozenset[str], str]], frozenset[str]]:
+    """Give what a file of the base asks and answers, and its tables; several results change the same file."""
+    return frozenset((each.asked, each.answer) for each in connections(before)), tables(before)
 
 
 def _judged(given: Given, path: str, each: Connection, base_text: str) -> Iterator[Finding]:

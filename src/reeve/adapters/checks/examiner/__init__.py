@@ -5,6 +5,7 @@ A program of its own, for the task's interpreter (Python 3.8 and newer, pytest 6
 
     examination  never imports the project: holds the secrets, decides the order, judges every message, writes the
                  report; `__main__` starts it
+    told         what is said of tests, and whether it fits
     order        which test is run when and with which others
     process      what processes say to each other, and what the kernel is asked
     again        forked from it, imports the project: collects the tests and forks again for every group that it runs;

@@ -165,7 +165,7 @@ class Session:
         self.broken: list[list[str]] = []
         self.items: list[Any] = []
         self.executor = Executor()
-        self.started = False
+        self.started, self.began = False, time.process_time()
         # Kept here, because a tested program may replace them.
         self._write, self._fork, self._pid, self._exit = os.write, os.fork, os.getpid, os._exit
         self._state, self._restore = random.getstate, random.setstate
@@ -190,7 +190,7 @@ class Session:
         manager = session.config.pluginmanager
         manager.register(self.executor)  # now, so that it comes before those of the project
         busy = len(threading.enumerate()) > 1  # which a fork would not have
-        cost = time.process_time()
+        cost = time.process_time() - self.began
         ids = [item.nodeid for item in self.items]
         send(self.channel, {"ids": ids, "broken": self.broken, "busy": busy, "cost": cost})
         try:
