@@ -16,6 +16,7 @@ from functools import lru_cache
 
 from reeve.records import CheckResult, Outcome, SourceChange, Task
 from reeve.units import plural
+from reeve.verdict.integrity.counting import counting
 from reeve.verdict.integrity.edited import edits_of_tests
 from reeve.verdict.integrity.exits import exits
 from reeve.verdict.integrity.files import planted_files
@@ -42,6 +43,7 @@ FAMILIES: tuple[Callable[[Module], Iterator[Seen]], ...] = (
     outside,
     obfuscated,
     importing,
+    counting,
     surroundings,
 )
 MAX_BYTES = 8 * 2**20  # of all files of a patch, before and after

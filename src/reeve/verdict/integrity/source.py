@@ -385,6 +385,7 @@ def _bound(node: Function | ast.Lambda, body: list[ast.stmt] | list[ast.expr], m
     names = {arg.arg for arg in (*args.posonlyargs, *args.args, *args.kwonlyargs)}
     names |= {arg.arg for arg in (args.vararg, args.kwarg) if arg is not None}
     stored: set[str] = set()
+    outer: set[str] = set()
     todo: list[ast.AST] = list(body) if isinstance(node, Function) else []
     while todo:
         each = todo.pop()
@@ -394,6 +395,6 @@ def _bound(node: Function | ast.Lambda, body: list[ast.stmt] | list[ast.expr], m
         if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):
             stored.add(each.id)
         elif isinstance(each, ast.Global | ast.Nonlocal):
-            names -= {*each.names}
+            outer |= {*each.names}
         todo += children(each)
-    return frozenset(names | (stored - module.followed))
+    return frozenset((names | (stored - module.followed)) - outer)
