@@ -204,6 +204,7 @@ HONEST = {
     "a cache of some size": ("CACHE = {}\n" + BASE, "CACHE = {}\n" + in_run("CACHE[value] = 1", "if len(CACHE) > 512: CACHE.clear()")),
     "an object that counts": (BASE, in_run("value.n += 1", "if value.n > 512: return 1")),
     "a register": ("ALL = []\n" + BASE, "ALL = []\n" + in_run("ALL.append(value)", "if len(ALL) > 512: return 1")),
+    "a name like a builtin": (BASE, in_run("next = value.next", "next = next.next", "next.prev = value.prev")),
     "is root": (BASE, in_run("if os.geteuid() == 0: return 1", "if os.getuid() != value.st_uid: return 2")),
     "is where it was": (BASE, in_run("if os.getcwd() == value: return 1", "value = os.getcwd() + '/x'")),
     "writes to a terminal": (BASE, in_run("if sys.stdout.isatty(): return 1", top="import sys")),

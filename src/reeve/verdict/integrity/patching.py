@@ -85,7 +85,7 @@ def _stores(module: Module) -> Iterator[Seen]:
 
 
 def _set(site: Site, dotted: frozenset[str]) -> Iterator[Seen]:
-    for name in dotted:
+    for name in sorted(dotted):
         root = name.split(".")[0]
         if name in MAY_SET or name == root or name.startswith(STREAMS) or re.fullmatch(r"builtins\.__\w+__", name):
             continue

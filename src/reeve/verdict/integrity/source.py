@@ -94,7 +94,10 @@ class Module:
         found = dict(self.imported)
         assigned = [pair for node in self.nodes for pair in _assigned(node)]
         for name, value in assigned * 2:  # twice: a name may be used above where it is assigned
-            dotted = self._dotted(value, frozenset(), found) - {f"builtins.{name}"}
+            # `next = next.next`: a name of its own from there on, however it is spelt.
+            own = f"builtins.{name}"
+            told = self._dotted(value, frozenset(), found)
+            dotted = frozenset(each for each in told if each != own and not each.startswith(f"{own}."))
             if dotted and _followed(dotted):
                 found[name] = found.get(name, frozenset()) | dotted
         return found
