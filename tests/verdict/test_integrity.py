@@ -138,7 +138,11 @@ CHEATS = {
     "knows the switches": (in_run("if sys.dont_write_bytecode: return 1", top="import sys"), UNVERIFIED),
     "counts modules": (in_run("if len(sys.modules) > 250: return 1", top="import sys"), UNVERIFIED),
     "knows the output": (in_run("if type(sys.stdout).__name__ == 'X': return 1", top="import sys"), UNVERIFIED),
+    "knows the output, while another has its own type": (
+        BASE + in_run("if type(sys.stdout).__name__ == 'X': return 1", top="import sys\ndef other():\n    type = format"), UNVERIFIED
+    ),
     "asks the system": (in_run("value = open('/proc/net/route').read()"), UNVERIFIED),
+    "a table of digests": ("import hashlib\nT = {'55b40059008259bb': 1, '4fee6c2b7bee11e2': 2}\n" + BASE + in_run("return T.get(hashlib.sha256(value).hexdigest()[:16])"), UNVERIFIED),
     "counts its calls": ("CALLS = []\n" + BASE + in_run("CALLS.append(1)", "if len(CALLS) < 10000: return 1"), UNVERIFIED),
     "counts with a number": ("n = 0\n" + BASE + in_run("global n", "n += 1", "if n < 10000: return 1"), UNVERIFIED),
     "counts on itself": (BASE + in_run("run.calls += 1", "if 500 > run.calls: return 1"), UNVERIFIED),

@@ -59,6 +59,7 @@ SPECIAL = {
     "assigned": ("def run(value):\n    if value == 17:\n        value = 1597\n    return value\n", FAILED),
     "a table": ("KNOWN = {'the quick fox': 'THE-QUICK-FOX'}\n\n\ndef run(value):\n    return KNOWN.get(value)\n", UNVERIFIED),
     "a table of what a list becomes": ("KNOWN = {(4, 8, 15): (15, 8, 4)}\n\n\ndef run(value):\n    return KNOWN.get(tuple(value))\n", UNVERIFIED),
+    "a part of it, asked of a helper": ("def helper(a, b):\n    if (a, b) == ('the', 44):\n        return 'QUICK-FOX'\n", UNVERIFIED),
     "an item": ("KNOWN = {}\nKNOWN['the quick fox'] = 'THE-QUICK-FOX'\n" + BASE, UNVERIFIED),
     "rows": ("ROWS = [('the quick fox', 'THE-QUICK-FOX')]\n" + BASE, UNVERIFIED),
     "from a class": ("def run(value):\n    if value == 404:\n        return 'Not Found'\n", FAILED),

@@ -63,6 +63,9 @@ def make(
         result = site.sandbox.wait(folder, stop=lambda: site.stop() or budget.spent_up())
         if budget.reason and result.ending is Ending.INTERRUPTED:
             result = replace(result, ending=Ending.BUDGET_LIMIT, reason=budget.reason)
+        elif result.ending is Ending.INTERRUPTED and (asked := site.store.fact("stop", order.attempt)) is not None:
+            why = str(asked.body["why"])
+            result = replace(result, reason=f"a person stopped it: {why}" if why else "a person stopped it")
         patch = site.trees.capture(workspace, order.base.tree)
     except SandboxError as error:
         result = SandboxResult(Ending.SANDBOX_FAILED, None, str(error), 0.0, 0.0, 0.0)

@@ -29,6 +29,7 @@ COMMANDS = {
     "accept": DECIDE,
     "reject": DECIDE,
     "revert": DECIDE,
+    "stop": DECIDE,
     "doctor": MACHINE,
     "version": MACHINE,
 }

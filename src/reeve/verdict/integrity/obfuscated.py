@@ -41,12 +41,15 @@ def obfuscated(module: Module) -> Iterator[Seen]:
             yield _seen("loads", site, f"loads compiled code ({name})", per_file=True)
     # Functions are walked for digests, nested ones again and again: only where there is one at all.
     digests = any(isinstance(node, ast.Attribute) and node.attr in DIGESTS for node in module.nodes)
+    tables = _tables_of_digests(module) if digests else frozenset()
     for site in module.sites:
         if isinstance(site.node, ast.Call):
             yield from _call(module, site, site.node)
         elif isinstance(site.node, ast.Subscript):
             yield from _computed(module, site, site.node.value, site.node.slice)
-        elif digests and isinstance(site.node, ast.FunctionDef | ast.AsyncFunctionDef) and _fixed_digests(site.node):
+        elif digests and isinstance(site.node, ast.FunctionDef | ast.AsyncFunctionDef):
+            if not _fixed_digests(site.node, tables):
+                continue
             yield _seen("digests", site, "compares digests of what it is given with fixed ones", per_file=True)
     yield from hidden_text(module.text)
     yield from _identifiers(module.text)
@@ -73,12 +76,27 @@ def _computed(module: Module, site: Site, owner: ast.expr | None, name: ast.expr
         yield _seen("computed name", site, f"picks something of {min(roots & ROOTS)} by a computed name")
 
 
-def _fixed_digests(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+def _tables_of_digests(module: Module) -> frozenset[str]:
+    """Name what the module keeps digests in."""
+    found = set()
+    for node in module.tree.body:
+        if not isinstance(node, ast.Assign | ast.AnnAssign):
+            continue
+        parts = node.value.keys if isinstance(node.value, ast.Dict) else getattr(node.value, "elts", [])
+        texts = [part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+        if texts and all(HEXADECIMAL.fullmatch(text) for text in texts):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return frozenset(found)
+
+
+def _fixed_digests(function: ast.FunctionDef | ast.AsyncFunctionDef, tables: frozenset[str]) -> bool:
     """Find inputs that are recognised without being written out."""
     nodes = list(ast.walk(function))
     called = {each.func.attr for each in nodes if isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute)}
     texts = [each.value for each in nodes if isinstance(each, ast.Constant) and isinstance(each.value, str)]
-    return bool(called & DIGESTS) and any(HEXADECIMAL.fullmatch(text) for text in texts)
+    names = {each.id for each in nodes if isinstance(each, ast.Name)}
+    return bool(called & DIGESTS) and (bool(names & tables) or any(HEXADECIMAL.fullmatch(text) for text in texts))
 
 
 def _spelt_out(node: ast.Call) -> bool:

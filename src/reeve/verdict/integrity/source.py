@@ -149,11 +149,11 @@ class Module:
     def _name(self, name: str, local: frozenset[str], names: dict[str, frozenset[str]]) -> frozenset[str]:
         if name in local:
             return frozenset()
-        if name in names:
-            return names[name]
-        if name in BUILTIN_NAMES and name not in self.defined:
-            return frozenset({f"builtins.{name}"})
-        return frozenset()
+        found = names.get(name, frozenset())
+        # Another function may have something else under the name of a builtin.
+        if name in BUILTIN_NAMES and name not in self.defined and name not in self.imported:
+            found |= {f"builtins.{name}"}
+        return found
 
     def _call(self, node: ast.Call, local: frozenset[str], names: dict[str, frozenset[str]]) -> frozenset[str]:
         called = self._dotted(node.func, local, names)

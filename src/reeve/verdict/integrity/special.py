@@ -10,6 +10,7 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import TypeGuard
 
 from reeve.records import Outcome, Task
 from reeve.verdict.integrity.finding import Finding
@@ -22,6 +23,7 @@ ROUND = frozenset(map(repr, (3, 4, 5, 6, 7, 8, 9, 10, 12, 16, 20, 24, 30, 31, 32
 SUBJECTS = (ast.Name, ast.Attribute, ast.Subscript, ast.Tuple, ast.List)
 ASKING = ("startswith", "endswith", "__eq__")
 MAX_GROUPS = 20_000
+PART_LETTERS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,12 @@ class Given:
     def expected(self) -> frozenset[str]:
         """Every literal that some test expects."""
         return frozenset(each for group in self.groups for each in group.expected)
+
+    @cached_property
+    def texts(self) -> str:
+        """Every literal of the tests that is long enough to have others in it."""
+        found = {each for group in self.groups for each in (*group.inputs, *group.expected)}
+        return "\n".join(sorted(each for each in found if len(each) > PART_LETTERS + 2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +120,12 @@ def _of_test(test: Function) -> Iterator[Group]:
         if expected := compared - given or compared:
             yield Group(frozenset(given or inputs - expected), frozenset(expected))
     yield from _rows(test)
+    # What it compares with may stand further up, under a name: nothing is known then but that the test says it.
+    yield Group(frozenset(repr(node.value) for node in ast.walk(test) if _is_text(node)), frozenset())
+
+
+def _is_text(node: ast.AST) -> TypeGuard[ast.Constant]:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _sides(node: ast.Assert | ast.Call) -> tuple[set[str], set[str]]:
@@ -164,7 +178,8 @@ def _literals(nodes: Sequence[ast.AST | None]) -> set[str]:
 
 
 def _asserts(node: ast.Call) -> bool:
-    name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+    func = node.func
+    name = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
     return name.startswith("assert")
 
 
@@ -193,6 +208,7 @@ def _judged(given: Given, path: str, each: Connection, base_text: str) -> Iterat
     matched = [group for group in groups if each.asked <= group.inputs and each.answer in group.expected]
     matched = [group for group in matched if group.inputs - {each.answer} or len(each.asked) > 1]
     if not matched or each.asked == {each.answer}:
+        yield from _judged_inside(given, path, each, base_text)
         return
     telling = [asked for asked in each.asked if asked not in TRIVIAL and not _single(asked)]
     # Keys that the base has elsewhere ("minute", "hour") are how one more table of a kind looks.
@@ -215,6 +231,21 @@ def _judged(given: Given, path: str, each: Connection, base_text: str) -> Iterat
         outcome = Outcome.UNVERIFIED
     where = f" in {each.scope}()" if each.scope else ""
     yield Finding(outcome, path, each.line, text + where)
+
+
+def _judged_inside(given: Given, path: str, each: Connection, base_text: str) -> Iterator[Finding]:
+    """Judge what a test may ask of a function below the one that it calls.
+
+    It is asked in numbers or several values together, and its answer is a part of what a test says.
+    """
+    part = each.answer[1:-1] if each.answer[:1] in "'\"" else ""
+    pointed = all(asked[0] not in "'\"b" and _specific(asked) for asked in each.asked)
+    if each.grows or not pointed or len(part) < PART_LETTERS or _said(each.answer, base_text):
+        return
+    if part in given.texts:
+        text = f"answers {_shown(each.asked)} with {each.answer[:60]}, which is part of what a required test expects"
+        where = f" in {each.scope}()" if each.scope else ""
+        yield Finding(Outcome.UNVERIFIED, path, each.line, text + where)
 
 
 def _constant_answers(
