@@ -53,7 +53,8 @@ def main() -> int:
     if options.json:
         options.json.write_text(json.dumps({**found, "rows": as_bodies(rows)}, indent=1, default=str) + "\n")
     if options.record:
-        path = RESULTS / f"{dt.datetime.now(dt.UTC).date()}-verifier.json"
+        which = "" if options.variant == "both" else f"-{options.variant}"
+        path = RESULTS / f"{dt.datetime.now(dt.UTC).date()}-verifier{which}.json"
         path.write_text(json.dumps(found, indent=1, default=str) + "\n")
         print(f"\nrecorded in {path}")
     return 0
