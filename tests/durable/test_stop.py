@@ -1,5 +1,6 @@
 """Ctrl-C, a full disk, a second run: what was done is kept, nothing is left running, and the next run goes on."""
 
+import json
 import os
 import signal
 import subprocess
@@ -63,6 +64,30 @@ def test_ctrl_c_keeps_what_was_done_leaves_nothing_and_the_next_run_goes_on(tmp_
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert sorted(landed(repo)) == ["t00", "t01"]
+
+
+def test_one_attempt_is_stopped_with_what_it_started_and_the_run_goes_on(tmp_path):
+    repo = slow_project(tmp_path)
+
+    def said(*arguments):
+        return subprocess.run([*REEVE, *arguments], cwd=repo, capture_output=True, text=True, check=False)
+
+    process = start(repo)
+    wait_for(lambda: all("edited" in output_of(repo, f"t{number:02}.1") for number in (0, 1)), process)
+    assert said("stop", "t00.9").returncode == 2
+    stopped = said("stop", "t00.1", "-m", "long enough", "--json")
+    assert json.loads(stopped.stdout) == {"attempts": [{"id": "t00.1", "ending": "interrupted"}]}
+    assert process.poll() is None  # the other one goes on
+    assert said("stop", "t01").returncode == 0
+    out, err = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 0, out + err
+    assert sorted(landed(repo)) == ["t00", "t01"]  # what they had done was right
+    first = json.loads(said("show", "t00.1", "--json").stdout)["attempt"]
+    assert (first["ending"], first["reason"]) == ("interrupted", "a person stopped it: long enough")
+    again = said("stop", "t00.1")
+    assert (again.returncode, "has ended already" in again.stderr) == (2, True)
+    assert "no attempt under way" in said("stop", "t01").stderr
+    assert leftovers(repo / ".reeve") == []
 
 
 def test_a_second_run_on_the_same_ledger_is_refused_with_the_number_of_the_first(tmp_path):
