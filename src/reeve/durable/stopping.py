@@ -5,7 +5,12 @@ from reeve.errors import InputError
 from reeve.ports import Fact
 from reeve.records import Attempt, Ending, Order
 
-__all__ = ["stop"]
+__all__ = ["running", "stop"]
+
+
+def running(world: World, attempt: str) -> bool:
+    """Say whether something of an attempt may run: it has begun, and its record is not stored."""
+    return _stored(world, attempt) is None and world.sandbox.begun(world.state / "attempts" / attempt)
 
 
 def stop(world: World, attempt: str, why: str) -> Ending:
@@ -19,13 +24,12 @@ def stop(world: World, attempt: str, why: str) -> Ending:
         raise InputError(f"there is no attempt {attempt!r}")
     if (ended := _stored(world, attempt)) is not None:
         raise InputError(f"{attempt} has ended already: {ended}")
-    folder = world.state / "attempts" / attempt
-    if not world.sandbox.begun(folder):
+    if not running(world, attempt):
         raise InputError(
             f"{attempt} waits for its turn, nothing of it runs; stop `reeve run` to keep it from beginning"
         )
     world.journal.store.append(Fact("stop", attempt, order.task, {"why": why}, world.clock.now()))
-    result = world.sandbox.wait(folder, stop=lambda: True)
+    result = world.sandbox.wait(world.state / "attempts" / attempt, stop=lambda: True)
     # Whoever runs it may have stored it and removed its folder while we looked.
     return _stored(world, attempt) or result.ending
 

@@ -25,7 +25,7 @@ from .items import CpuLimit, OutOfTime, Outcome, Recorder, run_fully, shortcut
 from .splice import Source, Splice
 from .spectra import Tracer
 from .swap import NotSwappable, Swapper
-from .wire import Slots, die_with, receive, send, watch
+from .wire import Gone, Slots, die_with, receive, send, watch
 
 FILE_BYTES = 256 << 20
 WALL_STILL_SECONDS = 6.0
@@ -82,7 +82,7 @@ class Worker:
             while True:
                 request = receive(self.connection)
                 send(self.connection, getattr(self, "do_" + request["op"])(request))
-        finally:
+        except Gone:
             os._exit(0)
 
     # requests
