@@ -314,3 +314,20 @@ def test_processes_that_make_the_store_at_once_find_one(tmp_path, repo):
     makers = [subprocess.Popen(argv, stdout=subprocess.PIPE) for _ in range(4)]
     trees = {maker.communicate()[0] for maker in makers}
     assert trees == {git(repo, "rev-parse", "HEAD^{tree}")}
+
+
+def test_who_makes_the_store_second_leaves_the_first_one_as_it_is(tmp_path):
+    first, second = GitObjects(tmp_path / "o.git"), GitObjects(tmp_path / "o.git")
+    blob = first.write_blob(b"kept")
+    second._create()  # as a process does that found none a moment ago
+    assert second.read_blob(blob) == b"kept"
+    assert [path.name for path in tmp_path.iterdir()] == ["o.git"]
+
+
+def test_a_folder_of_something_else_is_no_store_and_is_left_alone(tmp_path):
+    (tmp_path / "o.git").mkdir()
+    (tmp_path / "o.git" / "mine").write_text("kept")
+    with pytest.raises(RepositoryError, match="move away"):
+        GitObjects(tmp_path / "o.git").write_blob(b"x")
+    assert (tmp_path / "o.git" / "mine").read_text() == "kept"
+    assert [path.name for path in tmp_path.iterdir()] == ["o.git"]

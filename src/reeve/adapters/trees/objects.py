@@ -95,14 +95,22 @@ class GitObjects:
         return found
 
     def _create(self) -> None:
+        """Make it whole beside its place and move it there: of several processes that do so at once, one is first."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
-        pygit2.init_repository(str(self.folder), bare=True)
-        for name in ("hooks", "info"):  # samples and patterns of whoever installed git
-            for file in (self.folder / name).glob("*"):
-                file.unlink(missing_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=self.folder, delete=False) as config:
-            config.write(_CONFIG)
-        os.replace(config.name, self._config)
+        with tempfile.TemporaryDirectory(prefix=f"{self.folder.name}-", dir=self.folder.parent) as place:
+            made = Path(place) / "made"
+            pygit2.init_repository(str(made), bare=True)
+            for name in ("hooks", "info"):  # samples and patterns of whoever installed git
+                for file in (made / name).glob("*"):
+                    file.unlink(missing_ok=True)
+            (made / self._config.name).write_text(_CONFIG)
+            try:
+                made.rename(self.folder)
+            except OSError as error:
+                if not self._config.exists():
+                    raise RepositoryError(
+                        f"making the object store {str(self.folder)!r}: {error.strerror}; move away what stands there"
+                    ) from error
 
     @property
     def _env(self) -> dict[str, str]:
