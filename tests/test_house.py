@@ -31,9 +31,14 @@ MAY_IMPORT = {
     "cli": {*BELOW_STAGES, *STAGES, "settings", "registry", "durable", "flow", "web"},
     "web": {*BELOW_STAGES, *STAGES, "settings", "flow"},
 }
-CHOOSES_ADAPTERS = {"cli/start.py", "cli/doctor.py"}
+CHOOSES_ADAPTERS = {"cli/agents.py", "cli/doctor.py", "cli/playback.py", "cli/start.py"}
 
-ALONE = (SOURCE / "adapters" / "agents" / "repair", SOURCE / "adapters" / "checks" / "examiner")
+ALONE = (
+    SOURCE / "adapters" / "agents" / "acp",
+    SOURCE / "adapters" / "agents" / "model",
+    SOURCE / "adapters" / "agents" / "repair",
+    SOURCE / "adapters" / "checks" / "examiner",
+)
 """Programs of their own, which run under the task's interpreter and import nothing of reeve."""
 
 
@@ -151,13 +156,13 @@ def test_public_names_are_sorted_and_there(path):
 
 PINNED = {
     "records": (
-        "Action AgentSpec Attempt Base Canary CanaryKind Challenge Change CheckResult Checks CommandCheck Decision "
-        "Declined Declines Defect Ending Environment Event HiddenFile KnownAnswer Landing LandingOutcome Limits Measurement Order Outcome Patch Policy Ranked RepoSource Review "
-        "ReviewKind Runner SandboxResult SandboxRun Selection SourceChange Status Strength Surplus Task "
-        "TestOutcome Verdict Workspace"
+        "Action AgentSpec Answer Api Attempt Base Budgets Canary CanaryKind Challenge Change CheckResult Checks CommandCheck Decision "
+        "Declined Declines Defect Door Ending Environment Event HiddenFile KnownAnswer Landing LandingOutcome Limits Measurement Order Outcome Patch Pause Policy Provider Ranked RepoSource Request RequestOutcome Review "
+        "ReviewKind Rule Runner SandboxResult SandboxRun Selection SourceChange Status Strength Surplus Task "
+        "TestOutcome Verdict Word WordKind Workspace"
     ),
     "ports": (
-        "Agent ChallengeRequest Challenger Check CheckRequest Clock Environments Fact LandingLock Launch Objects Patches Piece Repository Sandbox Store "
+        "Agent ChallengeRequest Challenger Check CheckRequest Clock Environments Fact Gateway LandingLock Launch Objects Patches Piece Repository Sandbox Spent Store "
         "TaskReader Trees"
     ),
     "errors": (

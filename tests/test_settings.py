@@ -48,7 +48,7 @@ TOKEN = "hush"
 kind = "command"
 command = "sed -i s/a/b/ x"
 version = "1.2"
-options = {colour = "red"}
+options = {colour = "crimson"}
 
 [swebench_repos]
 "acme/tool" = "clones/tool"
@@ -85,7 +85,7 @@ def test_every_setting_reaches_its_place(tmp_path):
     assert settings.state.resolve() == tmp_path.parent / "elsewhere"
     assert settings.limits == Limits(wall_seconds=30.0, tokens=100)
     assert (settings.author_name, settings.author_email) == ("Bot", "bot@example.org")
-    assert settings.agents["sweeper"] == AgentSpec("sweeper", "command", "1.2", "sed -i s/a/b/ x", {"colour": "red"})
+    assert settings.agents["sweeper"] == AgentSpec("sweeper", "command", "1.2", "sed -i s/a/b/ x", {"colour": "crimson"})
     defaults = task_defaults(settings)
     assert defaults.agents == ("sweeper", "repair")
     assert (defaults.protected, defaults.setup, defaults.env) == (("docs/**",), "make env", {"TOKEN": "hush"})
@@ -97,7 +97,7 @@ def test_what_may_be_secret_hides_itself(tmp_path):
     settings = read(tmp_path, EVERYTHING)
     assert "hush" not in repr(settings)
     assert "hush" not in repr(task_defaults(settings))
-    assert "red" not in repr(settings)
+    assert "crimson" not in repr(settings)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from reeve.records import (
     Challenge,
     Change,
     Checks,
+    Door,
     Environment,
     Limits,
     Measurement,
@@ -36,6 +37,7 @@ __all__ = [
     "Clock",
     "Environments",
     "Fact",
+    "Gateway",
     "LandingLock",
     "Launch",
     "Objects",
@@ -43,6 +45,7 @@ __all__ = [
     "Piece",
     "Repository",
     "Sandbox",
+    "Spent",
     "Store",
     "TaskReader",
     "Trees",
@@ -56,6 +59,18 @@ class Launch:
     argv: tuple[str, ...]
     env: Mapping[str, str]
     binds: Mapping[str, str]  # read-only: inside path -> host path
+    idle_seconds: float | None = None  # silence longer than this is no progress; None: silence says nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What an attempt has spent through the gateway so far."""
+
+    tokens: int = 0
+    usd: float = 0.0
+    refused: str = ""  # why nothing more may be spent; "": more may be
+    answers: int = 0  # of providers, that were no errors
+    paused_until_utc: float | None = None  # a provider it uses asked to wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +89,27 @@ class Agent(Protocol):
     def available(self) -> str:
         """Say why the agent cannot run here; an empty string means that it can."""
 
-    def launch(self, task: Task, order: Order, folder: Path, base: Measurement | None) -> Launch:
+    def launch(
+        self, task: Task, order: Order, folder: Path, base: Measurement | None, door: Door | None = None
+    ) -> Launch:
         """Prepare one start; `folder` is a private host folder for what the sandbox reads from /reeve.
 
-        What is written there must hold nothing that the attempt may not see (hidden tests, credentials).
+        What is written there must hold nothing that the attempt may not see (hidden tests, credentials). `door` is
+        its way out; None: it has none.
         """
+
+
+class Gateway(Protocol):
+    """The only way out of attempts: it holds the keys, counts, and refuses what is over budget."""
+
+    def open(self, door: Door) -> None:
+        """Serve the door of an attempt from now on; again after a restart, for one that is under way."""
+
+    def spent(self, attempt: str) -> Spent:
+        """Say what an attempt has spent so far."""
+
+    def close(self, attempt: str) -> None:
+        """Serve an attempt no more; requests under way are cancelled and settled before this returns."""
 
 
 class Piece(Protocol):

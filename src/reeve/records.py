@@ -12,8 +12,11 @@ from enum import StrEnum
 __all__ = [
     "Action",
     "AgentSpec",
+    "Answer",
+    "Api",
     "Attempt",
     "Base",
+    "Budgets",
     "Canary",
     "CanaryKind",
     "Challenge",
@@ -25,6 +28,7 @@ __all__ = [
     "Declined",
     "Declines",
     "Defect",
+    "Door",
     "Ending",
     "Environment",
     "Event",
@@ -37,11 +41,16 @@ __all__ = [
     "Order",
     "Outcome",
     "Patch",
+    "Pause",
     "Policy",
+    "Provider",
     "Ranked",
     "RepoSource",
+    "Request",
+    "RequestOutcome",
     "Review",
     "ReviewKind",
+    "Rule",
     "Runner",
     "SandboxResult",
     "SandboxRun",
@@ -53,6 +62,8 @@ __all__ = [
     "Task",
     "TestOutcome",
     "Verdict",
+    "Word",
+    "WordKind",
     "Workspace",
 ]
 
@@ -163,6 +174,7 @@ class Limits:
     output_mb: int = 16  # of what is printed
     tokens: int | None = None  # None: no limit
     usd: float | None = None  # None: no limit
+    idle_seconds: float | None = None  # without a sign of progress; None: as the kind of agent has it
 
 
 class KnownAnswer(StrEnum):
@@ -239,11 +251,13 @@ class AgentSpec:
     version: str
     command: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+    model: str = ""  # as its provider calls it; "": the agent's own default
+    providers: tuple[str, ...] = ()  # whose models it may call, through the gateway
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One attempt that is to be made; `seed` makes it reproducible."""
+    """One attempt that is to be made; `seed` makes it reproducible, `rules` are the house rules it was given."""
 
     attempt: str  # <task>.<n>, n from 1
     task: str
@@ -255,6 +269,7 @@ class Order:
     base: Base
     seed: int
     policy: str  # version
+    rules: tuple[str, ...] = ()
 
 
 class Ending(StrEnum):
@@ -265,7 +280,10 @@ class Ending(StrEnum):
     MEMORY_LIMIT = "memory-limit"
     DISK_LIMIT = "disk-limit"
     OUTPUT_LIMIT = "output-limit"
-    BUDGET_LIMIT = "budget-limit"  # tokens or dollars, by the agent's own count
+    BUDGET_LIMIT = (
+        "budget-limit"  # tokens or dollars: by the gateway's count, and by the agent's own where it has no door
+    )
+    NO_PROGRESS = "no-progress"  # no event for too long, or the same action again and again
     CRASHED = "crashed"  # a non-zero exit status
     DECLINED = "declined"  # the agent says why it delivers nothing; a person hears of it
     INTERRUPTED = "interrupted"  # a person stopped it; does not count against the task
@@ -290,11 +308,22 @@ class Declined:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One step of a trajectory; `kind` is text, plan, tool_call, usage, declined or result."""
+    """One step of a trajectory; docs/agents.md says which kinds there are and what each field means for it.
+
+    Later events of the same `id` go on with the earlier: a tool call that ends, an answer that came.
+    """
 
     at_utc: float
     kind: str
     text: str
+    id: str = ""
+    tool: str = ""
+    status: str = ""  # of a tool call: pending, in_progress, completed, failed
+    input: str = ""
+    output: str = ""
+    paths: tuple[str, ...] = ()
+    action: str = ""  # of a permission: read, edit, delete, move, search, execute, fetch, other
+    command: str = ""  # of a permission to execute
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,6 +378,168 @@ class Attempt:
     tokens: int | None = None
     usd: float | None = None
     declined: Declined | None = None
+    frames: str = ""  # artefact: what agent and driver said to each other, frame by frame; "": there was no protocol
+
+
+class WordKind(StrEnum):
+    """What is said to an attempt while it runs."""
+
+    TELL = "tell"  # a person's word, for its next turn
+    GO = "go"  # it may go on after a check-in
+    ALLOW = "allow"
+    REJECT = "reject"
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word to a running attempt: a fact first, then a file that it finds in its mail.
+
+    `answers` is the id of the check-in or permission it answers; `by` is ``person``, or the rule that answered.
+    """
+
+    attempt: str
+    number: int  # from 1
+    kind: WordKind
+    text: str = ""
+    answers: str = ""
+    by: str = "person"
+
+
+class Answer(StrEnum):
+    """What the owner lets an agent do."""
+
+    ALLOW = "allow"
+    REJECT = "reject"
+    ASK = "ask"  # a person
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule for permissions: the first that fits answers. Patterns are globs; "" fits everything."""
+
+    answer: Answer
+    action: str = ""
+    path: str = ""
+    command: str = ""
+
+
+# ---------------------------------------------------------------- what goes through the gateway
+
+
+class Api(StrEnum):
+    """The form in which a provider's models are called."""
+
+    ANTHROPIC = "anthropic"  # Messages
+    OPENAI = "openai"  # Responses and Chat Completions
+    GEMINI = "gemini"  # generateContent
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Whoever answers model calls; its key stays where the gateway is."""
+
+    name: str
+    api: Api
+    base_url: str
+    key: str = field(default="", repr=False)  # "": it asks for none
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """What may be spent, in dollars and tokens; None: no limit. Attempts have theirs in the limits of the task."""
+
+    task_usd: float | None = None
+    task_tokens: int | None = None
+    run_usd: float | None = None
+    run_tokens: int | None = None
+    day_usd: float | None = None  # of UTC
+    day_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """The one way out of an attempt: ports on its own loopback, behind which the gateway listens.
+
+    `token` stands in the place of every key inside; it is worth nothing elsewhere. `socket` is the gateway's, on the
+    host, to which the runner hands the listening sockets.
+    """
+
+    attempt: str
+    task: str
+    socket: str
+    token: str = field(repr=False)
+    providers: tuple[str, ...] = ()
+    limits: Limits = Limits()
+    api_port: int = 8399
+    proxy_port: int = 3128
+
+    def url(self, provider: str) -> str:
+        """Where an agent finds a provider; the provider's own path follows."""
+        return f"http://127.0.0.1:{self.api_port}/{provider}"
+
+    @property
+    def proxy(self) -> str:
+        """Where an agent finds the hosts that the owner lists."""
+        return f"http://127.0.0.1:{self.proxy_port}"
+
+
+class RequestOutcome(StrEnum):
+    """What became of one request through the gateway."""
+
+    ANSWERED = "answered"  # with a status below 400
+    PROVIDER_ERROR = "provider-error"  # with another status, passed on unchanged
+    OVER_BUDGET = "over-budget"  # refused before it left
+    CUT_OFF = "cut-off"  # the budget was used up while the answer came
+    REFUSED = "refused"  # no such provider or host for this attempt, a wrong token, a private address
+    CANCELLED = "cancelled"  # by the agent, half-way
+    UNREACHABLE = "unreachable"  # the provider could not be reached, or broke off
+    LOST = "lost"  # the gateway was killed meanwhile: what was reserved counts as spent
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request of an attempt through the gateway.
+
+    Bytes are counted at the gateway. Tokens are what the provider reports: `input_tokens` without what was cached;
+    `reasoning_tokens` are part of `output_tokens`. `complete` is false where its last word on usage did not come:
+    then `usd` is an estimate from what passed, never below what was reported. None: not known.
+    """
+
+    attempt: str
+    task: str
+    number: int  # from 1, over all attempts of the ledger
+    at_utc: float
+    host: str
+    method: str
+    path: str  # without its query
+    outcome: RequestOutcome
+    provider: str = ""  # "": through the proxy
+    model: str = ""
+    status: int | None = None
+    reason: str = ""
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    input_tokens: int | None = None
+    cached_tokens: int | None = None  # read from a cache
+    cache_write_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    complete: bool = True
+    usd: float | None = None  # None: no price is known
+    first_byte_seconds: float | None = None
+    seconds: float = 0.0
+    body: str = ""  # artefact: request and answer, if the owner wants them kept
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A provider asked the fleet to wait until a time that it named itself."""
+
+    provider: str
+    at_utc: float
+    until_utc: float
+    status: int
+    attempt: str = ""  # whose request was told
 
 
 # ---------------------------------------------------------------- verdict
@@ -671,6 +862,7 @@ class SandboxRun:
     out: str | None = None
     env_writable: str | None = None  # host folder writable inside as /env: set-up only
     network: bool = False  # set-up only
+    door: Door | None = None  # None: no way out at all
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,19 +4,24 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reeve.errors import SettingsError
 from reeve.policy.versioned import versioned
-from reeve.records import AgentSpec, Limits, Policy
+from reeve.records import AgentSpec, Answer, Api, Budgets, Limits, Policy, Rule
 from reeve.task.build import Defaults, top_of_repository
 from reeve.task.located import Located, Unreadable, decode, parse_toml
 
 if TYPE_CHECKING:
-    from reeve.settings_form import SettingsForm
+    from reeve.settings_form import ProviderForm, SettingsForm
 
 __all__ = [
     "FILE_NAME",
+    "PROVIDERS",
+    "CheckIns",
+    "McpServer",
+    "Network",
+    "ProviderSource",
     "Settings",
     "find_root",
     "read_settings",
@@ -28,6 +33,54 @@ __all__ = [
 
 FILE_NAME = "reeve.toml"
 BUILT_IN: Mapping[str, AgentSpec] = {"repair": AgentSpec("repair", "repair", "")}
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSource:
+    """A provider as reeve.toml names it: where its key is, not what it is."""
+
+    name: str
+    api: Api
+    base_url: str
+    key_env: str | None = None
+    key_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Hosts beside the providers that attempts may reach, and how much they may send there."""
+
+    hosts: tuple[str, ...] = ()  # name:port
+    attempt_mb: float = 10.0
+    host_mb: float = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class McpServer:
+    """A server of the Model Context Protocol: a command inside the sandbox, or an address."""
+
+    name: str
+    command: str | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckIns:
+    """When an attempt pauses for a person, and what happens if nobody answers within `answer_seconds`."""
+
+    every_seconds: float | None = 3600.0  # None: never
+    unanswered: str = "wait"  # wait, go or stop
+    answer_seconds: float = 600.0
+
+
+PROVIDERS: Mapping[str, ProviderSource] = {
+    each.name: each
+    for each in (
+        ProviderSource("anthropic", Api.ANTHROPIC, "https://api.anthropic.com", "ANTHROPIC_API_KEY"),
+        ProviderSource("openai", Api.OPENAI, "https://api.openai.com", "OPENAI_API_KEY"),
+        ProviderSource("gemini", Api.GEMINI, "https://generativelanguage.googleapis.com", "GEMINI_API_KEY"),
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +112,16 @@ class Settings:
     swebench_repos: Mapping[str, str] = field(default_factory=dict)
     author_name: str = "reeve"
     author_email: str = "reeve@localhost"
+    providers: Mapping[str, ProviderSource] = field(default_factory=lambda: dict(PROVIDERS))
+    budgets: Budgets = field(default_factory=Budgets)
+    prices: Path | None = None  # None: the built-in ones alone
+    keep_bodies: bool = False
+    network: Network = field(default_factory=Network)
+    mcp: Mapping[str, McpServer] = field(default_factory=dict)
+    permissions: tuple[Rule, ...] = ()
+    check_in: CheckIns = field(default_factory=CheckIns)
+    profile: Path | None = None  # None: nobody's home is known
+    house_rules: str = "house-rules.md"  # relative to the root
 
 
 # ---------------------------------------------------------------- reading
@@ -77,7 +140,7 @@ def find_root(cwd: Path) -> Path:
 def read_settings(root: Path, environ: Mapping[str, str]) -> Settings:
     """Read reeve.toml of `root`, or take the defaults if there is none; raises SettingsError with file and line.
 
-    `environ` is the environment of the process; of it only XDG_CACHE_HOME and HOME are used.
+    `environ` is the environment of the process; of it only XDG_CACHE_HOME, XDG_CONFIG_HOME and HOME are used.
     """
     root = root.resolve()
     path = root / FILE_NAME
@@ -88,6 +151,7 @@ def read_settings(root: Path, environ: Mapping[str, str]) -> Settings:
         cache=_cache(environ),
         workers=len(os.sched_getaffinity(0)),
         agents=dict(BUILT_IN),
+        profile=_profile(environ),
     )
     return _from_file(plain, path) if path.is_file() else plain
 
@@ -104,6 +168,14 @@ def _from_file(plain: Settings, path: Path) -> Settings:
         if name not in agents:
             message = f"default_agents: no agent is named {name!r}; known are {', '.join(sorted(agents))}"
             raise SettingsError(message, file=FILE_NAME, line=located.line(("default_agents", index)))
+    known = {**PROVIDERS, **form.providers}
+    for name, agent in form.agents.items():
+        for index, provider in enumerate(agent.providers):
+            if provider not in known:
+                message = (
+                    f"agents.{name}.providers: no provider is named {provider!r}; known are {', '.join(sorted(known))}"
+                )
+                raise SettingsError(message, file=FILE_NAME, line=located.line(("agents", name, "providers", index)))
     state = (plain.root / Path(form.state).expanduser()).resolve()
     if plain.root.is_relative_to(state):
         message = f"state: must be a folder of its own, not one that holds the project, found {form.state!r}"
@@ -130,7 +202,49 @@ def _from_file(plain: Settings, path: Path) -> Settings:
         swebench_repos=dict(form.swebench_repos),
         author_name=form.author_name,
         author_email=form.author_email,
+        **_beyond(plain, form),
     )
+
+
+def _beyond(plain: Settings, form: "SettingsForm") -> dict[str, Any]:
+    """What reeve.toml says of models, networks, permissions and the people's own rules."""
+    return {
+        "providers": {
+            **PROVIDERS,
+            **{name: _provider(plain.root, name, each) for name, each in form.providers.items()},
+        },
+        "budgets": Budgets(**form.budgets.model_dump()),
+        "prices": None if form.prices is None else plain.root / Path(form.prices).expanduser(),
+        "keep_bodies": form.keep_bodies,
+        "network": Network(tuple(form.network.hosts), form.network.attempt_mb, form.network.host_mb),
+        "mcp": {name: McpServer(name, each.command, each.url) for name, each in form.mcp.items()},
+        "permissions": tuple(
+            Rule(Answer(each.answer), each.action or "", each.path or "", each.command or "")
+            for each in form.permissions
+        ),
+        "check_in": CheckIns(**form.check_in.model_dump()),
+        "profile": plain.profile if form.profile is None else plain.root / Path(form.profile).expanduser(),
+        "house_rules": form.house_rules,
+    }
+
+
+def _provider(root: Path, name: str, form: "ProviderForm") -> ProviderSource:
+    """A provider that is named; what it leaves out is as of the built-in one of its name, or else of its API."""
+    api = PROVIDERS[name].api if form.api is None and name in PROVIDERS else Api(form.api or Api.OPENAI)
+    like = PROVIDERS[name if name in PROVIDERS else api.value]
+    named = name in PROVIDERS or form.key_env is not None or form.key_file is not None
+    return ProviderSource(
+        name,
+        api,
+        form.base_url or like.base_url,
+        None if form.key_file is not None or not named else form.key_env or like.key_env,
+        None if form.key_file is None else root / Path(form.key_file).expanduser(),
+    )
+
+
+def _profile(environ: Mapping[str, str]) -> Path | None:
+    base = environ.get("XDG_CONFIG_HOME") or (os.path.join(environ["HOME"], ".config") if environ.get("HOME") else "")
+    return Path(base) / "reeve" / "profile.md" if base else None
 
 
 def _located(path: Path) -> Located:
@@ -145,7 +259,15 @@ def _located(path: Path) -> Located:
 def _agents(form: "SettingsForm") -> dict[str, AgentSpec]:
     """The named agents beside the built-in one, whose name can be given to another. Versions may still be empty."""
     named = {
-        name: AgentSpec(name, each.kind, each.version or "", each.command, dict(each.options))
+        name: AgentSpec(
+            name,
+            each.kind,
+            each.version or "",
+            each.command,
+            dict(each.options),
+            each.model or "",
+            tuple(each.providers),
+        )
         for name, each in form.agents.items()
     }
     return {**BUILT_IN, **named}

@@ -4,14 +4,17 @@ It stands apart from `reeve.settings` so that a project without a reeve.toml sta
 """
 
 import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from reeve.task.forms import Form, LimitsForm, Names, Text, TreePaths, Variables
+from reeve.task.forms import Count, Form, LimitsForm, Names, Positive, Text, TreePaths, Variables
 
-__all__ = ["AgentForm", "Setting", "SettingsForm", "settings_table"]
+__all__ = ["AgentForm", "McpForm", "ProviderForm", "Setting", "SettingsForm", "settings_table"]
 
 
 def _branch(name: str) -> str:
@@ -20,12 +23,37 @@ def _branch(name: str) -> str:
     return name
 
 
+def _address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ValueError(f"must be an address like https://host/path, without user, query and fragment, found {url!r}")
+    return url.rstrip("/")
+
+
+def _host_port(text: str) -> str:
+    found = HOST_PORT.fullmatch(text)
+    if found is None or not 0 < int(found[2]) < 65536 or found[1].replace(".", "").isdigit():
+        raise ValueError(f"must be an exact name and port like pypi.org:443, no pattern and no number, found {text!r}")
+    return text.lower()
+
+
+HOST_PORT = re.compile(
+    r"((?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)*[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?):([0-9]{1,5})"
+)
+Address = Annotated[Text, AfterValidator(_address)]
+HostPort = Annotated[Text, AfterValidator(_host_port)]
+
+
 class AgentForm(Form):
     """One table ``[agents.NAME]``."""
 
-    kind: Text = Field(description="How it is run: `repair`, `command`, or a kind that a package adds.")
-    command: Text | None = Field(None, description="Shell command that edits the tree; for kind `command`.")
+    kind: Text = Field(description="How it is run: `repair`, `acp`, `model`, `command`, or a kind that a package adds.")
+    command: Text | None = Field(
+        None, description="Shell command that edits the tree, or speaks the protocol of `acp`."
+    )
     version: Text | None = Field(None, description="Exact version; default: a hash of what defines the agent.")
+    model: Text | None = Field(None, description="Model, as its provider calls it; default: the agent's own.")
+    providers: Names = Field([], description="Providers whose models it may call; default: those of its kind.")
     options: dict[str, str] = Field({}, description="Further words for the agent, each a string.")
 
     @model_validator(mode="after")
@@ -35,8 +63,73 @@ class AgentForm(Form):
         return self
 
 
+class ProviderForm(Form):
+    """One table ``[providers.NAME]``."""
+
+    api: Literal["anthropic", "openai", "gemini"] | None = Field(
+        None, description="Form of its API; default: that of the built-in provider of this name."
+    )
+    base_url: Address | None = Field(None, description="Where it answers; default: that of the API's first provider.")
+    key_env: Text | None = Field(None, description="Variable of reeve's own environment that holds the key.")
+    key_file: Text | None = Field(None, description="File that holds the key and nothing else, instead of a variable.")
+
+
+class BudgetsForm(Form):
+    """The table ``[budgets]``."""
+
+    task_usd: Positive | None = Field(None, description="Dollars for all attempts at a task.")
+    task_tokens: Count | None = Field(None, description="Tokens for all attempts at a task.")
+    run_usd: Positive | None = Field(None, description="Dollars for one `reeve run`.")
+    run_tokens: Count | None = Field(None, description="Tokens for one `reeve run`.")
+    day_usd: Positive | None = Field(None, description="Dollars for a day, in UTC.")
+    day_tokens: Count | None = Field(None, description="Tokens for a day, in UTC.")
+
+
+class NetworkForm(Form):
+    """The table ``[network]``."""
+
+    hosts: list[HostPort] = Field(
+        [], description="Hosts that attempts may reach through the proxy, exactly `name:port`."
+    )
+    attempt_mb: Positive = Field(10.0, description="What one attempt may send to them, in MB.")
+    host_mb: Positive = Field(100.0, description="What one run may send to each of them, in MB.")
+
+
+class McpForm(Form):
+    """One table ``[mcp.NAME]``: a server of the Model Context Protocol for agents that speak it."""
+
+    command: Text | None = Field(None, description="Shell command that starts it, inside the sandbox.")
+    url: Address | None = Field(None, description="Where it answers, if it runs already; its host must be listed.")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.command is None) == (self.url is None):
+            raise ValueError("needs one of the keys 'command' and 'url'")
+        return self
+
+
+class PermissionForm(Form):
+    """One rule ``[[permissions]]``; the first that fits what an agent asks answers."""
+
+    answer: Literal["allow", "reject", "ask"] = Field(description="`ask` waits for a person.")
+    action: Text | None = Field(None, description="Kind of action: read, edit, delete, move, search, execute, fetch.")
+    path: Text | None = Field(None, description="Glob of a path that it touches.")
+    command: Text | None = Field(None, description="Glob of the command that it runs.")
+
+
+class CheckInForm(Form):
+    """The table ``[check_in]``."""
+
+    every_seconds: Positive | None = Field(
+        3600.0, description="Work of an attempt before it pauses, says what it did and means to do, and waits."
+    )
+    unanswered: Literal["wait", "go", "stop"] = Field("wait", description="What happens if nobody answers in time.")
+    answer_seconds: Positive = Field(600.0, description="Time to answer, unless it waits; its own clock stands still.")
+
+
 AgentName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 BranchName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*[A-Za-z0-9]$"), AfterValidator(_branch)]
+ProviderName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Person = Annotated[str, Field(pattern=r"^[^<>\x00-\x1f]+$")]
 
 
@@ -73,9 +166,40 @@ class SettingsForm(Form):
     limits: LimitsForm = Field(LimitsForm(), description="Default limits of tasks; keys as in docs/tasks.md.")
     env: Variables = Field({}, description="Variables for set-up, attempts and checks; each a string.")
     agents: dict[AgentName, AgentForm] = Field({}, description="Agents by name; `repair` is there without being named.")
+    providers: dict[ProviderName, ProviderForm] = Field(
+        {}, description="Providers of models by name; `anthropic`, `openai` and `gemini` are there without being named."
+    )
+    budgets: BudgetsForm = Field(
+        BudgetsForm.model_validate({}), description="What may be spent beyond the limits of one attempt."
+    )
+    prices: Text | None = Field(None, description="File of prices that go before the built-in ones; docs/gateway.md.")
+    keep_bodies: bool = Field(False, description="Keep what is said to models and what they answer; never a key.")
+    network: NetworkForm = Field(
+        NetworkForm.model_validate({}), description="Hosts beside the providers that attempts may reach."
+    )
+    mcp: dict[ProviderName, McpForm] = Field({}, description="Servers of the Model Context Protocol, for every agent.")
+    permissions: list[PermissionForm] = Field(
+        [], description="Rules for what agents ask for; without one that fits, it is allowed: the walls hold."
+    )
+    check_in: CheckInForm = Field(CheckInForm.model_validate({}), description="When an attempt pauses for a person.")
+    profile: Text | None = Field(
+        None, description="File with a person's own rules for every agent; default: reeve/profile.md in ~/.config."
+    )
+    house_rules: Text = Field("house-rules.md", description="File with the rules of this repository for every agent.")
     swebench_repos: dict[Annotated[str, Field(pattern=r"^[^/\s]+/[^/\s]+$")], Text] = Field(
         {}, description="Local clones for SWE-bench rows: `owner/name` to folder."
     )
+
+
+TABLES: Mapping[str, type[Form]] = {
+    "agents.NAME": AgentForm,
+    "providers.NAME": ProviderForm,
+    "budgets": BudgetsForm,
+    "network": NetworkForm,
+    "mcp.NAME": McpForm,
+    "permissions": PermissionForm,
+    "check_in": CheckInForm,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +214,8 @@ class Setting:
 def settings_table() -> tuple[Setting, ...]:
     """Return every setting with its default and what it means; docs/settings.md is made of it."""
     rows = [_row(name, info) for name, info in SettingsForm.model_fields.items()]
-    rows += [_row(f"agents.NAME.{name}", info) for name, info in AgentForm.model_fields.items()]
+    for before, form in TABLES.items():
+        rows += [_row(f"{before}.{name}", info) for name, info in form.model_fields.items()]
     return tuple(rows)
 
 
@@ -98,7 +223,7 @@ def _row(name: str, info: Any) -> Setting:
     default = info.default
     if info.is_required():
         shown = "needed"
-    elif default is None or default in ({}, LimitsForm()):
+    elif default is None or default == {} or isinstance(default, Form):
         shown = "none"
     else:
         shown = json.dumps(default)

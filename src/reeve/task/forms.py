@@ -177,6 +177,7 @@ class LimitsForm(Form):
     output_mb: Count | None = None
     tokens: Count | None = None
     usd: Positive | None = None
+    idle_seconds: Positive | None = None
 
     def over(self, limits: Limits) -> Limits:
         """Return `limits` with what was written in their place."""

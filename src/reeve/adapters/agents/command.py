@@ -8,7 +8,7 @@ from pathlib import Path
 from reeve.adapters.agents.visible import DECLINING, visible_task
 from reeve.errors import InputError
 from reeve.ports import Launch
-from reeve.records import AgentSpec, Measurement, Order, Task
+from reeve.records import AgentSpec, Door, Measurement, Order, Task
 
 __all__ = ["CommandAgent", "words_for"]
 
@@ -34,9 +34,11 @@ class CommandAgent:
         """Say nothing against it: whether the command is there shows only inside the sandbox."""
         return ""
 
-    def launch(self, task: Task, order: Order, folder: Path, base: Measurement | None) -> Launch:
+    def launch(
+        self, task: Task, order: Order, folder: Path, base: Measurement | None, door: Door | None = None
+    ) -> Launch:
         """Write instruction and visible task into `folder`, and start the command."""
-        del base
+        del base, door
         binds, env = words_for(task, order, folder)
         return Launch(argv=("/bin/sh", "-c", self.command), env=env, binds=binds)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from reeve.adapters.agents.command import words_for
 from reeve.errors import InputError
 from reeve.ports import Launch
-from reeve.records import AgentSpec, Measurement, Order, Task
+from reeve.records import AgentSpec, Door, Measurement, Order, Task
 
 __all__ = ["FakeAgent"]
 
@@ -28,9 +28,11 @@ class FakeAgent:
         """Say nothing against it."""
         return ""
 
-    def launch(self, task: Task, order: Order, folder: Path, base: Measurement | None) -> Launch:
+    def launch(
+        self, task: Task, order: Order, folder: Path, base: Measurement | None, door: Door | None = None
+    ) -> Launch:
         """Write the program into `folder` and start it with the first Python inside."""
-        del base
+        del base, door
         binds, env = words_for(task, order, folder)
         script = folder / "script.py"
         script.write_text(self.script, encoding="utf-8")

@@ -10,7 +10,7 @@ from reeve.adapters.agents.command import words_for
 from reeve.adapters.agents.visible import visible_ids
 from reeve.errors import InputError
 from reeve.ports import Launch
-from reeve.records import AgentSpec, Measurement, Order, Task, TestOutcome
+from reeve.records import AgentSpec, Door, Measurement, Order, Task, TestOutcome
 
 __all__ = ["RepairAgent", "source_version"]
 
@@ -46,8 +46,11 @@ class RepairAgent:
         """Say so if the agent's sources were left out of the installation."""
         return "" if (SOURCES / "__main__.py").is_file() else f"its sources are missing: {str(SOURCES)!r}"
 
-    def launch(self, task: Task, order: Order, folder: Path, base: Measurement | None) -> Launch:
+    def launch(
+        self, task: Task, order: Order, folder: Path, base: Measurement | None, door: Door | None = None
+    ) -> Launch:
         """Write the spec; ids of hidden tests are not in it, and neither is what they measured."""
+        del door
         binds, env = words_for(task, order, folder)
         spec = folder / "spec.json"
         spec.write_text(json.dumps(_spec(task, order, base, self.spec), indent=1), encoding="utf-8")
