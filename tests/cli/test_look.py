@@ -1,6 +1,7 @@
 """What a person and a program see when they look: status, inbox, show, log, diff, report."""
 
 import json
+
 import pytest
 
 from reeve.cli.main import main
