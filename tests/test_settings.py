@@ -85,7 +85,9 @@ def test_every_setting_reaches_its_place(tmp_path):
     assert settings.state.resolve() == tmp_path.parent / "elsewhere"
     assert settings.limits == Limits(wall_seconds=30.0, tokens=100)
     assert (settings.author_name, settings.author_email) == ("Bot", "bot@example.org")
-    assert settings.agents["sweeper"] == AgentSpec("sweeper", "command", "1.2", "sed -i s/a/b/ x", {"colour": "crimson"})
+    assert settings.agents["sweeper"] == AgentSpec(
+        "sweeper", "command", "1.2", "sed -i s/a/b/ x", {"colour": "crimson"}
+    )
     defaults = task_defaults(settings)
     assert defaults.agents == ("sweeper", "repair")
     assert (defaults.protected, defaults.setup, defaults.env) == (("docs/**",), "make env", {"TOKEN": "hush"})

@@ -44,6 +44,8 @@ __all__ = [
     "Pause",
     "Policy",
     "Provider",
+    "Question",
+    "QuestionKind",
     "Ranked",
     "RepoSource",
     "Request",
@@ -286,6 +288,7 @@ class Ending(StrEnum):
     NO_PROGRESS = "no-progress"  # no event for too long, or the same action again and again
     CRASHED = "crashed"  # a non-zero exit status
     DECLINED = "declined"  # the agent says why it delivers nothing; a person hears of it
+    UNANSWERED = "unanswered"  # it waited for a person, nobody came, and the owner wants it to end then
     INTERRUPTED = "interrupted"  # a person stopped it; does not count against the task
     SANDBOX_FAILED = "sandbox-failed"  # never the agent's doing; does not count either
 
@@ -381,6 +384,26 @@ class Attempt:
     frames: str = ""  # artefact: what agent and driver said to each other, frame by frame; "": there was no protocol
 
 
+class QuestionKind(StrEnum):
+    """What a running attempt waits for."""
+
+    CHECK_IN = "check-in"  # a person who says that it may go on
+    PERMISSION = "permission"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What an attempt asked, in its own words; it waits until a word answers it, or it ends."""
+
+    attempt: str
+    id: str  # the agent's own, unique in the attempt
+    kind: QuestionKind
+    text: str
+    action: str = ""
+    paths: tuple[str, ...] = ()
+    command: str = ""
+
+
 class WordKind(StrEnum):
     """What is said to an attempt while it runs."""
 
@@ -469,6 +492,7 @@ class Door:
     socket: str
     token: str = field(repr=False)
     providers: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()  # that the proxy leads to, name:port
     limits: Limits = Limits()
     api_port: int = 8399
     proxy_port: int = 3128

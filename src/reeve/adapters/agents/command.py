@@ -17,8 +17,9 @@ class CommandAgent:
     """Runs ``sh -c COMMAND`` in the tree.
 
     The command finds the instruction in the file $REEVE_INSTRUCTION_FILE, the visible parts of the task as JSON
-    in $REEVE_TASK, and the words $REEVE_SEED and $REEVE_ATTEMPT. What it prints is its trajectory: JSON lines
-    with ``kind`` and ``text``, or plain text. A line of the kind ``declined`` ends the attempt without a result.
+    in $REEVE_TASK, the words $REEVE_SEED and $REEVE_ATTEMPT, and what it is told while it runs in the folder
+    $REEVE_MAIL. What it prints is its trajectory: JSON lines with ``kind`` and ``text``, or plain text. A line of the
+    kind ``declined`` ends the attempt without a result.
     """
 
     spec: AgentSpec
@@ -40,7 +41,8 @@ class CommandAgent:
         """Write instruction and visible task into `folder`, and start the command."""
         del base, door
         binds, env = words_for(task, order, folder)
-        return Launch(argv=("/bin/sh", "-c", self.command), env=env, binds=binds)
+        env["REEVE_MAIL"] = "/reeve/mail"
+        return Launch(argv=("/bin/sh", "-c", self.command), env=env, binds=binds, listens=True)
 
 
 def words_for(task: Task, order: Order, folder: Path) -> tuple[dict[str, str], dict[str, str]]:
