@@ -93,9 +93,7 @@ class Scripted(Agent):
         os.set_blocking(1, False)
 
     def raw_update(self, **update):
-        self.raw(
-            {"jsonrpc": "2.0", "method": "session/update", "params": {"sessionId": "one", "update": update}}
-        )
+        self.raw({"jsonrpc": "2.0", "method": "session/update", "params": {"sessionId": "one", "update": update}})
 
 
 # ---------------------------------------------------------------- behaviours
@@ -113,12 +111,12 @@ async def edits(agent, prompt):
     old = (await agent.client.read_text_file(session_id="one", path=path)).content
     new = old.replace("a - b", "a + b")
     Path(path).write_text(new)
-    await agent.update(
-        update_tool_call("t1", status="completed", content=[tool_diff_content(path, new, old)])
-    )
+    await agent.update(update_tool_call("t1", status="completed", content=[tool_diff_content(path, new, old)]))
     for piece in ("Mended", " the", " sign."):
         await agent.say(piece)
-    await agent.update(UsageUpdate(session_update="usage_update", used=900, size=200_000, cost=Cost(amount=0.25, currency="USD")))
+    await agent.update(
+        UsageUpdate(session_update="usage_update", used=900, size=200_000, cost=Cost(amount=0.25, currency="USD"))
+    )
     usage = Usage(total_tokens=1200, input_tokens=1000, output_tokens=200, thought_tokens=50, cached_read_tokens=300)
     return PromptResponse(stop_reason="end_turn", usage=usage)
 
@@ -199,7 +197,9 @@ async def deaf(agent, prompt):
 
 
 async def declines(agent, prompt):
-    await agent.say('The tests contradict each other.\n`{"kind": "declined", "why": "impossible", "text": "2 is not 3"}`')
+    await agent.say(
+        'The tests contradict each other.\n`{"kind": "declined", "why": "impossible", "text": "2 is not 3"}`'
+    )
 
 
 async def pretends(agent, prompt):
@@ -234,7 +234,7 @@ async def dies(agent, prompt):
 
 async def babbles(agent, prompt):
     """Prints what is no frame, updates nobody knows, and updates full of the wrong types."""
-    agent.raw(b"Warning: this is a log line\n\n[1, 2]\n{\"id\": [], \"x\": 1}\n\xff\xfe\n" + b"[" * 100_000 + b"\n")
+    agent.raw(b'Warning: this is a log line\n\n[1, 2]\n{"id": [], "x": 1}\n\xff\xfe\n' + b"[" * 100_000 + b"\n")
     agent.raw_update(sessionUpdate="dream_update", dream="of sheep")
     agent.raw_update(sessionUpdate="dream_update", dream="of more sheep")
     for wrong in (7, None, [], "x", {"sessionUpdate": []}, {"sessionUpdate": "tool_call"},

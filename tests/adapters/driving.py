@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from reeve.adapters.agents.acp_agent import SOURCES
@@ -13,18 +14,10 @@ PROGRAM = Path(__file__).with_name("acp_program.py")
 PATIENCE_SECONDS = 60.0
 
 
-def spec_for(root: Path, behaviour: str, **more) -> dict:
-    """Say what the driver is told to do with one of the agents of `acp_program`, in folders below `root`."""
-    for name in ("work", "out", "mail"):
-        (root / name).mkdir(exist_ok=True)
+def spec_for(**more) -> dict:
+    """Say what the driver is told to do, as far as a test does not say otherwise."""
     return {
-        "argv": [sys.executable, str(PROGRAM), behaviour],
-        "env": {},
         "files": {},
-        "home": f"{root}/out/home",
-        "work": f"{root}/work",
-        "out": f"{root}/out",
-        "mail": f"{root}/mail",
         "prompt": "Mend it.",
         "modes": [],
         "config": {},
@@ -39,22 +32,25 @@ def spec_for(root: Path, behaviour: str, **more) -> dict:
 
 
 class Drive:
-    """One driver that was started, without walls."""
+    """One driver that was started without walls, with one of the agents of `acp_program`."""
 
-    def __init__(self, root: Path, behaviour: str, **more) -> None:
+    def __init__(self, root: Path, behaviour: str, *, command: Sequence[str] = (), env=None, **more) -> None:
         self.root, self.words = root, 0
+        for name in ("work", "out", "mail"):
+            (root / name).mkdir(exist_ok=True)
         spec = root / "spec.json"
-        spec.write_text(json.dumps(spec_for(root, behaviour, **more)))
-        env = {"PATH": os.environ["PATH"], "KEPT": "from the sandbox"}
+        spec.write_text(json.dumps(spec_for(**more)))
         python = getattr(sys, "_base_executable", None) or sys.executable
+        driver = [python, "-I", "-S", "-B", "-X", "utf8", str(SOURCES / "__main__.py")]
+        places = [str(spec), *(str(root / name) for name in ("work", "out", "mail"))]
         self.output = root / "output"
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
-                [python, "-I", "-S", "-B", "-X", "utf8", str(SOURCES / "__main__.py"), str(spec)],
+                [*driver, *places, "--", *(command or (sys.executable, str(PROGRAM), behaviour))],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=env,
+                env={"PATH": os.environ["PATH"], **(env or {})},
                 cwd="/",
             )
 

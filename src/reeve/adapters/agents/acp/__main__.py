@@ -1,4 +1,4 @@
-"""Run the driver: ``python -I -S -B <this file> SPEC.json``."""
+"""Run the driver: ``python -I -S -B <this file> SPEC.json WORK OUT MAIL -- COMMAND...``."""
 
 import sys
 

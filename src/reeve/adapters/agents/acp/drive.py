@@ -27,14 +27,11 @@ DECLINES = ("impossible", "already-done", "needs-decision")
 
 
 def main(arguments: list[str]) -> int:
-    """Run one attempt: ``SPEC.json``. 0: the agent says that it is done; 1: it could not; 2: a wrong call or spec."""
-    if len(arguments) != 1:
-        sys.stderr.write("usage: python acp SPEC.json\n")
-        return 2
+    """Run one attempt. 0: the agent says that it is done; 1: it could not; 2: a wrong call or spec."""
     try:
-        spec = load(arguments[0])
+        spec = load(arguments)
     except (OSError, ValueError, KeyError) as error:
-        sys.stderr.write(f"acp: {arguments[0]!r} cannot be read: {error!r}\n")
+        sys.stderr.write(f"acp: what to do cannot be read: {error!r}\n")
         return 2
     keep_others_out()
     events = Events(1, spec.output_bytes)
@@ -51,9 +48,9 @@ def main(arguments: list[str]) -> int:
 
 def attempt(spec: Spec, events: Events) -> str:
     """Have the agent do its work; returns its last message. Raises Broken; the agent is gone in any case."""
-    env = home(spec)
+    make_home(spec)
     os.chdir(spec.work)
-    process = Process(spec.argv, env, f"{spec.out}/stderr.log")
+    process = Process(spec.command, {**os.environ, "HOME": spec.home}, f"{spec.out}/stderr.log")
     wire = Wire(process, f"{spec.out}/frames.jsonl", lambda said: events.emit("text", said))
     try:
         session = Session(spec, wire, events)
@@ -64,15 +61,14 @@ def attempt(spec: Spec, events: Events) -> str:
         wire.end()
 
 
-def home(spec: Spec) -> dict[str, str]:
-    """Make the agent a home of its own with its settings; returns its whole environment."""
-    for name, content in {"": "", **spec.files}.items():
+def make_home(spec: Spec) -> None:
+    """Make the agent a home of its own, with its settings."""
+    os.makedirs(spec.home, exist_ok=True)
+    for name, content in spec.files.items():
         path = f"{spec.home}/{name}"
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        if name:
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(content)
-    return {**os.environ, **spec.env, "HOME": spec.home}
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(content)
 
 
 def keep_others_out() -> None:

@@ -55,9 +55,8 @@ class Permissions:
             "permission",
             tool.title,
             id=number,
-            status="pending",
             action=tool.kind if tool.kind in ACTIONS else "other",
-            path=tool.paths[0] if tool.paths else "",
+            paths=tool.paths,
             command=tool.command,
         )
         if self._cancelled:  # it had not yet heard of that

@@ -1,4 +1,4 @@
-"""What the driver is told: /reeve/spec.json, written by `AcpAgent` and mounted read-only."""
+"""What the driver is told: where things are by its arguments, the rest by /reeve/spec.json, which `AcpAgent` writes."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ __all__ = ["Spec", "load"]
 
 
 class Spec:
-    """How the agent is started and what it is asked; every key is needed, so that none is forgotten silently."""
+    """How the agent is started and what it is asked; every key is needed, so that none is forgotten silently.
 
-    def __init__(self, data: dict[str, Any]) -> None:
-        self.argv: list[str] = data["argv"]
-        self.env: dict[str, str] = data["env"]  # beside what the sandbox gives
+    `work` is the tree, `out` a folder for the agent's home, frames.jsonl and stderr.log. They are arguments because
+    only in those a sandbox without walls puts its own folders in the place of /work and the like.
+    """
+
+    def __init__(self, places: list[str], command: list[str], data: dict[str, Any]) -> None:
+        self.work, self.out, self.mail = places
+        self.command = command
+        self.home = f"{self.out}/home"
         self.files: dict[str, str] = data["files"]  # below the home -> content
-        self.home: str = data["home"]
-        self.work: str = data["work"]  # the tree
-        self.out: str = data["out"]  # for frames.jsonl and stderr.log
-        self.mail: str = data["mail"]
         self.prompt: str = data["prompt"]
         self.modes: list[str] = data["modes"]  # the first one that the agent offers is set; empty: its own default
         self.config: dict[str, str] = data["config"]  # options of the session -> value
@@ -34,7 +35,10 @@ class Spec:
         self.output_bytes: int = data["output_bytes"]  # that may be printed
 
 
-def load(path: str) -> Spec:
-    """Read the spec; raises OSError, ValueError or KeyError for one that is none."""
+def load(arguments: list[str]) -> Spec:
+    """Read ``SPEC.json WORK OUT MAIL -- COMMAND...``; raises OSError, ValueError or KeyError for what is none."""
+    path, *places = arguments[:4]
+    if len(places) != 3 or arguments[4:5] != ["--"] or not arguments[5:]:
+        raise ValueError("wanted: SPEC.json WORK OUT MAIL -- COMMAND...")
     with open(path, encoding="utf-8") as file:
-        return Spec(loads(file.read()))
+        return Spec(places, arguments[5:], loads(file.read()))

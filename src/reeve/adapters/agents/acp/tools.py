@@ -17,7 +17,7 @@ __all__ = ["OVER", "Tool", "changed_lines", "inside"]
 
 OVER = ("completed", "failed")
 STATUSES = ("pending", "in_progress", *OVER)
-OUTPUT_CHARACTERS = 16_000
+OUTPUT_CHARACTERS = 8_000
 CHANGED_LINES_SHOWN = 60
 PROGRESS_SECONDS = 2.0
 PATHS, CHANGES = 100, 100
@@ -59,14 +59,13 @@ class Tool:
         """Print what is new, if it is time to; what the call changed in files is printed when it is over."""
         now = time.monotonic()
         fields = {"tool": self.name or self.kind or "other", "status": self.status, "input": self.input}
-        news = {name: value for name, value in fields.items() if value != self._printed.get(name, "")}
-        if not news and (self._output == self._printed.get("output", "") or now - self._at < PROGRESS_SECONDS):
+        if fields.items() <= self._printed.items() and (
+            self._output == self._printed.get("output", "") or now - self._at < PROGRESS_SECONDS
+        ):
             return
-        if self._output != self._printed.get("output", ""):
-            news["output"] = self._output[-OUTPUT_CHARACTERS:]
-        self._printed |= news
-        self._at = now
-        events.emit("tool_call", self.title, id=self._id, **(news | {"status": self.status}), paths=self.paths)
+        fields["output"] = self._output[-OUTPUT_CHARACTERS:]
+        self._printed, self._at = fields, now
+        events.emit("tool_call", self.title, id=self._id, paths=self.paths, **fields)
         if self.status in OVER:
             changes, self._changes = self._changes, {}
             for path, what in changes.items() if self.status == "completed" else ():

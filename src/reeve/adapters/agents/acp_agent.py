@@ -1,0 +1,2 @@
+from pathlib import Path
+SOURCES = Path(__file__).parent / "acp"
