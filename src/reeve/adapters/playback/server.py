@@ -3,9 +3,8 @@
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -25,7 +24,9 @@ STOPPING_SECONDS = 0.2
 
 
 @asynccontextmanager
-async def listening(answer: Callable[..., object], host: str, port: int) -> AsyncIterator[str]:
+async def listening(
+    answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], host: str, port: int
+) -> AsyncIterator[str]:
     """Serve requests while the context is open; gives the address. Port 0: a free one."""
     runner = web.ServerRunner(web.Server(answer, access_log=None), shutdown_timeout=STOPPING_SECONDS)
     await runner.setup()
