@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "cli": {*BELOW_STAGES, *STAGES, "settings", "registry", "durable", "flow", "web"},
     "web": {*BELOW_STAGES, *STAGES, "settings", "flow"},
 }
-CHOOSES_ADAPTERS = {"cli/start.py", "cli/doctor.py"}
+CHOOSES_ADAPTERS = {"cli/start.py", "cli/doctor.py", "cli/playback.py"}
 
 ALONE = (SOURCE / "adapters" / "agents" / "repair", SOURCE / "adapters" / "checks" / "examiner")
 """Programs of their own, which run under the task's interpreter and import nothing of reeve."""
