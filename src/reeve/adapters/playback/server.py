@@ -5,13 +5,14 @@ import signal
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
 from typing import Self
 
 from aiohttp import web
 
-from reeve.adapters.playback.front import Front, Source
+from reeve.adapters.playback.front import Front
+from reeve.adapters.playback.messages import Source
 from reeve.adapters.playback.player import Player
 from reeve.adapters.playback.script import Script, script_of
 from reeve.adapters.playback.scripted import Scripted
@@ -25,6 +26,8 @@ STOPPING_SECONDS = 0.2
 
 
 Answering = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+Opened = AbstractAsyncContextManager[Answering]
+"""What answers requests, opened inside the loop that serves them."""
 
 
 @asynccontextmanager
@@ -40,16 +43,16 @@ async def listening(answer: Answering, host: str, port: int) -> AsyncIterator[st
         await runner.cleanup()
 
 
-def serve(answer: Answering, host: str, port: int, *, ready: Callable[[str], None]) -> None:
+def serve(opened: Opened, host: str, port: int, *, ready: Callable[[str], None]) -> None:
     """Serve requests until the process is told to end (SIGINT, SIGTERM); `ready` is told the address."""
-    asyncio.run(_served(answer, host, port, ready))
+    asyncio.run(_served(opened, host, port, ready))
 
 
-async def _served(answer: Answering, host: str, port: int, ready: Callable[[str], None]) -> None:
+async def _served(opened: Opened, host: str, port: int, ready: Callable[[str], None]) -> None:
     over, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, over.set)
-    async with listening(answer, host, port) as address:
+    async with opened as answer, listening(answer, host, port) as address:
         ready(address)
         await over.wait()
 
