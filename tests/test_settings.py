@@ -141,6 +141,15 @@ def test_a_file_that_is_not_text_is_one_line(tmp_path):
         read_settings(tmp_path, HOME)
 
 
+def test_house_rules_of_another_name_are_protected_under_it(tmp_path):
+    (tmp_path / ".git").mkdir()
+    project = tmp_path / "sub"
+    project.mkdir()
+    for name, protected in (("house-rules.md", ()), ("docs/told.md", ("sub/docs/told.md",)), ("/etc/told.md", ())):
+        (project / "reeve.toml").write_text(f"house_rules = '{name}'\n")
+        assert task_defaults(read_settings(project, {})).protected == protected
+
+
 def test_the_root_is_the_nearest_settings_else_the_repository_else_here(tmp_path):
     inner = tmp_path / "repo" / "part" / "deep"
     inner.mkdir(parents=True)

@@ -65,6 +65,7 @@ __all__ = [
     "Task",
     "TestOutcome",
     "Verdict",
+    "Whose",
     "Word",
     "WordKind",
     "Workspace",
@@ -803,6 +804,13 @@ class Landing:
     verdict: str | None = None  # the one that holds for the landed tree
 
 
+class Whose(StrEnum):
+    """Whose rules: a person's own, for all they work on, or a repository's, for all who work on it."""
+
+    ME = "me"
+    REPOSITORY = "repository"
+
+
 class ReviewKind(StrEnum):
     """What a person said."""
 
@@ -813,7 +821,10 @@ class ReviewKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """A person's decision and the minutes it took; `measured` false means that the person gave them."""
+    """A person's decision and the minutes it took; `measured` false means that the person gave them.
+
+    `rule_for` says for whom its reason is a rule from then on; None: it is none.
+    """
 
     task: str
     attempt: str | None
@@ -824,6 +835,7 @@ class Review:
     at_utc: float
     commit: str | None = None
     escape: bool = False
+    rule_for: Whose | None = None
 
 
 class Status(StrEnum):

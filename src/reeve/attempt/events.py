@@ -10,7 +10,7 @@ from typing import Any
 from reeve.records import Declined, Declines, Event
 from reeve.units import plural
 
-__all__ = ["KINDS", "Heard", "declined_in", "events_of", "heard", "larger", "printable", "spent"]
+__all__ = ["KINDS", "Heard", "declined_in", "events_of", "heard", "in_words", "larger", "printable", "spent"]
 
 KINDS = (
     "text", "thought", "plan", "tool_call", "file_change", "usage",
@@ -21,6 +21,7 @@ ALWAYS_KEPT = ("declined", "result")
 
 MAX_TEXT = 4_000  # characters of one text
 MAX_PATHS = 100
+LINES_SHOWN = 12
 MAX_JSON_BYTES = 2**20  # a longer line is text, not an event
 FIRST_EVENTS = 4_000
 LAST_EVENTS = 1_000
@@ -116,6 +117,26 @@ def heard(raw: bytes, *, at_utc: float = 0.0) -> Iterator[Heard]:
 def larger(known: float | None, said: float | None) -> float | None:
     """Return the larger of two totals; None: not known."""
     return known if said is None else said if known is None else max(known, said)
+
+
+def in_words(event: Event) -> str:
+    """Put an event into words: of a tool call how it stands, what went in and, once it has ended, what came out.
+
+    Of what went in or came out at most LINES_SHOWN lines.
+    """
+    if event.kind == "tool_call":
+        head = "  ".join(part for part in (event.tool, event.status, event.text) if part)
+        ended = event.status in ("completed", "failed")
+        body = event.output if ended else event.input
+        shown = body.rstrip().split("\n") if body.strip() else []
+        more = [f"... {plural(len(shown) - LINES_SHOWN, 'line')} more"] if len(shown) > LINES_SHOWN else []
+        return "\n".join([head, *(f"| {line}" for line in shown[:LINES_SHOWN]), *more])
+    if event.kind == "permission":
+        asked = event.command or ", ".join(event.paths)
+        return "  ".join(part for part in (event.action, asked, event.text) if part)
+    if event.kind == "file_change":
+        return "  ".join([*event.paths, event.text])
+    return event.text
 
 
 def _lines(raw: bytes) -> Iterator[bytes]:

@@ -10,7 +10,7 @@ from reeve.ports import Gateway
 from reeve.records import Ending, Event, Limits
 from reeve.units import duration
 
-__all__ = ["Oversight", "Silent", "Talk"]
+__all__ = ["RESTING", "Oversight", "Silent", "Talk"]
 
 REPEATS = 10
 """So often the same action with the same result, without another between them, is no progress."""
@@ -20,6 +20,7 @@ QUESTIONS = 1_000
 
 CHUNK_BYTES = 2**20
 RESTING = "resting"
+"""File beside the output that is there for as long as the attempt waits for a person."""
 
 
 class Talk(Protocol):

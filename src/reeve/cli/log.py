@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from reeve.attempt.events import events_of
+from reeve.attempt.events import events_of, in_words
 from reeve.cli.opened import ledger_of, project
 from reeve.cli.options import AttemptOrTask, Json
 from reeve.cli.output import note, print_json, safe, screen
@@ -19,11 +19,8 @@ from reeve.ledger.plain import plain
 from reeve.ledger.views import AttemptView, attempt_view, task_view
 from reeve.ports import Store
 from reeve.records import Event
-from reeve.units import plural
 
 POLL_SECONDS = 0.25
-LINES_SHOWN = 12
-"""Of what went into a tool call or came out of it; `--json` has all of it."""
 
 Follow = Annotated[bool, typer.Option("-f", "--follow", help="Go on printing until the attempt ends.")]
 
@@ -117,7 +114,7 @@ class _Printer:
             return
         since = max(event.at_utc - self.started_utc, 0.0) if event.at_utc else None
         stamp = "         " if since is None else f"{since:7.1f} s"
-        lines = plain(_words(event)).rstrip().split("\n")
+        lines = plain(in_words(event)).rstrip().split("\n")
         screen().print(safe(f"{stamp}  {event.kind:<11}  ", "dim").append_text(safe(lines[0])), soft_wrap=True)
         for line in lines[1:]:
             screen().print(safe(f"{'':24}{line}"), soft_wrap=True)
@@ -125,23 +122,6 @@ class _Printer:
     def end(self, attempt: str) -> None:
         if not self.count and not self.as_json:
             note(f"{attempt} printed nothing")
-
-
-def _words(event: Event) -> str:
-    """Put an event into words: of a tool call how it stands, what went in and, once it has ended, what came out."""
-    if event.kind == "tool_call":
-        head = "  ".join(part for part in (event.tool, event.status, event.text) if part)
-        ended = event.status in ("completed", "failed")
-        body = event.output if ended else event.input
-        shown = body.rstrip().split("\n") if body.strip() else []
-        more = [f"... {plural(len(shown) - LINES_SHOWN, 'line')} more"] if len(shown) > LINES_SHOWN else []
-        return "\n".join([head, *(f"| {line}" for line in shown[:LINES_SHOWN]), *more])
-    if event.kind == "permission":
-        asked = event.command or ", ".join(event.paths)
-        return "  ".join(part for part in (event.action, asked, event.text) if part)
-    if event.kind == "file_change":
-        return "  ".join([*event.paths, event.text])
-    return event.text
 
 
 def _line(event: Event) -> str:

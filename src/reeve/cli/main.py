@@ -36,6 +36,7 @@ COMMANDS = {
     "reject": DECIDE,
     "revert": DECIDE,
     "doctor": MACHINE,
+    "playback": MACHINE,
     "version": MACHINE,
 }
 """Every command with its group in the help; the module `reeve.cli.<name>` holds it as a function of that name."""

@@ -178,6 +178,7 @@ def _attempt(console: Console, view: TaskView, item: AttemptView) -> None:
         ("agent", f"{order.agent.name} {order.agent.version}"),
         ("round", f"{order.round}, attempt {order.index + 1} of {order.of}, seed {order.seed}"),
         ("base", order.base.commit),
+        *(("" if number else "rules", one_line(rule)) for number, rule in enumerate(order.rules)),
     ]
     if attempt is not None:
         rows += [

@@ -56,12 +56,14 @@ def open_world(
     *,
     sandbox: str | None = None,
     workers: int | None = None,
+    rules: tuple[str, ...] = (),
     watch: Callable[[Fact], None] | None = None,
     reach: Callable[[str], None] | None = None,
 ) -> "World":
     """Open everything that running, verifying and landing need.
 
-    `sandbox` and `workers` take the place of what reeve.toml says. `reach` is called at every crash point.
+    `sandbox` and `workers` take the place of what reeve.toml says, `rules` are told to every attempt. `reach` is
+    called at every crash point.
     Raises SandboxError with a remedy if the sandbox cannot run here: without walls only on demand.
     """
     from reeve.adapters.agents import agent_kinds, make_agents
@@ -102,6 +104,7 @@ def open_world(
         repository_of=partial(repository_of, settings),
         clock=clock,
         workers=places,
+        rules=rules,
         slots=threading.Semaphore(places),
         door=door,
         terms=Terms(unanswered=settings.check_in.unanswered, answer_seconds=settings.check_in.answer_seconds),

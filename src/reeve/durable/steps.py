@@ -238,7 +238,8 @@ def orders(world: World, task: Task, start: Start) -> Sequence[Order]:
     if not task.checks.none and not _worth_attempting(task, _before_attempts(world, task, start)):
         return ()
     agents = {name: world.agents[name].spec for name in task.agents}
-    planned = plan(task, _history(world, task), world.policy, start.base, agents, round_=start.round)
+    history = _history(world, task)
+    planned = plan(task, history, world.policy, start.base, agents, round_=start.round, rules=world.rules)
     return [world.journal.add("order", order.attempt, task.id, order) for order in planned]
 
 

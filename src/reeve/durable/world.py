@@ -80,6 +80,7 @@ class World:
     repository_of: Callable[[Task], Path]
     clock: Clock
     workers: int
+    rules: tuple[str, ...] = ()  # of the person and the repository, for every attempt ordered from now on
     stop: threading.Event = field(default_factory=threading.Event)
     slots: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(1))
     gateway: Gateway | None = None  # None: no attempt has a door
