@@ -13,12 +13,13 @@ SOURCE = ROOT / "src" / "reeve"
 STAGES = ("task", "attempt", "verdict", "selection", "decision", "landing", "ledger", "policy")
 
 # What each part may import of the rest; a part may always import itself.
-WORDS = {"records", "errors", "units"}
+WORDS = {"records", "errors", "units", "globs"}
 BELOW_STAGES = WORDS | {"ports", "stats"}
 MAY_IMPORT = {
     "records": {"errors", "units"},
     "errors": set(),
     "units": set(),
+    "globs": set(),
     "ports": WORDS,
     "stats": WORDS,
     "registry": BELOW_STAGES,
