@@ -4,6 +4,7 @@ import json
 import subprocess
 
 import pytest
+import yaml
 
 from reeve.adapters.playback.conversation import Asked, By, Item, Listed
 from reeve.adapters.playback.player import TITLE, Called, Player
@@ -75,10 +76,11 @@ def call(step, agent, *items):
 def test_a_file_holds_one_script_or_several(tmp_path, name):
     path = tmp_path / name
     one = {"turns": [[{"text": "Größe \U0001f642"}, {"run": "ls"}], {"text": "Done."}]}
-    path.write_text(json.dumps(one, indent="\t" if name.endswith("json") else 2))
+    is_json = name.endswith("json")
+    path.write_text(json.dumps(one, indent="\t") if is_json else yaml.safe_dump(one), encoding="utf-8")
     script = read_scripts(path)[""]
     assert [len(turn.steps) for turn in script.turns] == [2, 1]
-    assert script.turns[0].steps[0].text == "Größe \U0001f642" if name.endswith("json") else True
+    assert script.turns[0].steps[0].text == "Größe \U0001f642"
     path.write_text(json.dumps({"scripts": {"one": one, "two": one}}))
     assert list(read_scripts(path)) == ["one", "two"]
 
@@ -197,7 +199,9 @@ def test_failures_are_counted_for_a_bounded_number_of_requests():
 
 
 def test_behind_the_end_nothing_is_called():
-    assert [piece.text for piece in plays([[{"run": "ls"}]], Item(By.MODEL, "", "x"), Item(By.TOOL, "", "x"))] == [ENDED]
+    assert [piece.text for piece in plays([[{"run": "ls"}]], Item(By.MODEL, "", "x"), Item(By.TOOL, "", "x"))] == [
+        ENDED
+    ]
 
 
 # ---------------------------------------------------------------- tools of every agent
@@ -217,11 +221,24 @@ CALLS = [
     (
         "codex",
         {"plan": ["[x] look", "[>] fix", "test"]},
-        ("update_plan", {"plan": [{"step": "look", "status": "completed"}, {"step": "fix", "status": "in_progress"}, {"step": "test", "status": "pending"}]}),
+        (
+            "update_plan",
+            {
+                "plan": [
+                    {"step": "look", "status": "completed"},
+                    {"step": "fix", "status": "in_progress"},
+                    {"step": "test", "status": "pending"},
+                ]
+            },
+        ),
     ),
     ("codex, other model", {"run": "ls"}, ("shell_command", {"command": "ls"})),
     ("gemini", {"read": "a.py"}, ("read_file", {"file_path": "a.py"})),
-    ("gemini", EDIT, ("replace", {"file_path": "calc.py", "old_string": "a - b", "new_string": "a + b", "instruction": WHY})),
+    (
+        "gemini",
+        EDIT,
+        ("replace", {"file_path": "calc.py", "old_string": "a - b", "new_string": "a + b", "instruction": WHY}),
+    ),
     ("gemini", {"plan": ["[ ] fix"]}, ("write_todos", {"todos": [{"description": "fix", "status": "pending"}]})),
     ("opencode", EDIT, ("edit", {"filePath": "calc.py", "oldString": "a - b", "newString": "a + b"})),
     ("opencode", {"read": "a.py"}, ("read", {"filePath": "a.py"})),
@@ -259,7 +276,9 @@ def test_with_a_shell_alone_everything_goes_through_it(tmp_path):
     def run(step):
         name, arguments = call(step, "mini")
         assert name == "bash"
-        done = subprocess.run(["sh", "-c", arguments["command"]], cwd=tmp_path, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["sh", "-c", arguments["command"]], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
         return done.stdout
 
     run({"edit": {"path": "calc.py", "old": "a - b  # it's 'wrong'", "new": 'a + b  # "right"'}})
