@@ -51,7 +51,7 @@ async def worker(api, address, folder):
     (folder / "calc.py").write_text("def add(a, b):\n    return a - b\n")
     (folder / "test.py").write_text("import calc\nprint(calc.add(2, 3))\n")
     model, provider, path = MODELS[api]
-    async with httpx2.AsyncClient() as client:  # pydantic-ai's own would outlive the loop
+    async with httpx2.AsyncClient(timeout=60) as client:  # pydantic-ai's own would outlive the loop
         agent = Agent(model("m", provider=provider(api_key="k", base_url=address + path, http_client=client)))
         _lend_tools(agent, folder)
         yield agent
