@@ -31,7 +31,7 @@ FIELDS = {
 HEAD = """\
 # Dollars per million tokens; `web_search`: per thousand searches; docs/gateway.md says what each key means.
 # Written by scripts/prices.py from genai-prices {version} (MIT, github.com/pydantic/genai-prices), which names for each
-# price the provider's page and the day it was checked. Do not edit: a file of your own, `prices` of reeve.toml, goes first.
+# price the provider's page and the day it was checked. Do not edit: a file of your own goes first.
 
 source = "genai-prices {version}"
 """

@@ -23,6 +23,10 @@ from reeve.records import Door, Pause, Request, RequestOutcome
 
 __all__ = ["Counting", "Visitor"]
 
+TELL_SECONDS = 0.02
+"""What an attempt has spent is told so much later at most: many changes are one line."""
+
+REFUSALS = (RequestOutcome.REFUSED, RequestOutcome.OVER_BUDGET)
 MOST_REFUSALS = 1000
 """Of one attempt, that are written down; whoever goes on after that gets no answer and no further line."""
 
@@ -34,7 +38,7 @@ class Visitor:
     door: Door
     account: Account
     answers: int = 0
-    refused: str = ""
+    refused: str = ""  # for the budget, and for good
     refusals: int = 0
     under_way: set["asyncio.Task[object]"] = field(default_factory=set)
 
@@ -52,12 +56,13 @@ class Visitor:
 class Counting:
     """Counts requests, reserves and settles them; everything but `open` and `close` is done without waiting."""
 
-    def __init__(self, configuration: Configuration, changed: Callable[[Visitor], None]) -> None:
+    def __init__(self, configuration: Configuration, tell: Callable[[str, Spent], None]) -> None:
         self.configuration = configuration
         own = [read_prices(Path(configuration.prices))] if configuration.prices else []
         self.prices = Prices([*own, read_prices(BUILT_IN)])
         self.visitors: dict[str, Visitor] = {}
-        self._changed = changed
+        self._tell = tell
+        self._changed: dict[str, Visitor] = {}
         self._store = SqliteStore(Path(configuration.store))
         self._reserved = ReservedFile(Path(configuration.folder) / "reserved.jsonl")
         self._accounts = Accounts(configuration.budgets, configuration.run)
@@ -99,6 +104,7 @@ class Counting:
         own = [request for request in requests if request.attempt == door.attempt]
         visitor = Visitor(door, self._accounts.of_attempt(door), *_so_far(own))
         self.visitors[door.attempt] = visitor
+        self._tell_soon(door.attempt)
         return visitor
 
     def close(self, attempt: str) -> None:
@@ -148,7 +154,6 @@ class Counting:
             pass
         if isinstance(found, Reservation):
             self.write_down(request, found)
-            visitor.refused = ""
         return found
 
     def write_down(self, request: Request, reservation: Reservation | None = None) -> None:
@@ -162,7 +167,7 @@ class Counting:
             usd=reservation.usd if reservation is not None else 0.0,
         )
         self._reserved.write(lost)
-        self._changed_soon(lost.attempt)
+        self._tell_soon(lost.attempt)
 
     def settle(self, request: Request, reservation: Reservation | None, body: Body | None = None) -> None:
         """Put a request into the ledger, and what it cost in the place of what was reserved for it."""
@@ -173,17 +178,16 @@ class Counting:
             self._settled = asyncio.Event()
         if visitor is not None:
             self._note(visitor, request)
-            if request.outcome is RequestOutcome.REFUSED and visitor.refusals > MOST_REFUSALS:
+            if request.outcome in REFUSALS and visitor.refusals > MOST_REFUSALS:
                 return
         self._recorder.record(request, request.task, body)
-        self._changed_soon(request.attempt)
+        self._tell_soon(request.attempt)
 
     def _note(self, visitor: Visitor, request: Request) -> None:
         if request.outcome is RequestOutcome.ANSWERED and request.tokens:
             visitor.answers += 1
-        elif request.outcome is RequestOutcome.REFUSED:
-            visitor.refusals += 1
-        elif request.outcome in (RequestOutcome.OVER_BUDGET, RequestOutcome.CUT_OFF):
+        visitor.refusals += request.outcome in REFUSALS
+        if _used_up(request):
             visitor.refused = request.reason
 
     # ------------------------------------------------------------ what the host is told
@@ -193,30 +197,40 @@ class Counting:
         pauses = [self.pauses.now(provider) for provider in visitor.door.providers]
         until = max((pause.until_utc for pause in pauses if pause is not None), default=None)
         account = visitor.account
-        refused = visitor.refused
-        return Spent(account.spent_tokens, account.spent_usd, refused, visitor.answers, until)
+        return Spent(account.spent_tokens, account.spent_usd, visitor.refused, visitor.answers, until)
 
-    def _changed_soon(self, attempt: str) -> None:
+    def tell(self) -> None:
+        """Tell of all attempts that changed."""
+        for attempt, visitor in self._changed.items():
+            self._tell(attempt, self.spent(visitor))
+        self._changed.clear()
+
+    def _tell_soon(self, attempt: str) -> None:
         visitor = self.visitors.get(attempt)
         if visitor is not None:
-            self._changed(visitor)
+            if not self._changed:
+                asyncio.get_running_loop().call_later(TELL_SECONDS, self.tell)
+            self._changed[attempt] = visitor
 
     def _paused(self, pause: Pause) -> None:
         visitor = self.visitors.get(pause.attempt)
         self._recorder.record(pause, visitor.door.task if visitor is not None else "")
-        for each in self.visitors.values():
+        for attempt, each in self.visitors.items():
             if pause.provider in each.door.providers:
-                self._changed(each)
+                self._tell_soon(attempt)
 
 
 def _so_far(requests: Iterable[Request]) -> tuple[int, str, int]:
     """Answers, why the last one was refused, and refusals: what a visitor is known by."""
     answers, refused, refusals = 0, "", 0
     for request in requests:
-        if request.outcome in (RequestOutcome.OVER_BUDGET, RequestOutcome.CUT_OFF):
-            refused = request.reason
-        elif request.tokens:
-            refused = ""
-            answers += request.outcome is RequestOutcome.ANSWERED
-        refusals += request.outcome is RequestOutcome.REFUSED
+        refused = request.reason if _used_up(request) else refused
+        answers += request.outcome is RequestOutcome.ANSWERED and request.tokens > 0
+        refusals += request.outcome in REFUSALS
     return answers, refused, refusals
+
+
+def _used_up(request: Request) -> bool:
+    """A refusal that time does not heal: an attempt that met one has come to its end."""
+    refused = request.outcome is RequestOutcome.OVER_BUDGET and request.status == 402
+    return bool(request.provider) and (refused or request.outcome is RequestOutcome.CUT_OFF)

@@ -19,6 +19,7 @@ __all__ = ["Doors"]
 
 API_CONNECTIONS = 64  # of one attempt at one time; further ones wait in the kernel
 PROXY_CONNECTIONS = 64
+AGAIN_SECONDS = 0.05
 
 
 class Places:
@@ -34,12 +35,9 @@ class Places:
             await self._free.acquire()
             try:
                 connection, _ = await loop.sock_accept(listening)
-            except OSError as error:
+            except OSError:
                 self.let_go()
-                if listening.fileno() < 0:
-                    return
-                await asyncio.sleep(0.05)  # too many open files, or the other side is gone already
-                del error
+                await asyncio.sleep(AGAIN_SECONDS)  # too many open files, or the other side is gone already
                 continue
             except asyncio.CancelledError:
                 self.let_go()
@@ -87,12 +85,12 @@ class OpenDoor:
         await asyncio.gather(*self._accepting, return_exceptions=True)
         handed_over.close()
 
-    async def close(self) -> None:
+    async def close(self, reason: str) -> None:
         """End every connection; what was under way is settled when this returns."""
         await self.stop_accepting()
         under_way = {*self.visitor.under_way, *self._tunnels}
         for task in under_way:
-            task.cancel()
+            task.cancel(reason)
         await asyncio.gather(*under_way, return_exceptions=True)
         await self._models.server.shutdown(0.1)
 
@@ -132,7 +130,7 @@ class Doors:
         """Serve an attempt no more; everything of it is settled and written down when this returns."""
         door = self._doors.pop(attempt, None)
         if door is not None:
-            await door.close()
+            await door.close("the attempt ended")
         await self._counting.flush()
         self._counting.close(attempt)
 
@@ -143,7 +141,7 @@ class Doors:
             task.cancel()
         await asyncio.gather(self._accepting, *self._runners, return_exceptions=True)
         self._listening.close()
-        await asyncio.gather(*(door.close() for door in self._doors.values()))
+        await asyncio.gather(*(door.close("the gateway ended") for door in self._doors.values()))
 
     # ------------------------------------------------------------ runners
 
@@ -153,7 +151,7 @@ class Doors:
             try:
                 connection, _ = await loop.sock_accept(self._listening)
             except OSError:
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(AGAIN_SECONDS)
                 continue
             connection.setblocking(False)
             task = asyncio.create_task(self._hear(connection))

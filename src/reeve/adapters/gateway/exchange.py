@@ -1,6 +1,7 @@
 """One request under way, from its arrival to the fact that it becomes: settled exactly once, whatever ends it."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 
 from reeve.adapters.gateway.budgets import Reservation
@@ -10,7 +11,7 @@ from reeve.adapters.gateway.routes import Question
 from reeve.adapters.gateway.usage import CHARACTERS_PER_TOKEN, Meter, Usage
 from reeve.records import Request, RequestOutcome
 
-__all__ = ["Exchange", "Refused"]
+__all__ = ["Exchange", "Refused", "masked"]
 
 STEP_TOKENS = 1024
 """Of output that are reserved at a time once an answer is longer than was reserved at first."""
@@ -59,6 +60,7 @@ class Exchange:
         self._reservation: Reservation | None = None
         self._settled = False
         self._asked = b""
+        self._secrets: tuple[str, ...] = ()
         self._answered: list[bytes] | None = None
 
     @property
@@ -69,8 +71,8 @@ class Exchange:
     @property
     def why_cut(self) -> str:
         """Say which budget has no room for more."""
-        assert self._reservation is not None
-        return f"{self._reservation.tightest.shortage}; the answer is cut off here"
+        account = self._reservation.tightest if self._reservation is not None else self.visitor.account
+        return f"{account.shortage}; the answer is cut off here"
 
     async def reserve(self, question: Question, body: bytes, output_tokens: int, patience_seconds: float) -> None:
         """Reserve what it may cost before it leaves; raises Refused for what no budget has room for."""
@@ -86,12 +88,12 @@ class Exchange:
             patience_seconds=patience_seconds,
         )
         if not isinstance(found, Reservation):
-            raise Refused(402, found.reason, RequestOutcome.OVER_BUDGET)
+            raise Refused(429 if found.for_now else 402, found.reason, RequestOutcome.OVER_BUDGET)
         self._reservation = found
 
-    def keep(self, asked: bytes) -> None:
-        """Keep what is said, as the owner wants it."""
-        self._asked = asked[:KEPT_BYTES]
+    def keep(self, asked: bytes, secrets: Iterable[str]) -> None:
+        """Keep what is said, as the owner wants it, without what nobody may know."""
+        self._asked, self._secrets = asked[:KEPT_BYTES], tuple(secrets)
         self._answered = []
 
     def received(self, chunk: bytes) -> None:
@@ -156,7 +158,16 @@ class Exchange:
         return usage.total, self.counting.prices.usd(self.request.model, usage), complete
 
     def _body(self) -> Body | None:
-        return None if self._answered is None else Body(self._asked, b"".join(self._answered))
+        if self._answered is None:
+            return None
+        return Body(*(masked(said, self._secrets) for said in (self._asked, b"".join(self._answered))))
+
+
+def masked(content: bytes, secrets: Iterable[str]) -> bytes:
+    """Take secrets out of what is about to be stored or said."""
+    for secret in filter(None, secrets):
+        content = content.replace(secret.encode(), b"***")
+    return content
 
 
 def shown(text: str, longest: int = 300) -> str:

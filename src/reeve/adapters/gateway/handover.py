@@ -86,7 +86,7 @@ async def receive(connection: socket.socket) -> HandOver:
                     descriptors += found
                     data += piece
                     if not piece or len(data) > MESSAGE_BYTES:
-                        raise ValueError("expected one line and two sockets")
+                        raise ValueError("expected one line and two sockets")  # noqa: TRY301 - closes what came
         return HandOver(_attempt(data), *_listening(descriptors))
     except BaseException:
         for descriptor in descriptors:

@@ -110,6 +110,7 @@ class ModelDoor:
         path, _, query = request.raw_path.partition("?")
         name, _, rest = path.removeprefix("/").partition("/")
         provider = self._providers.get(name) if name in self._visitor.door.providers else None
+        api = provider.api if provider is not None else Api.OPENAI
         host = urlsplit(provider.base_url).netloc if provider is not None else ""
         exchange = Exchange(
             self._counting, self._visitor, method=request.method, path=f"/{rest}", host=host, provider=name
@@ -120,13 +121,13 @@ class ModelDoor:
                 return await self._serve(request, exchange, call)
         except Refused as refused:
             exchange.settle(refused.outcome, status=refused.status, reason=str(refused))
-            return _said(provider.api if provider is not None else Api.OPENAI, refused.status, str(refused))
-        except (AgentGone, asyncio.CancelledError):
-            exchange.settle(RequestOutcome.CANCELLED, reason="the agent went away before the answer was complete")
+            return _said(api, refused.status, str(refused))
+        except (AgentGone, asyncio.CancelledError) as gone:
+            reason = gone.args[0] if gone.args else "the agent went away before the answer was complete"
+            exchange.settle(RequestOutcome.CANCELLED, reason=str(reason))
             raise
         except aiohttp.ClientError as error:
-            assert provider is not None
-            return _unreachable(exchange, provider, error)
+            return _unreachable(exchange, api, error)
         except Exception as error:
             print(f"gateway: request {exchange.request.number}: {type(error).__name__}: {error}", file=sys.stderr)
             raise
@@ -160,7 +161,7 @@ class ModelDoor:
                 except Unacceptable as error:
                     raise Refused(400, str(error)) from None
             if self._counting.configuration.keep_bodies:
-                exchange.keep(body)
+                exchange.keep(body, (call.provider.key, self._visitor.door.token))
             return await self._send(request, exchange, call, body)
         finally:
             self._bodies_bytes -= len(body)
@@ -181,9 +182,9 @@ class ModelDoor:
                         raise Refused(413, f"more than {BODIES_BYTES >> 20} MB of questions wait for an answer")
                     pieces.append(piece)
         except TimeoutError:
-            raise Refused(408, f"the body did not come within {BODY_SECONDS:g} seconds") from None
-        except (web.RequestPayloadError, aiohttp.ClientError) as error:
-            raise AgentGone from error
+            raise Refused(400, f"the body did not come within {BODY_SECONDS:g} seconds") from None
+        except (web.RequestPayloadError, aiohttp.ClientError):
+            raise AgentGone from None
         return b"".join(pieces)
 
     # ------------------------------------------------------------ to the provider, and back
@@ -282,8 +283,8 @@ async def _to_agent(writing: Any) -> None:
     """Write to whoever asked; raises AgentGone, which is not the provider's going away."""
     try:
         await writing
-    except ConnectionError as error:
-        raise AgentGone from error
+    except ConnectionError:
+        raise AgentGone from None
 
 
 def _broken_off(request: web.BaseRequest, out: web.StreamResponse) -> web.StreamResponse:
@@ -297,12 +298,12 @@ def _said(api: Api, status: int, message: str) -> web.Response:
     return web.Response(body=error_body(api, status, message), status=status, content_type="application/json")
 
 
-def _unreachable(exchange: Exchange, provider: Provider, error: aiohttp.ClientError) -> web.Response:
+def _unreachable(exchange: Exchange, api: Api, error: aiohttp.ClientError) -> web.Response:
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         exchange.left = False
-    reason = f"the provider {provider.name} cannot be reached: {type(error).__name__}"
+    reason = f"the provider {exchange.request.provider} cannot be reached: {type(error).__name__}"
     exchange.settle(RequestOutcome.UNREACHABLE, reason=reason)
-    return _said(provider.api, 502, reason)
+    return _said(api, 502, reason)
 
 
 def _paused(

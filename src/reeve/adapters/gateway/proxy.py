@@ -56,6 +56,7 @@ class Proxy:
         exchange = Exchange(self._counting, visitor, method=method, path="", host=target, provider="")
         try:
             host, port = self._listed(line)
+            exchange.request = replace(exchange.request, host=f"{host}:{port}")
             await self._through(exchange, host, port, len(head), (reader, writer))
         except Refused as refused:
             exchange.settle(refused.outcome, status=refused.status, reason=str(refused))
@@ -63,8 +64,8 @@ class Proxy:
         except OSError as error:
             exchange.settle(RequestOutcome.UNREACHABLE, status=502, reason=str(error))
             await _say(writer, 502, str(error))
-        except asyncio.CancelledError:
-            exchange.settle(RequestOutcome.CANCELLED, reason="the attempt ended")
+        except asyncio.CancelledError as ended:
+            exchange.settle(RequestOutcome.CANCELLED, reason=str(ended.args[0]) if ended.args else "the attempt ended")
             raise
         finally:
             exchange.settle(RequestOutcome.UNREACHABLE, reason="the gateway itself failed at it")

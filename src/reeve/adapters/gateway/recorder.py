@@ -71,7 +71,7 @@ class Recorder:
             try:
                 done = await asyncio.to_thread(self._write, batch)
             except LedgerError as error:
-                # Meanwhile what was reserved is in a file of its own: nothing is lost, the next gateway counts it in full.
+                # What was reserved is in a file of its own meanwhile: nothing is lost, it counts in full.
                 print(f"gateway: {error}; trying again", file=sys.stderr)
                 await asyncio.sleep(RETRY_SECONDS)
                 continue

@@ -89,7 +89,7 @@ class Meter:
             self._characters += len(chunk)
             return
         if self._inflate is not None:
-            chunk = self._inflated(chunk)
+            chunk = self._inflated(chunk, self._inflate)
         if self._events is None:
             self._keep(chunk)
             return
@@ -119,14 +119,13 @@ class Meter:
         else:
             self._body += chunk
 
-    def _inflated(self, chunk: bytes) -> bytes:
-        assert self._inflate is not None
+    def _inflated(self, chunk: bytes, inflate: Any) -> bytes:
         try:
-            found = self._inflate.decompress(chunk, BODY_BYTES)
+            found: bytes = inflate.decompress(chunk, BODY_BYTES)
         except zlib.error:
             self._legible = False
             return b""
-        if self._inflate.unconsumed_tail:  # a bomb
+        if inflate.unconsumed_tail:  # a bomb
             self._legible = False
         return found
 
