@@ -1,0 +1,1 @@
+"""A model server that says what stands in a script: for tests, and for trying things out before paying for them."""
