@@ -1,0 +1,1 @@
+"""The four APIs that agents speak, each read into one form and answered in its own."""

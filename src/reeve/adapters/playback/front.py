@@ -1,0 +1,148 @@
+"""HTTP in front of whatever answers: bounded bodies, the demanded key, waits and chunks, the log."""
+
+import asyncio
+import hmac
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from aiohttp import web
+
+from reeve.adapters.playback.script import Delay
+from reeve.adapters.playback.seen import Seen, digest_of_key, keys_of, without_keys
+
+__all__ = ["Answer", "Front", "Received", "Source"]
+
+MAX_BODY_BYTES = 2**25
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A request, read whole; names of headers are in lower case."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is sent: chunks, with waits between them; a single chunk goes with its length, more as a stream.
+
+    `seen` is filled in by the front with what it knows of the request.
+    """
+
+    status: int
+    chunks: Sequence[bytes | Delay]
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    before_seconds: float = 0.0
+    streamed: bool = False
+    seen: Seen = field(default_factory=Seen)
+
+
+class Source(Protocol):
+    """Something that knows an answer to every request."""
+
+    def answer(self, received: Received) -> Answer:
+        """Return the answer; raises nothing, whatever was received."""
+
+    def refusal(self, received: Received, status: int, message: str) -> Answer:
+        """Return an error in the form of the API that was asked."""
+
+
+class Front:
+    """Serves requests; `record` gets one record each, before the last byte of the answer is sent.
+
+    With a `key`, every key that a request carries must be that one: a token from elsewhere beside it is refused too.
+    """
+
+    def __init__(self, source: Source, *, record: Callable[[Seen], None], key: str = "") -> None:
+        self.source = source
+        self.record = record
+        self.key = key
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        at_utc = time.time()
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        path, _, query = request.path_qs.partition("?")
+        body, problem = await _read(request)
+        received = Received(request.method, path, query, headers, body)
+        keys = keys_of(headers, query)
+        if self.key and not (keys and all(_equal(key, self.key) for key in keys)):
+            answer = self.source.refusal(received, 401, "the API key is not the one that this server was started with")
+        elif problem:
+            answer = self.source.refusal(received, 413 if len(body) > MAX_BODY_BYTES else 400, problem)
+        else:
+            answer = self.source.answer(received)
+        seen = replace(
+            answer.seen,
+            at_utc=at_utc,
+            method=received.method,
+            path=without_keys(path, query),
+            headers=tuple(sorted(headers)),
+            key=digest_of_key(keys[0]) if keys else None,
+            status=answer.status,
+        )
+        if answer.before_seconds:
+            await asyncio.sleep(answer.before_seconds)
+        return await self._sent(request, answer, seen)
+
+    async def _sent(self, request: web.BaseRequest, answer: Answer, seen: Seen) -> web.StreamResponse:
+        head = {**answer.headers, "Content-Type": answer.content_type}
+        if not answer.streamed:
+            self.record(seen)
+            content = b"".join(chunk for chunk in answer.chunks if isinstance(chunk, bytes))
+            return web.Response(status=answer.status, body=content, headers=head)
+        response = web.StreamResponse(status=answer.status, headers=head)
+        writes = _writes(answer.chunks)
+        try:
+            await response.prepare(request)
+            for pause_seconds, content in writes[:-1]:
+                await asyncio.sleep(pause_seconds)
+                await response.write(content)
+            await asyncio.sleep(writes[-1][0])
+        except ConnectionError:
+            self.record(replace(seen, cut=True))
+            return response
+        self.record(seen)
+        await response.write(writes[-1][1])
+        await response.write_eof()
+        return response
+
+
+async def _read(request: web.BaseRequest) -> tuple[bytes, str]:
+    """Read the body, or as much of it as shows that it is too large; and say what is wrong with it."""
+    body = bytearray()
+    try:
+        async for chunk in request.content.iter_any():
+            body += chunk
+            if len(body) > MAX_BODY_BYTES:
+                return bytes(body), f"the request is larger than {MAX_BODY_BYTES >> 20} MB"
+    except web.RequestPayloadError as error:
+        return b"", f"the body of the request cannot be read: {error}"
+    return bytes(body), ""
+
+
+def _equal(key: str, wanted: str) -> bool:
+    return hmac.compare_digest(key.encode("utf-8", "surrogateescape"), wanted.encode())
+
+
+def _writes(chunks: Sequence[bytes | Delay]) -> list[tuple[float, bytes]]:
+    """Return what is written at once, each with the seconds to wait before it: without waits all is one write."""
+    writes = [(0.0, b"")]
+    between_seconds = 0.0
+    for chunk in chunks:
+        if isinstance(chunk, Delay):
+            between_seconds = chunk.between_seconds
+            writes.append((chunk.before_seconds, b""))
+        elif between_seconds and writes[-1][1]:
+            writes.append((between_seconds, chunk))
+        else:
+            pause_seconds, before = writes[-1]
+            writes[-1] = (pause_seconds, before + chunk)
+    return writes

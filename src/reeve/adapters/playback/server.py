@@ -1,0 +1,105 @@
+"""The server as a program of its own, and as an object for tests."""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from reeve.adapters.playback.front import Front, Source
+from reeve.adapters.playback.player import Player
+from reeve.adapters.playback.script import Script, script_of
+from reeve.adapters.playback.scripted import Scripted
+from reeve.adapters.playback.seen import Seen
+
+__all__ = ["PlaybackServer", "listening"]
+
+MAX_SEEN = 100_000
+STOPPING_SECONDS = 0.2
+"""How long answers under way may go on when the server ends."""
+
+
+@asynccontextmanager
+async def listening(answer: Callable[..., object], host: str, port: int) -> AsyncIterator[str]:
+    """Serve requests while the context is open; gives the address. Port 0: a free one."""
+    runner = web.ServerRunner(web.Server(answer, access_log=None), shutdown_timeout=STOPPING_SECONDS)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+        found = runner.addresses[0]
+        yield f"http://{f'[{found[0]}]' if ':' in found[0] else found[0]}:{found[1]}"
+    finally:
+        await runner.cleanup()
+
+
+class PlaybackServer:
+    """A playback server in a thread of this process, while the context is open.
+
+    `script` is a Script, plain data as in `script_of`, several of them by name, or None where every prompt carries
+    a marker. `seen` are the requests so far, the newest 100,000.
+    """
+
+    def __init__(
+        self,
+        script: object = None,
+        *,
+        key: str = "",
+        host: str = "127.0.0.1",
+        port: int = 0,
+        source: Source | None = None,
+    ) -> None:
+        self._records: deque[Seen] = deque(maxlen=MAX_SEEN)
+        self._front = Front(source or Scripted(Player(_scripts(script))), record=self._records.append, key=key)
+        self._place = (host, port)
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="playback", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._problem: BaseException | None = None
+        self.address = ""
+
+    @property
+    def seen(self) -> tuple[Seen, ...]:
+        """The requests so far, in the order in which they were answered."""
+        return tuple(self._records)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._ready.wait()
+        if self._problem is not None:
+            raise self._problem
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._over.set)
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as problem:
+            self._problem = problem
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
+        async with listening(self._front, *self._place) as self.address:
+            self._ready.set()
+            await self._over.wait()
+
+
+def _scripts(script: object) -> Mapping[str, Script]:
+    if script is None:
+        return {}
+    if isinstance(script, Script):
+        return {"": script}
+    if isinstance(script, Mapping) and "turns" not in script:
+        return {name: each if isinstance(each, Script) else script_of(each) for name, each in script.items()}
+    return {"": script_of(script)}
