@@ -31,6 +31,7 @@ COMMANDS = {
     "revert": DECIDE,
     "stop": DECIDE,
     "doctor": MACHINE,
+    "playback": MACHINE,
     "version": MACHINE,
 }
 """Every command with its group in the help; the module `reeve.cli.<name>` holds it as a function of that name."""

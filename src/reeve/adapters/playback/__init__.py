@@ -1,1 +1,1 @@
-"""A model server that says what is written in a script: for tests, and for trying a configuration before paying for it."""
+"""A model server that says what stands in a script: for tests, and for trying things out before paying for them."""

@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from reeve.adapters.playback.script import MARKER, Script, unmarked
 from reeve.errors import InputError
 
-__all__ = ["Asked", "By", "Item", "Listed", "entries", "part_of", "place", "string", "texts"]
+__all__ = ["Asked", "By", "Item", "Listed", "entries", "listed", "part_of", "place", "string", "texts"]
 
 MAX_SEARCHED_CHARS = 2**16
 """How much of one text the pattern `when` is tried on."""
@@ -46,7 +46,11 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request: all that playback reads of it. `digest` is the SHA-256 of its body in hex."""
+    """A request: all that playback reads of it.
+
+    `digest` is the SHA-256 of its body in hex. `asks_usage` says that a stream is to report tokens. `problem` says
+    why no script can answer, empty if one can.
+    """
 
     model: str
     stream: bool
@@ -54,7 +58,8 @@ class Asked:
     tools: Mapping[str, Listed]
     digest: str
     size_bytes: int
-    asks_usage: bool = field(default=True)
+    asks_usage: bool = True
+    problem: str = ""
 
 
 # ---------------------------------------------------------------- reading what strangers wrote

@@ -3,55 +3,19 @@
 import asyncio
 import hmac
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from aiohttp import web
 
+from reeve.adapters.playback.addresses import refused
+from reeve.adapters.playback.messages import Answer, Received, Source
 from reeve.adapters.playback.script import Delay
 from reeve.adapters.playback.seen import Seen, digest_of_key, keys_of, without_keys
 
-__all__ = ["Answer", "Front", "Received", "Source"]
+__all__ = ["MAX_BODY_BYTES", "Front", "read_body"]
 
 MAX_BODY_BYTES = 2**25
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A request, read whole; names of headers are in lower case."""
-
-    method: str
-    path: str
-    query: str
-    headers: Mapping[str, str]
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What is sent: chunks, with waits between them; a single chunk goes with its length, more as a stream.
-
-    `seen` is filled in by the front with what it knows of the request.
-    """
-
-    status: int
-    chunks: Sequence[bytes | Delay]
-    content_type: str = "application/json"
-    headers: Mapping[str, str] = field(default_factory=dict)
-    before_seconds: float = 0.0
-    streamed: bool = False
-    seen: Seen = field(default_factory=Seen)
-
-
-class Source(Protocol):
-    """Something that knows an answer to every request."""
-
-    def answer(self, received: Received) -> Answer:
-        """Return the answer; raises nothing, whatever was received."""
-
-    def refusal(self, received: Received, status: int, message: str) -> Answer:
-        """Return an error in the form of the API that was asked."""
 
 
 class Front:
@@ -70,13 +34,13 @@ class Front:
         at_utc = time.time()
         headers = {name.lower(): value for name, value in request.headers.items()}
         path, _, query = request.path_qs.partition("?")
-        body, problem = await _read(request)
+        body, problem = await read_body(request)
         received = Received(request.method, path, query, headers, body)
         keys = keys_of(headers, query)
         if self.key and not (keys and all(_equal(key, self.key) for key in keys)):
-            answer = self.source.refusal(received, 401, "the API key is not the one that this server was started with")
+            answer = refused(received, 401, "the API key is not the one that this server was started with")
         elif problem:
-            answer = self.source.refusal(received, 413 if len(body) > MAX_BODY_BYTES else 400, problem)
+            answer = refused(received, 413 if len(body) > MAX_BODY_BYTES else 400, problem)
         else:
             answer = self.source.answer(received)
         seen = replace(
@@ -115,7 +79,7 @@ class Front:
         return response
 
 
-async def _read(request: web.BaseRequest) -> tuple[bytes, str]:
+async def read_body(request: web.BaseRequest) -> tuple[bytes, str]:
     """Read the body, or as much of it as shows that it is too large; and say what is wrong with it."""
     body = bytearray()
     try:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reeve.adapters.playback.conversation import Asked, place
-from reeve.adapters.playback.script import ENDED, Delay, Fault, Say, Script, Step, Think, Turn, Usage
+from reeve.adapters.playback.script import ENDED, Delay, Fault, Say, Script, Think, Turn, Usage
 from reeve.adapters.playback.tools import Call, requested
 from reeve.errors import InputError
 
@@ -51,6 +51,11 @@ class Reply:
     turn: int | None = None
 
     @property
+    def breaks(self) -> Fault | None:
+        """The fault that breaks the answer off when something was said already."""
+        return next((piece for piece in self.pieces if isinstance(piece, Fault)), None)
+
+    @property
     def calls(self) -> bool:
         """Say whether tools are asked for."""
         return any(isinstance(piece, Called) for piece in self.pieces)
@@ -69,6 +74,8 @@ class Player:
 
     def reply(self, asked: Asked) -> Reply:
         """Return the reply to a request; raises InputError if no script is for it, or a step cannot be done."""
+        if asked.problem:
+            raise InputError(asked.problem)
         found = place(asked, self.scripts)
         if found is None:
             if not asked.tools:

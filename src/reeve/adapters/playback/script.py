@@ -100,7 +100,7 @@ class Tool(Form):
     """Call a tool by its exact name; `input` instead of `arguments` for a tool that takes free text."""
 
     name: Text
-    arguments: dict[str, Any] = {}
+    arguments: Mapping[str, Any] = Field(default_factory=dict)
     input: str | None = None
 
 
@@ -246,7 +246,7 @@ class FileForm(Form):
     """A file: one script, or several with names."""
 
     turns: Annotated[list[TurnForm], Field(min_length=1)] | None = None
-    scripts: dict[Annotated[str, AfterValidator(_name)], ScriptForm] = {}
+    scripts: dict[Annotated[str, AfterValidator(_name)], ScriptForm] = Field(default_factory=dict)
 
 
 def _played(turns: Sequence[Sequence[StepForm]]) -> Iterator[Turn]:
@@ -302,9 +302,9 @@ def unmarked(carried: str) -> Script:
 def read_scripts(path: Path) -> Mapping[str, Script]:
     """Read a file of scripts, YAML or JSON; a single script has the empty name. Raises ScriptError with its line."""
     content = path.read_bytes()
+    if len(content) > MAX_FILE_BYTES:
+        raise ScriptError(f"larger than {MAX_FILE_BYTES >> 20} MB", file=str(path), line=1)
     try:
-        if len(content) > MAX_FILE_BYTES:
-            raise Unreadable(f"larger than {MAX_FILE_BYTES >> 20} MB", 1)
         located = _located(decode(content), is_json=path.suffix.lower() == ".json")
     except Unreadable as error:
         raise ScriptError(error.message, file=str(path), line=error.line) from None

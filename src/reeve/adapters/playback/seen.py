@@ -17,7 +17,8 @@ class Seen:
 
     `path` has its query, keys taken out. `headers` are the names alone, in lower case. `key` is the beginning of the
     SHA-256 of the key in hex, None if there was none. `turn` counts from 0, None where no turn was played.
-    Tokens are those of the whole answer, also where it was `cut`: where the client left, or the script broke it off.
+    Tokens are those of the whole answer, also where it was `cut`: where the client left, or the script broke it off;
+    None where no script says them.
     """
 
     at_utc: float = 0.0
@@ -30,11 +31,11 @@ class Seen:
     model: str = ""
     stream: bool = False
     turn: int | None = None
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_tokens: int = 0
-    cache_written_tokens: int = 0
-    reasoning_tokens: int = 0
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    cache_written_tokens: int | None = None
+    reasoning_tokens: int | None = None
     cut: bool = False
     message: str = ""
 

@@ -1,31 +1,37 @@
 """The server as a program of its own, and as an object for tests."""
 
 import asyncio
+import signal
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
 from typing import Self
 
 from aiohttp import web
 
-from reeve.adapters.playback.front import Front, Source
+from reeve.adapters.playback.front import Front
+from reeve.adapters.playback.messages import Source
 from reeve.adapters.playback.player import Player
 from reeve.adapters.playback.script import Script, script_of
 from reeve.adapters.playback.scripted import Scripted
 from reeve.adapters.playback.seen import Seen
 
-__all__ = ["PlaybackServer", "listening"]
+__all__ = ["PlaybackServer", "listening", "serve"]
 
 MAX_SEEN = 100_000
 STOPPING_SECONDS = 0.2
 """How long answers under way may go on when the server ends."""
 
 
+Answering = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+Opened = AbstractAsyncContextManager[Answering]
+"""What answers requests, opened inside the loop that serves them."""
+
+
 @asynccontextmanager
-async def listening(answer: Callable[..., object], host: str, port: int) -> AsyncIterator[str]:
+async def listening(answer: Answering, host: str, port: int) -> AsyncIterator[str]:
     """Serve requests while the context is open; gives the address. Port 0: a free one."""
     runner = web.ServerRunner(web.Server(answer, access_log=None), shutdown_timeout=STOPPING_SECONDS)
     await runner.setup()
@@ -35,6 +41,20 @@ async def listening(answer: Callable[..., object], host: str, port: int) -> Asyn
         yield f"http://{f'[{found[0]}]' if ':' in found[0] else found[0]}:{found[1]}"
     finally:
         await runner.cleanup()
+
+
+def serve(opened: Opened, host: str, port: int, *, ready: Callable[[str], None]) -> None:
+    """Serve requests until the process is told to end (SIGINT, SIGTERM); `ready` is told the address."""
+    asyncio.run(_served(opened, host, port, ready))
+
+
+async def _served(opened: Opened, host: str, port: int, ready: Callable[[str], None]) -> None:
+    over, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, over.set)
+    async with opened as answer, listening(answer, host, port) as address:
+        ready(address)
+        await over.wait()
 
 
 class PlaybackServer:

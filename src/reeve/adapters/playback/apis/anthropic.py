@@ -8,7 +8,7 @@ from reeve.adapters.playback.conversation import Asked, By, Item, Listed, entrie
 from reeve.adapters.playback.player import Called, Piece, Reply
 from reeve.adapters.playback.script import Delay, Fault, Say, Think
 
-__all__ = ["NAME", "answer", "asked", "broken", "failure", "stream"]
+__all__ = ["NAME", "answer", "asked", "failure", "stream"]
 
 NAME = "anthropic"
 CALL = "toolu_"
@@ -77,7 +77,10 @@ def stream(asked: Asked, reply: Reply) -> Iterator[Chunk]:
     yield _event({"type": "ping"})
     index = 0
     for piece in reply.pieces:
-        if isinstance(piece, Delay | Fault):
+        if isinstance(piece, Fault):
+            yield event(failure(piece), "error")
+            return
+        if isinstance(piece, Delay):
             yield piece
             continue
         yield from _block_events(index, piece)
@@ -91,11 +94,6 @@ def failure(fault: Fault) -> dict[str, Any]:
     """Return an error."""
     kind = ERRORS.get(fault.status, "invalid_request_error" if fault.status < 500 else "api_error")
     return {"type": "error", "error": {"type": kind, "message": fault.message}, "request_id": "req_playback"}
-
-
-def broken(fault: Fault) -> bytes:
-    """Return the event of an error."""
-    return event(failure(fault), "error")
 
 
 def _event(data: dict[str, Any]) -> bytes:

@@ -17,8 +17,8 @@ MADE_AT = 1_700_000_000
 MAX_CHUNKS = 8
 MIN_CHUNK_CHARS = 48
 
-Chunk = bytes | Delay | Fault
-"""A piece of a stream: bytes to send, a wait, or the failure that ends it."""
+Chunk = bytes | Delay
+"""A piece of a stream: bytes to send, or a wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +43,10 @@ class Api(Protocol):
         """Return the answer as one JSON object."""
 
     def stream(self, asked: Asked, reply: Reply) -> Iterator[Chunk]:
-        """Go through the answer as a stream of events."""
+        """Go through the answer as a stream of events; a fault among the pieces ends it with the event of an error."""
 
     def failure(self, fault: Fault) -> dict[str, Any]:
         """Return the JSON object of an error."""
-
-    def broken(self, fault: Fault) -> bytes:
-        """Return the event with which a stream fails half-way."""
 
 
 def compact(value: object) -> str:
