@@ -1,4 +1,4 @@
-"""Run the agent: ``python -I -B <this folder> SITE-PACKAGES SPEC.json``."""
+"""Run the agent: ``python -I -B <this folder> FOLDERS-OF-PACKAGES SPEC.json``, the folders separated by ':'."""
 
 import ctypes
 import importlib.util
@@ -11,14 +11,14 @@ PACKAGE = "_reeve_model"
 NOT_DUMPABLE = 4, 0  # prctl(PR_SET_DUMPABLE, 0)
 
 
-def load(site: str) -> None:
-    """Make this folder importable under a name no project uses, and find packages in `site` before all others."""
-    sys.path[:] = [site, *(entry for entry in sys.path if os.path.abspath(entry or ".") != HERE)]
+def load(sites: list[str]) -> None:
+    """Make this folder importable under a name no project uses, and find packages in `sites` before all others."""
+    sys.path[:] = [*sites, *(entry for entry in sys.path if os.path.abspath(entry or ".") != HERE)]
     found = importlib.util.spec_from_file_location(
         PACKAGE, os.path.join(HERE, "__init__.py"), submodule_search_locations=[HERE]
     )
-    assert found is not None
-    assert found.loader is not None
+    if found is None or found.loader is None:
+        sys.exit(f"{HERE}: is no package")
     module = importlib.util.module_from_spec(found)
     sys.modules[PACKAGE] = module
     found.loader.exec_module(module)
@@ -26,9 +26,9 @@ def load(site: str) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) != 3:
-        sys.exit("usage: python -I -B model SITE-PACKAGES SPEC.json")
+        sys.exit("usage: python -I -B model FOLDERS-OF-PACKAGES SPEC.json")
     # Commands of the agent have the same user: without this they could read and change the memory of the loop.
     ctypes.CDLL(None).prctl(*NOT_DUMPABLE, 0, 0, 0)
     warnings.simplefilter("ignore")  # standard error is a part of the trajectory
-    load(sys.argv[1])
+    load(sys.argv[1].split(":"))
     sys.exit(importlib.import_module(PACKAGE + ".cli").main(sys.argv[2]))

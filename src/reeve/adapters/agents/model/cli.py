@@ -12,7 +12,7 @@ from .events import Events
 from .loop import Outcome, attempt
 from .spec import Spec
 
-__all__ = ["main"]
+__all__ = ["made", "main"]
 
 
 def main(path: str) -> int:
@@ -25,21 +25,23 @@ def main(path: str) -> int:
         sys.stderr.write(f"model: {path}: {error}\n")
         return 2
     _at_home(spec)
+    return made(spec, events)
+
+
+def made(spec: Spec, events: Events) -> int:
+    """Make one attempt, and say how it ended; returns the exit status."""
     try:
         outcome = asyncio.run(attempt(spec, events))
     except Unanswered as problem:
-        events.emit("result", f"The work could not go on: {problem}", ok=False, why="error")
-        return 1
+        outcome, status = Outcome(ok=False, why="error", text=f"The work could not go on: {problem}"), 1
     except Exception as error:  # a defect of ours or of a library: the trajectory must say so
-        events.emit("result", f"The work could not go on: {type(error).__name__}: {error}", ok=False, why="error")
-        return 1
+        problem_text = f"The work could not go on: {type(error).__name__}: {error}"
+        outcome, status = Outcome(ok=False, why="error", text=problem_text), 1
+    else:
+        status = 0
     if outcome.why != "declined":
-        _said(events, outcome)
-    return 0
-
-
-def _said(events: Events, outcome: Outcome) -> None:
-    events.emit("result", outcome.text, ok=outcome.ok, why=outcome.why)
+        events.emit("result", outcome.text, ok=outcome.ok, why=outcome.why)
+    return status
 
 
 def _at_home(spec: Spec) -> None:

@@ -72,7 +72,9 @@ class Conversation:
         results = [part for part in parts if isinstance(part, ToolReturnPart)]
         if sum(len(_text(part)) for part in results) > most:
             share = most // len(results)
-            parts = [replace(part, content=cut(_text(part), share)) if part in results else part for part in parts]
+            parts = [
+                _holding(part, cut(_text(part), share)) if isinstance(part, ToolReturnPart) else part for part in parts
+            ]
         self.turns.append(Turn(response, ModelRequest(parts=list(parts))))
 
     # ------------------------------------------------------------ how long it is
@@ -146,6 +148,10 @@ def _text(part: object) -> str:
     return content if isinstance(content, str) else str(content)
 
 
+def _holding(part: ToolReturnPart, content: str) -> ToolReturnPart:
+    return ToolReturnPart(part.tool_name, content, tool_call_id=part.tool_call_id, outcome=part.outcome)
+
+
 def _size(message: ModelMessage) -> int:
     return sum(len(_text(part)) + PART_CHARACTERS for part in message.parts)
 
@@ -153,7 +159,7 @@ def _size(message: ModelMessage) -> int:
 def _condensed(turn: Turn) -> Turn:
     calls = {part.tool_call_id: _text(part) for part in turn.response.parts if isinstance(part, ToolCallPart)}
     parts = [
-        replace(part, content=_line(calls.get(part.tool_call_id, part.tool_name), _text(part)))
+        _holding(part, _line(calls.get(part.tool_call_id, part.tool_name), _text(part)))
         if isinstance(part, ToolReturnPart) and len(_text(part)) > CONDENSED_FROM
         else part
         for part in turn.request.parts

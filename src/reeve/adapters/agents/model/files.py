@@ -71,7 +71,8 @@ class Files:
         first = max(1, first_line if first_line > 0 else total + 1 + first_line)
         if first > total:
             return f"{path} has {total} lines." if total else f"{path} is empty."
-        shown, size, last = [], 0, first - 1
+        shown: list[str] = []
+        size, last = 0, first - 1
         for line in content[first - 1 : first - 1 + max(1, lines)]:
             size += len(line) + 8
             if size > self.most and shown:
@@ -170,8 +171,9 @@ def _not_once(content: str, old: str, path: str, found: int) -> str:
         if stripped[at : at + len(wanted)] == wanted:
             same = _around(lines, at, at + len(wanted) - 1)
             return f"old is not in {path} as it is given; only the white space differs from these lines:\n{same}"
-    closest = difflib.get_close_matches(max(wanted, key=len, default=""), dict.fromkeys(stripped[:20_000]), n=1)
-    if not closest or not closest[0]:
+    known = dict.fromkeys(line for line in stripped[:20_000] if line)
+    closest = difflib.get_close_matches(max(wanted, key=len, default=""), known, n=1, cutoff=0.4)
+    if not closest:
         return f"old is not in {path}, and nothing like it; read the file again"
     at = stripped.index(closest[0])
     return f"old is not in {path}; the nearest lines are:\n{_around(lines, at, at)}"

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 
+from pydantic_ai.exceptions import UserError
 from pydantic_ai.messages import ModelRequestPart, ModelResponse, ToolCallPart, UserPromptPart
 from pydantic_ai.settings import ModelSettings
 
@@ -12,7 +13,7 @@ from .events import Events
 from .mail import Mail
 from .memory import Memory
 from .prompts import instructions, opening
-from .providers import model_of
+from .providers import client, model_of
 from .servers import Servers
 from .spec import Spec
 from .toolbox import Toolbox
@@ -37,14 +38,15 @@ class Outcome:
 
 async def attempt(spec: Spec, events: Events) -> Outcome:
     """Make one attempt; raises Unanswered if the model cannot be asked."""
-    try:
-        model = model_of(spec.model)
-    except (ValueError, ImportError) as error:
-        raise Unanswered(f"the model {spec.model.form}:{spec.model.name} cannot be used: {error}") from error
     settings = ModelSettings(thinking=spec.thinking) if spec.thinking else ModelSettings()  # type: ignore[typeddict-item]
-    async with Servers(spec, events) as servers:
-        asking = Asking(model, events, settings, spec.retry_seconds)
-        return await _Work(spec, events, servers, asking).run()
+    async with client() as through:
+        try:
+            model = model_of(spec.model, through)
+        except (ValueError, ImportError, UserError) as error:
+            raise Unanswered(f"the model {spec.model.form}:{spec.model.name} cannot be used: {error}") from error
+        async with Servers(spec, events) as servers:
+            asking = Asking(model, events, settings, spec.retry_seconds)
+            return await _Work(spec, events, servers, asking).run()
 
 
 class _Work:

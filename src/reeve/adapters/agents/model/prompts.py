@@ -60,6 +60,8 @@ def opening(spec: Spec) -> str:
     lines = [f"{title}\n{_listed(names[:100])}" for title, names in checks.items() if names]
     if lines:
         parts.append("# How it is measured\n" + "\n".join(lines))
+    if spec.wall_seconds:
+        parts.append(f"# Time\nYou have {spec.wall_seconds / 60:.0f} minutes, commands included.")
     return "\n\n".join(parts)
 
 

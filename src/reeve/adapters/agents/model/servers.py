@@ -9,6 +9,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+import httpx2
+from pydantic_ai.exceptions import ModelRetry
 from pydantic_ai.tools import ToolDefinition
 
 from .events import Events, cut
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Servers"]
 
 START_SECONDS = 60.0
+SILENT_SECONDS = 600.0
 END_SECONDS = 5.0
 NAME_LENGTH = 64  # the longest that every provider takes
 MAX_DESCRIPTION = 2_000
@@ -65,6 +68,8 @@ class Servers:
         remote = self.tools[name]
         try:
             return _text(await remote.toolset.direct_call_tool(remote.name, dict(arguments)))
+        except ModelRetry as error:  # what the server itself says
+            raise Mistake(f"{remote.server}: {error.message}") from error
         except Exception as error:
             raise Mistake(f"{remote.server}: {_shown(error)}") from error
 
@@ -95,11 +100,16 @@ class Servers:
 
         return StreamableHttpTransport(server.url, httpx_client_factory=self._http)
 
-    def _http(self, **options: Any) -> Any:
-        import httpx2
-
-        options.setdefault("timeout", httpx2.Timeout(START_SECONDS, read=600.0))
-        return httpx2.AsyncClient(**options, proxy=self.spec.proxy or None, trust_env=False)
+    def _http(
+        self,
+        headers: dict[str, str] | None = None,
+        timeout: httpx2.Timeout | None = None,
+        auth: httpx2.Auth | None = None,
+        **options: Any,
+    ) -> httpx2.AsyncClient:
+        timeout = timeout or httpx2.Timeout(START_SECONDS, read=SILENT_SECONDS)
+        proxy = self.spec.proxy or None
+        return httpx2.AsyncClient(headers=headers, timeout=timeout, auth=auth, proxy=proxy, trust_env=False, **options)
 
     def _free_name(self, wanted: str) -> str:
         name = re.sub(r"[^A-Za-z0-9_-]", "_", wanted)[:NAME_LENGTH]

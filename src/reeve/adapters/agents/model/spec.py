@@ -45,6 +45,7 @@ class Spec(Part):
     keep: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
     protected: tuple[str, ...] = ()
+    wall_seconds: float = 0.0
     model: Target
     thinking: str = ""
     context_tokens: int = Field(128_000, ge=1_000)

@@ -55,7 +55,7 @@ class Toolbox:
         self.repeated = 0  # how often the last call was made, with the same result and nothing new in the tree
         files = Files(self.tree, self.most)
         shell = Shell(self.tree.root, self.most, spec.command_seconds)
-        own = {
+        own: dict[str, Callable[..., str]] = {
             "list": files.list_files,
             "search": files.search,
             "read": files.read,

@@ -56,7 +56,8 @@ def asked(body: Body) -> Asked:
 
 
 def _arguments(tool: dict[str, Any]) -> frozenset[str]:
-    schema = part_of(tool, "parameters") or part_of(tool, "parametersJsonSchema")
+    spellings = ("parameters", "parametersJsonSchema", "parameters_json_schema")  # protobuf takes both cases
+    schema = next((found for each in spellings if (found := part_of(tool, each))), {})
     return frozenset(part_of(schema, "properties"))
 
 
