@@ -81,8 +81,18 @@ class Story:
         made = Environment(key, ok=ok, venv="/x/env" if ok else None, reason=reason, log=digest, seconds=3.0)
         self.tell("environment", f"{task}:{key}:{'ready' if ok else digest[:12]}", task, made)
 
-    def order(self, name: str, *, round_: int = 1, index: int = 0, of: int = 1, agent: AgentSpec = REPAIR) -> Order:
-        order = Order(name, name.split(".", maxsplit=1)[0], "d", round_, index, of, agent, BASE, seed=7, policy="p1")
+    def order(
+        self,
+        name: str,
+        *,
+        round_: int = 1,
+        index: int = 0,
+        of: int = 1,
+        agent: AgentSpec = REPAIR,
+        rules: tuple[str, ...] = (),
+    ) -> Order:
+        task = name.split(".", maxsplit=1)[0]
+        order = Order(name, task, "d", round_, index, of, agent, BASE, seed=7, policy="p1", rules=rules)
         self.tell("order", name, order.task, order)
         return order
 

@@ -85,7 +85,9 @@ def test_every_setting_reaches_its_place(tmp_path):
     assert settings.state.resolve() == tmp_path.parent / "elsewhere"
     assert settings.limits == Limits(wall_seconds=30.0, tokens=100)
     assert (settings.author_name, settings.author_email) == ("Bot", "bot@example.org")
-    assert settings.agents["sweeper"] == AgentSpec("sweeper", "command", "1.2", "sed -i s/a/b/ x", {"colour": "crimson"})
+    assert settings.agents["sweeper"] == AgentSpec(
+        "sweeper", "command", "1.2", "sed -i s/a/b/ x", {"colour": "crimson"}
+    )
     defaults = task_defaults(settings)
     assert defaults.agents == ("sweeper", "repair")
     assert (defaults.protected, defaults.setup, defaults.env) == (("docs/**",), "make env", {"TOKEN": "hush"})
@@ -137,6 +139,15 @@ def test_a_file_that_is_not_text_is_one_line(tmp_path):
     (tmp_path / "reeve.toml").write_bytes(b"workers = 1\n# \xff\n")
     with pytest.raises(SettingsError, match=r"^reeve.toml:2: not UTF-8"):
         read_settings(tmp_path, HOME)
+
+
+def test_house_rules_of_another_name_are_protected_under_it(tmp_path):
+    (tmp_path / ".git").mkdir()
+    project = tmp_path / "sub"
+    project.mkdir()
+    for name, protected in (("house-rules.md", ()), ("docs/told.md", ("sub/docs/told.md",)), ("/etc/told.md", ())):
+        (project / "reeve.toml").write_text(f"house_rules = '{name}'\n")
+        assert task_defaults(read_settings(project, {})).protected == protected
 
 
 def test_the_root_is_the_nearest_settings_else_the_repository_else_here(tmp_path):

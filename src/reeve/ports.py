@@ -60,6 +60,8 @@ class Launch:
     env: Mapping[str, str]
     binds: Mapping[str, str]  # read-only: inside path -> host path
     idle_seconds: float | None = None  # silence longer than this is no progress; None: silence says nothing
+    listens: bool = False  # it reads its mail, /reeve/mail: docs/agents.md
+    private: bool = False  # it wants /out, a folder of its own on disk; /out/frames.jsonl in it is kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,8 @@ __all__ = [
     "Pause",
     "Policy",
     "Provider",
+    "Question",
+    "QuestionKind",
     "Ranked",
     "RepoSource",
     "Request",
@@ -62,6 +64,7 @@ __all__ = [
     "Task",
     "TestOutcome",
     "Verdict",
+    "Whose",
     "Word",
     "WordKind",
     "Workspace",
@@ -286,6 +289,7 @@ class Ending(StrEnum):
     NO_PROGRESS = "no-progress"  # no event for too long, or the same action again and again
     CRASHED = "crashed"  # a non-zero exit status
     DECLINED = "declined"  # the agent says why it delivers nothing; a person hears of it
+    UNANSWERED = "unanswered"  # it waited for a person, nobody came, and the owner wants it to end then
     INTERRUPTED = "interrupted"  # a person stopped it; does not count against the task
     SANDBOX_FAILED = "sandbox-failed"  # never the agent's doing; does not count either
 
@@ -381,6 +385,26 @@ class Attempt:
     frames: str = ""  # artefact: what agent and driver said to each other, frame by frame; "": there was no protocol
 
 
+class QuestionKind(StrEnum):
+    """What a running attempt waits for."""
+
+    CHECK_IN = "check-in"  # a person who says that it may go on
+    PERMISSION = "permission"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What an attempt asked, in its own words; it waits until a word answers it, or it ends."""
+
+    attempt: str
+    id: str  # the agent's own, unique in the attempt
+    kind: QuestionKind
+    text: str
+    action: str = ""
+    paths: tuple[str, ...] = ()
+    command: str = ""
+
+
 class WordKind(StrEnum):
     """What is said to an attempt while it runs."""
 
@@ -469,6 +493,7 @@ class Door:
     socket: str
     token: str = field(repr=False)
     providers: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()  # that the proxy leads to, name:port
     limits: Limits = Limits()
     api_port: int = 8399
     proxy_port: int = 3128
@@ -769,6 +794,13 @@ class Landing:
     verdict: str | None = None  # the one that holds for the landed tree
 
 
+class Whose(StrEnum):
+    """Whose rules: a person's own, for all they work on, or a repository's, for all who work on it."""
+
+    ME = "me"
+    REPOSITORY = "repository"
+
+
 class ReviewKind(StrEnum):
     """What a person said."""
 
@@ -779,7 +811,10 @@ class ReviewKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """A person's decision and the minutes it took; `measured` false means that the person gave them."""
+    """A person's decision and the minutes it took; `measured` false means that the person gave them.
+
+    `rule_for` says for whom its reason is a rule from then on; None: it is none.
+    """
 
     task: str
     attempt: str | None
@@ -790,6 +825,7 @@ class Review:
     at_utc: float
     commit: str | None = None
     escape: bool = False
+    rule_for: Whose | None = None
 
 
 class Status(StrEnum):

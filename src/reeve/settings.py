@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 FILE_NAME = "reeve.toml"
+HOUSE_RULES = "house-rules.md"
 BUILT_IN: Mapping[str, AgentSpec] = {"repair": AgentSpec("repair", "repair", "")}
 
 
@@ -121,7 +122,7 @@ class Settings:
     permissions: tuple[Rule, ...] = ()
     check_in: CheckIns = field(default_factory=CheckIns)
     profile: Path | None = None  # None: nobody's home is known
-    house_rules: str = "house-rules.md"  # relative to the root
+    house_rules: str = HOUSE_RULES  # relative to the root
 
 
 # ---------------------------------------------------------------- reading
@@ -286,13 +287,14 @@ def task_defaults(settings: Settings, *, repo_root: Path | None = None) -> Defau
 
     `repo_root` is a folder of clones for SWE-bench rows.
     """
+    repo = top_of_repository(settings.root) or settings.root
     defaults = Defaults(
         root=settings.root,
-        repo=top_of_repository(settings.root) or settings.root,
+        repo=repo,
         attempts=settings.attempts,
         agents=settings.default_agents,
         limits=settings.limits,
-        protected=settings.protected,
+        protected=(*settings.protected, *_own_house_rules(settings, repo)),
         setup=settings.setup,
         env=settings.env,
         known_agents=frozenset(settings.agents),
@@ -304,6 +306,13 @@ def task_defaults(settings: Settings, *, repo_root: Path | None = None) -> Defau
 
     readers: Registry[TaskReader] = Registry.load(TASK_READERS, {})
     return replace(defaults, further=tuple(readers.make(name, defaults) for name in readers.names()))
+
+
+def _own_house_rules(settings: Settings, repo: Path) -> tuple[str, ...]:
+    """House rules of another name than the usual, which is protected anyway, as a path of the tree."""
+    file = settings.root / settings.house_rules
+    usual = file.name == Path(HOUSE_RULES).name
+    return () if usual or not file.is_relative_to(repo) else (file.relative_to(repo).as_posix(),)
 
 
 def to_policy(settings: Settings) -> Policy:

@@ -128,6 +128,18 @@ def test_a_command_finds_the_instruction_and_the_visible_task(agents, tmp_path):
     assert seen["limits"]["wall_seconds"] == 100.0
 
 
+def test_every_kind_of_agent_is_told_the_rules_of_its_order(agents, tmp_path):
+    told = replace(order(agent="sweeper"), rules=("Use pathlib,\nnot os.path.", "Never push."))
+    for name in agents:
+        launch = agents[name].launch(TASK, told, tmp_path, None)
+        with open(launch.binds["/reeve/instruction.md"], encoding="utf-8") as file:
+            said = file.read()
+        assert "## Rules of this person and repository" in said
+        assert "\n- Use pathlib,\n  not os.path.\n- Never push.\n" in said
+        with open(launch.binds["/reeve/task.json"], encoding="utf-8") as file:
+            assert json.load(file)["rules"] == list(told.rules)
+
+
 def test_the_line_that_an_attempt_is_shown_declines():
     (line,) = [line for line in DECLINING.splitlines() if line.startswith("{")]
     assert declined_in(line.encode()) == Declined(Declines.IMPOSSIBLE, "your reasons")

@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 USER = 64399
 WHAT = (
     "overlay and (attacker or filter or killed or outlives or limit_counts or fork_bomb or put_into or replaced or refused "
-    "or dropped or private_repository or layers or near)"
+    "or door or gateway or dropped or private_repository or layers or near)"
 )
 
 # Interpreter and project may stand below a folder that only root may enter: in a mount namespace of its own that
@@ -38,7 +38,13 @@ def test_an_ordinary_user_gets_the_same(tmp_path):
     paths = list(dict.fromkeys([os.path.realpath(sys.base_prefix), sys.base_prefix, sys.prefix, str(HERE.parents[1])]))
     paths = [path for path in paths if not path.startswith("/usr")]
     tests = [
-        str(HERE / name) for name in ("test_trees_contract.py", "test_sandbox_contract.py", "test_sandbox_walls.py")
+        str(HERE / name)
+        for name in (
+            "test_trees_contract.py",
+            "test_sandbox_contract.py",
+            "test_sandbox_door.py",
+            "test_sandbox_walls.py",
+        )
     ]
     argv = [
         sys.executable,

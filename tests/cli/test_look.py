@@ -1,5 +1,7 @@
 """What a person and a program see when they look: status, inbox, show, log, diff, report."""
 
+import json
+
 import pytest
 
 from reeve.cli.main import main
@@ -255,7 +257,18 @@ def test_show_as_json_of_task_attempt_and_verdict(reeve, fleet):
         ("verdict", "first-line.1"),
     ]
     attempt = reeve("show", "first-line.1", "--json").json
-    assert set(attempt) == {"kind", "id", "task", "live", "order", "attempt", "verdicts", "started_utc"}
+    assert set(attempt) == {
+        "kind",
+        "id",
+        "task",
+        "live",
+        "order",
+        "attempt",
+        "verdicts",
+        "started_utc",
+        "questions",
+        "words",
+    }
     assert attempt["kind"] == "attempt"
     verdict = reeve("show", "patch:abc", "--json").json
     assert (verdict["kind"], verdict["task"], verdict["verdict"]["outcome"]) == ("verdict", "docs", "passed")
@@ -286,7 +299,7 @@ def test_log_prints_the_trajectory(reeve, story):
     story.task("t")
     said = b'{"kind": "plan", "text": "read, then edit", "at_utc": 1790000016.5}\nfree words\n'
     story.attempt("t.1", said=said)
-    assert reeve("log", "t").out == ("    1.5 s  plan       read, then edit\n           text       free words\n")
+    assert reeve("log", "t").out == ("    1.5 s  plan         read, then edit\n           text         free words\n")
     lines = [line for line in reeve("log", "t.1", "--json").out.splitlines() if line]
     assert lines == [
         '{"at_utc": 1790000016.5, "kind": "plan", "text": "read, then edit"}',
@@ -294,12 +307,33 @@ def test_log_prints_the_trajectory(reeve, story):
     ]
 
 
+def test_log_shows_what_went_into_a_tool_call_and_what_came_out(reeve, story):
+    story.task("t")
+    call = {"kind": "tool_call", "id": "c1", "tool": "run", "text": "the tests", "at_utc": 1790000016.5}
+    began = call | {"status": "in_progress", "input": "pytest -q"}
+    done = call | {"status": "failed", "output": "\n".join(f"line {number}" for number in range(20))}
+    asks = {"kind": "permission", "id": "p", "action": "execute", "command": "rm -rf build", "text": "clean up"}
+    story.attempt("t.1", said=b"".join(json.dumps(each).encode() + b"\n" for each in (began, done, asks)))
+    lines = reeve("log", "t.1").out.splitlines()
+    assert lines[:2] == ["    1.5 s  tool_call    run  in_progress  the tests", f"{'':24}| pytest -q"]
+    assert lines[2:4] == ["    1.5 s  tool_call    run  failed  the tests", f"{'':24}| line 0"]
+    assert lines[-2:] == [f"{'':24}... 8 lines more", "           permission   execute  rm -rf build  clean up"]
+    assert json.loads(reeve("log", "t.1", "--json").out.splitlines()[0]) == began
+
+
+def test_frames_are_those_of_an_attempt_that_spoke_a_protocol(reeve, story):
+    story.task("t")
+    story.attempt("t.1")
+    said = reeve("log", "t.1", "--frames")
+    assert (said.code, "no frames" in said.err) == (2, True)
+
+
 def test_log_of_a_live_attempt_shows_what_it_has_said_so_far(reeve, story, project):
     story.working("t")
     folder = project / ".reeve" / "attempts" / "t.2"
     folder.mkdir(parents=True)
     (folder / "output").write_bytes(b"reading the parser\n")
-    assert reeve("log", "t").out == "           text       reading the parser\n"
+    assert reeve("log", "t").out == "           text         reading the parser\n"
 
 
 def test_following_a_live_attempt_ends_when_it_ends(reeve, story, project, monkeypatch):

@@ -1,6 +1,7 @@
 """Task: what a person writes becomes records, or one clear line; and the attempts that come next."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reeve.errors import InputError, TaskError
+from reeve.errors import InputError, SettingsError, TaskError
 from reeve.records import (
     ID,
     AgentSpec,
@@ -31,6 +32,7 @@ from reeve.task.build import Defaults, top_of_repository
 from reeve.task.located import Unreadable, parse_json_line, parse_toml
 from reeve.task.plan import FREE_SANDBOX_FAILURES, History, attempts_left, plan
 from reeve.task.readers import make_id
+from reeve.task.rules import ADDED, MAX_BYTES, MAX_CHARACTERS, MAX_RULES, rules_of, with_rule
 from reeve.task.single import failing_tasks, task_from_words
 from reeve.task.yaml_text import parse_yaml
 
@@ -614,3 +616,131 @@ def test_seeds_are_the_same_again_and_differ_between_attempts_and_versions(proje
     seeds = [order.seed for order in (*orders, *other)]
     assert len(set(seeds)) == 6
     assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_every_order_keeps_the_rules_it_was_given(task):
+    orders = plan(task, History(), Policy("p"), BASE, AGENTS, round_=1, rules=["Use pathlib.", "Never push."])
+    assert {order.rules for order in orders} == {("Use pathlib.", "Never push.")}
+
+
+# ---------------------------------------------------------------- rules of a person and of a repository
+
+RULES = """\
+# House rules
+
+<!-- not for agents:
+- nor this -->
+These hold for all.
+
+- Use pathlib,
+  not os.path
+  - even in tests
+* Never `git push`
+goes on without an indent
+1. Third
+
+   with a paragraph of its own
+
+Text after the list.
+
+## Never
+
+- add a dependency
+- write this:
+  ```
+  - x = 1
+  # no heading
+  ```
+"""
+
+
+def read_rules(text):
+    return rules_of(text.encode(), file="house-rules.md")
+
+
+def test_items_of_lists_and_text_outside_of_them_are_rules_and_headings_say_what_they_mean():
+    assert read_rules(RULES) == (
+        "These hold for all.",
+        "Use pathlib,\nnot os.path\n- even in tests",
+        "Never `git push`\ngoes on without an indent",
+        "Third\n\nwith a paragraph of its own",
+        "Text after the list.",
+        "Never: add a dependency",
+        "Never: write this:\n```\n- x = 1\n# no heading\n```",
+    )
+
+
+@pytest.mark.parametrize("text", ["", "\n \n", "# Title\n", "<!-- - a -->\n", "- \n-\n", "---\n***\n"])
+def test_what_says_nothing_is_no_rule(text):
+    assert read_rules(text) == ()
+
+
+def test_text_without_a_list_is_one_rule():
+    assert read_rules("\ufeffWrite short\nfunctions.\r\n\r\nAnd tests.\n") == ("Write short\nfunctions.\n\nAnd tests.",)
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"- a\n- \xff\n", "house-rules.md:2: not UTF-8: found the byte b'\\xff'"),
+        (b"- a\n" * (MAX_RULES + 1), f"house-rules.md:{MAX_RULES + 1}: a file may hold {MAX_RULES} rules"),
+        (b"- a\n\n- " + b"b" * (MAX_CHARACTERS + 1), f"house-rules.md:3: a rule may have {MAX_CHARACTERS} characters"),
+        (b"\n" * (MAX_BYTES + 1), "house-rules.md:1: rules may take 64 KB"),
+        (b"- a\n<!-- b\n- c\n", "house-rules.md:2: this comment does not end"),
+    ],
+)
+def test_a_file_of_rules_that_cannot_be_used_is_one_line_with_its_place(content, complaint):
+    with pytest.raises(SettingsError, match=re.escape(complaint)):
+        rules_of(content, file="house-rules.md")
+
+
+def added(text, rule):
+    made = with_rule(text.encode(), rule, title="House rules", file="house-rules.md")
+    return None if made is None else made.decode()
+
+
+def test_a_rule_is_added_at_the_end_and_the_rest_stays_as_it_is():
+    assert added("", "Use\n  pathlib.") == "# House rules\n\n- Use pathlib.\n"
+    assert added("- a\n- b", "c") == "- a\n- b\n- c\n"
+    assert added("Be brief.\r\n", "c") == "Be brief.\r\n\r\n- c\r\n"
+
+
+def test_a_rule_is_not_added_below_a_heading_that_would_turn_it_round():
+    text = "# House rules\n\n## Never\n\n- push\n"
+    once = added(text, "Use pathlib.")
+    assert read_rules(once) == ("Never: push", f"{ADDED}: Use pathlib.")
+    assert read_rules(added(once, "Be brief."))[1:] == (f"{ADDED}: Use pathlib.", f"{ADDED}: Be brief.")
+
+
+def test_a_rule_that_stands_there_is_not_added_again():
+    assert added(RULES, "Use pathlib, not os.path - even in tests") is None
+    assert added(RULES, "add  a dependency") is None
+
+
+@pytest.mark.parametrize(("text", "rule"), [("- a\n  ```\n  code", "b"), ("- a\n", "b <!-- c"), ("- a\n", " ")])
+def test_what_would_not_be_read_as_a_rule_is_refused(text, rule):
+    with pytest.raises(SettingsError, match=r"house-rules\.md:"):
+        added(text, rule)
+
+
+markdown = st.lists(
+    st.sampled_from(
+        ["- a", "  b", "* c", "text", "", "# T", "## S", "1. d", "   e", "```", "---", "<!-- x -->", " - f"]
+    )
+).map("\n".join)
+
+
+@unhurried
+@given(markdown, st.text(max_size=40))
+def test_adding_a_rule_adds_that_rule_and_changes_no_other(text, rule):
+    before = read_rules(text)
+    try:
+        made = added(text, rule)
+    except SettingsError:
+        return
+    if made is None:
+        return
+    assert made.startswith(text)
+    assert read_rules(made)[:-1] == before
+    assert read_rules(made)[-1].removeprefix(f"{ADDED}: ") == " ".join(rule.split())
+    assert added(made, rule) is None

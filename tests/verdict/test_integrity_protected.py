@@ -33,6 +33,13 @@ def test_more_of_what_measures_a_result_is_protected(path):
     assert put_back(path)
 
 
+@pytest.mark.parametrize("path", ["house-rules.md", "AGENTS.md", "pkg/CLAUDE.md", ".claude/settings.json", ".mcp.json"])
+def test_what_the_next_attempt_is_told_is_protected_unless_the_task_is_about_it(path):
+    assert put_back(path)
+    assert put_back(path, kind="added")
+    assert not put_back(path, replace(TASK, may_change=(path,)))
+
+
 @pytest.mark.parametrize(
     "path",
     ["Conftest.py", "pkg/helper.py", "flat/helper.py", "ruff.toml", "attests.py", "coverage.md", "environment.yml"],

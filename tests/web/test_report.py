@@ -101,6 +101,12 @@ def test_a_declined_attempt_is_told_from_a_wrong_one(story):
     assert "the agent declines: impossible: 2 is not 3" in text
 
 
+def test_the_page_of_an_attempt_shows_the_rules_it_was_given(story):
+    story.task("t")
+    story.order("t.1", rules=("Be brief.", "Never <b>push</b>."))
+    assert "rules Be brief. Never <b>push</b>." in Reader(page(story)).text
+
+
 def test_the_page_is_well_formed_and_every_link_has_its_target(story):
     story.landed("tasks")  # no id of a task may be that of a section
     reader = Reader(page(story.fleet()))

@@ -1,6 +1,8 @@
 """What `accept`, `reject` and `revert` have in common: the minutes, and how the result is said."""
 
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from reeve.cli.looked import measured_minutes
 from reeve.cli.output import minutes as said_minutes
@@ -23,8 +25,10 @@ def spent(store: Store, wanted: str, given: float | None) -> Minutes:
     return Minutes(measured_minutes(store, view, time.time()), measured=True)
 
 
-def say(result: Landing | Review, took: Minutes, *, as_json: bool) -> int:
-    """Say what came of a decision; returns the exit code."""
+def say(
+    result: Landing | Review, took: Minutes, *, as_json: bool, more: Mapping[str, object] = MappingProxyType({})
+) -> int:
+    """Say what came of a decision, as JSON with `more` keys; returns the exit code."""
     outcome, reason = _outcome(result)
     if as_json:
         print_json(
@@ -36,6 +40,7 @@ def say(result: Landing | Review, took: Minutes, *, as_json: bool) -> int:
                 "reason": reason,
                 "minutes": took.minutes,
                 "measured": took.measured,
+                **more,
             }
         )
     else:

@@ -36,6 +36,8 @@ def _headline(item: InboxItem) -> str:
     named = ", ".join(item.tasks[:TASKS_NAMED])
     more = f" and {len(item.tasks) - TASKS_NAMED} more" if len(item.tasks) > TASKS_NAMED else ""
     words = {
+        Need.CHECK_IN: "stands still and asks whether to go on",
+        Need.PERMISSION: "stands still and asks for permission",
         Need.CONFLICT: "passed, but does not land on the head",
         Need.ASKED: "passed, and the rule asks you",
         Need.UNVERIFIED: "a result without proof",

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from reeve.attempt.events import events_of
+from reeve.attempt.events import events_of, in_words
 from reeve.cli.opened import ledger_of, project
 from reeve.cli.options import AttemptOrTask, Json
 from reeve.cli.output import note, print_json, safe, screen
@@ -25,13 +25,21 @@ POLL_SECONDS = 0.25
 Follow = Annotated[bool, typer.Option("-f", "--follow", help="Go on printing until the attempt ends.")]
 
 
-def log(wanted: AttemptOrTask, *, follow: Follow = False, as_json: Json = False) -> None:
+Frames = Annotated[
+    bool, typer.Option("--frames", help="What agent and reeve said in their protocol, frame by frame, as JSON lines.")
+]
+
+
+def log(wanted: AttemptOrTask, *, follow: Follow = False, frames: Frames = False, as_json: Json = False) -> None:
     """Print the trajectory of an attempt; for a task that of its newest, or what a failed set-up printed."""
     settings = project()
     store = ledger_of(settings)
     item = _attempt(store, wanted)
     if item is None:
         _setup_log(store, wanted, as_json=as_json)
+        return
+    if frames:
+        _print_frames(store, item)
         return
     printer = _Printer(as_json, item.started_utc)
     for event in _events(store, settings.state, item, follow=follow):
@@ -44,6 +52,14 @@ def _attempt(store: Store, wanted: str) -> AttemptView | None:
         return attempt_view(store, wanted)[1]
     attempts = task_view(store, wanted).attempts
     return attempts[-1] if attempts else None
+
+
+def _print_frames(store: Store, item: AttemptView) -> None:
+    if item.attempt is None or not item.attempt.frames:
+        why = "it is still at work" if item.attempt is None else f"{item.order.agent.kind!r} speaks none that is kept"
+        raise InputError(f"{item.id} has no frames of a protocol: {why}")
+    for line in store.get(item.attempt.frames).decode("utf-8", "replace").splitlines():
+        typer.echo(plain(line))
 
 
 def _setup_log(store: Store, task: str, *, as_json: bool) -> None:
@@ -98,10 +114,10 @@ class _Printer:
             return
         since = max(event.at_utc - self.started_utc, 0.0) if event.at_utc else None
         stamp = "         " if since is None else f"{since:7.1f} s"
-        lines = plain(event.text).rstrip().split("\n")
-        screen().print(safe(f"{stamp}  {event.kind:<9}  ", "dim").append_text(safe(lines[0])), soft_wrap=True)
+        lines = plain(in_words(event)).rstrip().split("\n")
+        screen().print(safe(f"{stamp}  {event.kind:<11}  ", "dim").append_text(safe(lines[0])), soft_wrap=True)
         for line in lines[1:]:
-            screen().print(safe(f"{'':22}{line}"), soft_wrap=True)
+            screen().print(safe(f"{'':24}{line}"), soft_wrap=True)
 
     def end(self, attempt: str) -> None:
         if not self.count and not self.as_json:
@@ -109,4 +125,7 @@ class _Printer:
 
 
 def _line(event: Event) -> str:
-    return json.dumps(encode(event), ensure_ascii=True)
+    """One event as JSON: time, kind and text, and of the rest what it has."""
+    body = encode(event)
+    has = {name: value for name, value in body.items() if value or name in ("at_utc", "kind", "text")}
+    return json.dumps(has, ensure_ascii=True)

@@ -13,6 +13,7 @@ __all__ = ["COMMANDS", "app_of", "main"]
 
 MAIN_PATH = "The main path"
 LOOK = "Look closer"
+STEER = "Steer what runs"
 DECIDE = "Decide"
 MACHINE = "Set-up and machine"
 
@@ -26,10 +27,14 @@ COMMANDS = {
     "log": LOOK,
     "diff": LOOK,
     "verify": LOOK,
+    "tell": STEER,
+    "go": STEER,
+    "allow": STEER,
+    "deny": STEER,
+    "stop": STEER,
     "accept": DECIDE,
     "reject": DECIDE,
     "revert": DECIDE,
-    "stop": DECIDE,
     "doctor": MACHINE,
     "playback": MACHINE,
     "version": MACHINE,

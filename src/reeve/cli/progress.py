@@ -9,7 +9,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from reeve.attempt.events import events_of
+from reeve.attempt.events import events_of, in_words
+from reeve.attempt.oversight import RESTING
 from reeve.cli.output import NARROW, safe
 from reeve.ledger.codec import decode
 from reeve.ledger.plain import one_line
@@ -23,9 +24,11 @@ from reeve.records import (
     Landing,
     LandingOutcome,
     Order,
+    Question,
     Status,
     Task,
     Verdict,
+    Word,
 )
 from reeve.units import duration, plural, short_hash
 
@@ -35,9 +38,13 @@ TAIL_BYTES = 8_192
 ROWS_SHOWN = 12
 BAR_WIDTH = 30
 UNFINISHED = (Status.QUEUED, Status.WORKING, Status.VERIFYING)
-PHASES = ("at work", "checking", "waiting")
-SAID = {"checking": "its checks run again, elsewhere", "waiting": "for a worker"}
-STYLE = {"at work": "cyan", "checking": "cyan", "waiting": "dim"}
+PHASES = ("asks you", "at work", "checking", "waiting")
+SAID = {
+    "asks you": "it stands still until somebody answers: `reeve inbox`",
+    "checking": "its checks run again, elsewhere",
+    "waiting": "for a worker",
+}
+STYLE = {"asks you": "yellow", "at work": "cyan", "checking": "cyan", "waiting": "dim"}
 
 
 @dataclass(slots=True)
@@ -47,7 +54,7 @@ class Work:
     attempt: str
     agent: str
     since: float
-    phase: str  # waiting for a worker, at work, checking
+    phase: str  # of PHASES
 
 
 @dataclass
@@ -114,7 +121,7 @@ class Progress:
         """Draw the present moment."""
         with self._lock:
             for work in self._work.values():
-                self._notice_start(work)
+                self._notice(work)
             rows = sorted(self._work.values(), key=lambda work: (PHASES.index(work.phase), work.since))
             ended = dict(self._ended)
         parts: list[RenderableType] = [self._head(ended, console.width)]
@@ -130,10 +137,14 @@ class Progress:
             )
         return Group(*parts)
 
-    def _notice_start(self, work: Work) -> None:
-        """An order is no start: that one shows in the folder which the attempt writes to."""
-        if work.phase == "waiting" and (self.state / "attempts" / work.attempt / "output").exists():
-            work.phase, work.since = "at work", self.now()
+    def _notice(self, work: Work) -> None:
+        """What is no fact of this process shows in the folder of the attempt: that it began, that it waits."""
+        folder = self.state / "attempts" / work.attempt
+        if work.phase == "checking" or not (folder / "output").exists():
+            return
+        phase = "asks you" if (folder / RESTING).exists() else "at work"
+        if phase != work.phase:
+            work.phase, work.since = phase, self.now()
 
     def _decided(self, task: str, decision: Decision) -> None:
         words = {Action.ASK: "needs-you", Action.GIVE_UP: "failed"}
@@ -179,8 +190,10 @@ class Progress:
                 events = events_of(file.read())
         except OSError:
             return ""
-        lines = [line for event in events[-1:] for line in event.text.splitlines() if line.strip()]
-        return lines[-1] if lines else ""
+        if not events:
+            return ""
+        lines = [line for line in in_words(events[-1]).splitlines() if line.strip()]
+        return (lines or [""])[0 if events[-1].kind == "tool_call" else -1]  # of a call what it is, not what came out
 
 
 def sentence(fact: Fact) -> str | None:
@@ -198,6 +211,12 @@ def sentence(fact: Fact) -> str | None:
     elif fact.kind == "verdict":
         verdict = decode(Verdict, fact.body)
         said = f"{verdict.id} {verdict.outcome}: {verdict.reason}"
+    elif fact.kind == "question":
+        question = decode(Question, fact.body)
+        said = f"{question.attempt} asks, {question.kind}: {question.command or question.text}"
+    elif fact.kind == "word":
+        word = decode(Word, fact.body)
+        said = f"{word.attempt} hears: {word.kind} {word.text} ({word.by})"
     elif fact.kind == "decision":
         decision = decode(Decision, fact.body)
         said = f"{fact.task} decision: {decision.action}: {decision.reason}"

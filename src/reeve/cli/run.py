@@ -23,6 +23,7 @@ from reeve.cli.opened import project
 from reeve.cli.options import Json, SandboxName
 from reeve.cli.output import STYLES, Column, listing, note, print_json, safe, screen
 from reeve.cli.progress import Progress, sentence
+from reeve.cli.rules import given_rules
 from reeve.cli.start import inverter, open_store, open_world
 from reeve.durable.world import World
 from reeve.errors import InputError, Interrupted
@@ -123,7 +124,7 @@ def run(
         if said:
             note(f"{time.time() - progress.began:7.1f} s  {said}")
 
-    world = open_world(settings, sandbox=sandbox, workers=workers, watch=see)
+    world = open_world(settings, sandbox=sandbox, workers=workers, rules=given_rules(settings), watch=see)
     if world.sandbox.name == "none" and not (quiet or as_json):
         note("without walls (--sandbox none): agents and tests can do whatever you can; the report says so")
     with _stopping(world.stop, progress), _picture(console, progress, live=live):

@@ -13,8 +13,10 @@ from reeve.cli.output import STYLES, Column, hanging, listing, minutes, print_js
 from reeve.ledger.codec import encode
 from reeve.ledger.plain import one_line, plain
 from reeve.ledger.views import AttemptView, TaskView, find
-from reeve.records import Review, Status, Task, Verdict
+from reeve.records import Attempt, Review, Status, Task, Verdict
 from reeve.units import duration, plural, short_hash
+
+ASKED_CHARACTERS = 100
 
 
 def show(wanted: Id, *, as_json: Json = False) -> None:
@@ -133,7 +135,8 @@ def _attempt_row(item: AttemptView) -> list[Text]:
     ]
 
 
-def _facts(console: Console, rows: list[tuple[str, str]]) -> None:
+def _facts(console: Console, given: list[tuple[str, str]]) -> None:
+    rows = [row for row in given if row[1]]
     width = max((len(name) for name, _ in rows), default=0)
     for name, value in rows:
         hanging(console, safe(f"{name:<{width}}  ", "dim"), safe(value))
@@ -175,23 +178,43 @@ def _attempt(console: Console, view: TaskView, item: AttemptView) -> None:
         ("agent", f"{order.agent.name} {order.agent.version}"),
         ("round", f"{order.round}, attempt {order.index + 1} of {order.of}, seed {order.seed}"),
         ("base", order.base.commit),
+        *(("" if number else "rules", one_line(rule)) for number, rule in enumerate(order.rules)),
     ]
     if attempt is not None:
         rows += [
             ("ending", f"{attempt.ending}: {one_line(attempt.reason)}"),
             ("time", f"{duration(attempt.wall_seconds)}, CPU {duration(attempt.cpu_seconds)}"),
             ("memory", f"{attempt.peak_memory_mb:.0f} MB at its peak"),
+            ("spent", _spent(attempt)),
             ("sandbox", attempt.sandbox),
             ("patch", _patch_words(attempt.patch.lines, len(attempt.patch.changes))),
         ]
         rows += [("", f"{change.kind} {one_line(change.path)}") for change in attempt.patch.changes[:EVIDENCE_SHOWN]]
         rows += [("refused", one_line(reason)) for reason in attempt.patch.refused]
-    _facts(console, rows)
+    _facts(console, [*rows, *_said(item)])
     for verdict in item.verdicts:
         console.print()
         _head(console, f"verdict {verdict.id}", verdict.outcome)
         print_verdict(console, verdict)
     _outcome(console, view, item.id)
+
+
+def _said(item: AttemptView) -> list[tuple[str, str]]:
+    """What it asked, and what it was told, each with who answered."""
+    answers = {word.answers: word for word in item.words if word.answers}
+    rows = []
+    for question in item.questions:
+        word = answers.get(question.id)
+        asked = question.command or ", ".join(question.paths) or question.text
+        said = "nobody has answered" if word is None else f"{word.kind} by {word.by} {word.text}"
+        rows.append((str(question.kind), f"{one_line(asked, ASKED_CHARACTERS)}: {one_line(said)}"))
+    return rows + [("told", one_line(word.text)) for word in item.words if not word.answers]
+
+
+def _spent(attempt: Attempt) -> str:
+    tokens = "" if attempt.tokens is None else plural(attempt.tokens, "token")
+    usd = "" if attempt.usd is None else f"{attempt.usd:.4f} dollars"
+    return ", ".join(part for part in (tokens, usd) if part)
 
 
 def _changed(item: AttemptView) -> str:

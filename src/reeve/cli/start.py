@@ -1,9 +1,12 @@
 """Where a program starts: the one place that chooses adapters."""
 
+import secrets
+import socket
 import threading
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -11,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from reeve.errors import SandboxError
 from reeve.ports import Fact, Sandbox, Trees
-from reeve.records import Task
+from reeve.records import Door, Order, Task
 from reeve.settings import Settings, to_policy
 from reeve.task.known import Invert
 
@@ -53,12 +56,14 @@ def open_world(
     *,
     sandbox: str | None = None,
     workers: int | None = None,
+    rules: tuple[str, ...] = (),
     watch: Callable[[Fact], None] | None = None,
     reach: Callable[[str], None] | None = None,
 ) -> "World":
     """Open everything that running, verifying and landing need.
 
-    `sandbox` and `workers` take the place of what reeve.toml says. `reach` is called at every crash point.
+    `sandbox` and `workers` take the place of what reeve.toml says, `rules` are told to every attempt. `reach` is
+    called at every crash point.
     Raises SandboxError with a remedy if the sandbox cannot run here: without walls only on demand.
     """
     from reeve.adapters.agents import agent_kinds, make_agents
@@ -69,7 +74,7 @@ def open_world(
     from reeve.adapters.trees.objects import GitObjects
     from reeve.adapters.trees.repository import GitRepository
     from reeve.durable.journal import Journal
-    from reeve.durable.world import World
+    from reeve.durable.world import Terms, World
 
     store, state, clock = open_store(settings, watch), settings.state, Clock()
     objects = GitObjects(state / "objects.git")
@@ -77,6 +82,7 @@ def open_world(
     trees = _trees(walls, state, objects)
     places = workers or settings.workers
     stop = threading.Event()
+    door = partial(_door, settings, store_folder=state, private=walls.name != "none")
     journal = Journal(store, clock, reach) if reach else Journal(store, clock)
     return World(
         state=state,
@@ -98,8 +104,38 @@ def open_world(
         repository_of=partial(repository_of, settings),
         clock=clock,
         workers=places,
+        rules=rules,
         slots=threading.Semaphore(places),
+        door=door,
+        terms=Terms(unanswered=settings.check_in.unanswered, answer_seconds=settings.check_in.answer_seconds),
     )
+
+
+def _door(settings: Settings, task: Task, order: Order, *, store_folder: Path, private: bool) -> Door | None:
+    """Give an attempt its way out: to the models of its agent, and to the hosts that the owner lists.
+
+    The embedded agent needs neither. Without a private network two ports of this machine are taken.
+    """
+    agent = order.agent
+    hosts = () if agent.kind == "repair" else settings.network.hosts
+    if not agent.providers and not hosts:
+        return None
+    door = Door(
+        order.attempt,
+        task.id,
+        str(store_folder / "gateway" / "gateway.sock"),
+        secrets.token_urlsafe(24),
+        agent.providers,
+        hosts,
+        task.limits,
+    )
+    return door if private else replace(door, api_port=_free_port(), proxy_port=_free_port())
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _walls(name: str) -> Sandbox:

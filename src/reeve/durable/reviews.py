@@ -18,6 +18,7 @@ from reeve.records import (
     ReviewKind,
     Task,
     Verdict,
+    Whose,
 )
 from reeve.units import short_hash
 
@@ -54,14 +55,17 @@ def accept(world: World, id_: str, spent: Minutes) -> Landing | Review:
     return world.journal.add("landing", key, task.id, landing)
 
 
-def reject(world: World, id_: str, reason: str, spent: Minutes) -> Review:
-    """Record that a person does not want a result; raises InputError if it has landed."""
+def reject(world: World, id_: str, reason: str, spent: Minutes, rule_for: Whose | None = None) -> Review:
+    """Record that a person does not want a result, and for whom the reason is a rule; raises InputError if it landed.
+
+    The rule itself stands in a file of theirs, which they may edit: what an attempt was given is kept in its order.
+    """
     task, now = _task(world, id_)
     if _landed(now) is not None:
         raise InputError(f"{task.id} has landed; `reeve revert {task.id} -m WHY` takes it back")
     last = now.decisions[-1].attempt if now.decisions else None
     attempt = id_ if "." in id_ else last
-    return _review(world, task, attempt, ReviewKind.REJECT, reason, spent)
+    return _review(world, task, attempt, ReviewKind.REJECT, reason, spent, rule_for=rule_for)
 
 
 def revert(world: World, id_: str, reason: str, spent: Minutes) -> Review:
@@ -151,7 +155,9 @@ def _review(
     *,
     commit: str | None = None,
     escape: bool = False,
+    rule_for: Whose | None = None,
 ) -> Review:
     number = len(world.journal.store.facts(kind="review", task=task.id)) + 1
-    review = Review(task.id, attempt, kind, reason, spent.minutes, spent.measured, world.clock.now(), commit, escape)
+    now = world.clock.now()
+    review = Review(task.id, attempt, kind, reason, spent.minutes, spent.measured, now, commit, escape, rule_for)
     return world.journal.add("review", f"{task.id}#{number}", task.id, review)

@@ -12,7 +12,8 @@ from reeve.decision.decide import decide, decide_after_landing
 from reeve.decision.known import decide_known
 from reeve.durable.locks import landing_lock, sweeping
 from reeve.durable.proof import examine
-from reeve.durable.world import Start, World, go_on_or_stop, slot, start_at
+from reeve.durable.talking import talk_of
+from reeve.durable.world import Place, Start, World, go_on_or_stop, slot, start_at
 from reeve.errors import InputError, LedgerError, ReeveError, RepositoryError
 from reeve.landing.land import Ground, land
 from reeve.ledger.codec import decode
@@ -237,7 +238,8 @@ def orders(world: World, task: Task, start: Start) -> Sequence[Order]:
     if not task.checks.none and not _worth_attempting(task, _before_attempts(world, task, start)):
         return ()
     agents = {name: world.agents[name].spec for name in task.agents}
-    planned = plan(task, _history(world, task), world.policy, start.base, agents, round_=start.round)
+    history = _history(world, task)
+    planned = plan(task, history, world.policy, start.base, agents, round_=start.round, rules=world.rules)
     return [world.journal.add("order", order.attempt, task.id, order) for order in planned]
 
 
@@ -269,14 +271,15 @@ def _attempt(world: World, task: Task, order: Order, start: Start) -> Attempt:
     folder = _folder_of(world, order.attempt)
 
     def work() -> Attempt:
-        with slot(world):
+        with slot(world) as place:
             return make(
                 task,
                 order,
                 agent=world.agents[order.agent.name],
                 environment=start.environment,
                 base=start.measurement,
-                site=_site(world),
+                door=world.door(task, order),
+                site=_site(world, place),
                 folder=folder,
             )
 
@@ -287,8 +290,16 @@ def _folder_of(world: World, attempt: str) -> Path:
     return world.state / "attempts" / attempt
 
 
-def _site(world: World) -> Site:
-    return Site(world.sandbox, world.trees, world.journal.store, world.stop.is_set)
+def _site(world: World, place: Place) -> Site:
+    return Site(
+        world.sandbox,
+        world.trees,
+        world.journal.store,
+        world.clock,
+        world.stop.is_set,
+        world.gateway,
+        talk_of(world, place),
+    )
 
 
 def _kept(world: World, order: Order, folder: Path, work: Callable[[], Attempt]) -> Attempt:
@@ -466,7 +477,9 @@ def end_superseded(world: World) -> None:
         newest = world.journal.store.facts(kind="task", task=order.task)[-1]
         if ordered is not None and ordered.seq < newest.seq:
             folder = _folder_of(world, order.attempt)
-            _kept(world, order, folder, partial(cut_short, order, site=_site(world), folder=folder, reason=SUPERSEDED))
+            with slot(world) as place:
+                work = partial(cut_short, order, site=_site(world, place), folder=folder, reason=SUPERSEDED)
+                _kept(world, order, folder, work)
 
 
 def _under_way(world: World) -> list[Order]:

@@ -15,14 +15,49 @@ from reeve.ports import (
     CheckRequest,
     Clock,
     Environments,
+    Gateway,
     Objects,
     Repository,
     Sandbox,
     Trees,
 )
-from reeve.records import Base, Change, CheckResult, Environment, Measurement, Policy, SourceChange, Task
+from reeve.records import (
+    Answer,
+    Base,
+    Change,
+    CheckResult,
+    Door,
+    Environment,
+    Measurement,
+    Order,
+    Policy,
+    Question,
+    SourceChange,
+    Task,
+)
 
-__all__ = ["Start", "World", "go_on_or_stop", "measure", "request_for", "slot", "start_at"]
+__all__ = ["Place", "Start", "Terms", "World", "go_on_or_stop", "measure", "request_for", "slot", "start_at"]
+
+
+def _permitted(_question: Question) -> tuple[Answer, str]:
+    return Answer.ALLOW, "no rule: the walls hold"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the owner wants where a running attempt asks.
+
+    `permit` answers a permission by rule, or says that a person is to be asked. `unanswered` is what happens if
+    nobody answers within `answer_seconds`: wait (for ever), go (check-ins go on, permissions are refused) or stop.
+    """
+
+    permit: Callable[[Question], tuple[Answer, str]] = _permitted
+    unanswered: str = "wait"
+    answer_seconds: float = 600.0
+
+
+def _no_door(_task: Task, _order: Order) -> Door | None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -45,8 +80,12 @@ class World:
     repository_of: Callable[[Task], Path]
     clock: Clock
     workers: int
+    rules: tuple[str, ...] = ()  # of the person and the repository, for every attempt ordered from now on
     stop: threading.Event = field(default_factory=threading.Event)
     slots: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(1))
+    gateway: Gateway | None = None  # None: no attempt has a door
+    door: Callable[[Task, Order], Door | None] = _no_door
+    terms: Terms = Terms()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +120,36 @@ def measure(world: World, request: CheckRequest) -> Measurement:
         return world.check.measure(request)
 
 
+class Place:
+    """One of the places in which something may run, held by whoever runs; it can be left for a while."""
+
+    def __init__(self, slots: threading.Semaphore) -> None:
+        self._slots = slots
+        self._held = True
+
+    def leave(self) -> None:
+        """Let others have it; leaving it twice is no error."""
+        if self._held:
+            self._held = False
+            self._slots.release()
+
+    def take_back(self) -> None:
+        """Take one again if one is free. Whoever goes on without asks again later: he is not to be held up."""
+        if not self._held:
+            self._held = self._slots.acquire(blocking=False)
+
+
 @contextmanager
-def slot(world: World) -> Iterator[None]:
+def slot(world: World) -> Iterator[Place]:
     """Wait for one of the places in which something may run; raises Interrupted when the person wants an end."""
     while not world.slots.acquire(timeout=0.2):
         go_on_or_stop(world)
+    place = Place(world.slots)
     try:
         go_on_or_stop(world)
-        yield
+        yield place
     finally:
-        world.slots.release()
+        place.leave()
 
 
 def go_on_or_stop(world: World) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from reeve.ledger.views import AttemptView, TaskView
-from reeve.records import LandingOutcome, Outcome, Status
+from reeve.records import LandingOutcome, Outcome, QuestionKind, Status
 
 __all__ = ["InboxItem", "Need", "inbox"]
 
@@ -19,6 +19,8 @@ __all__ = ["InboxItem", "Need", "inbox"]
 class Need(StrEnum):
     """Why a person is asked, most valuable first."""
 
+    CHECK_IN = "check-in"  # an attempt stands still until somebody answers
+    PERMISSION = "permission"  # the same
     CONFLICT = "conflict"  # passed on its base, does not land on the head
     ASKED = "asked"  # passed, and the rule asks
     UNVERIFIED = "unverified"  # there is a patch, and no proof
@@ -45,6 +47,10 @@ class InboxItem:
         first = self.tasks[0]
         if self.need is Need.SETUP_FAILED:
             return (f"reeve log {first}", "reeve run")
+        if self.need is Need.CHECK_IN:
+            return (f"reeve log {self.attempt}", f"reeve go {self.attempt}", f'reeve tell {self.attempt} "..."')
+        if self.need is Need.PERMISSION:
+            return (f"reeve log {self.attempt}", f"reeve allow {self.attempt}", f'reeve deny {self.attempt} -m "why"')
         reject = f'reeve reject {first} -m "why"'
         if self.attempt is None:
             return (f"reeve show {first}", reject)
@@ -71,6 +77,10 @@ def inbox(views: Iterable[TaskView]) -> tuple[InboxItem, ...]:
 
 
 def _item(view: TaskView) -> InboxItem:
+    waiting = next((item for item in view.attempts if item.waits_for is not None), None)
+    if waiting is not None and waiting.waits_for is not None:
+        need = Need.CHECK_IN if waiting.waits_for.kind is QuestionKind.CHECK_IN else Need.PERMISSION
+        return InboxItem(need, (view.id,), waiting.id, view.reason, None, view.task.human_minutes)
     result = _to_look_at(view)
     changed = result.attempt if result and result.attempt and not result.attempt.patch.empty else None
     return InboxItem(

@@ -1,6 +1,6 @@
 """The status of a task, derived from its facts: computed when it is asked for, never stored."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from reeve.ledger.codec import decode
@@ -12,13 +12,15 @@ from reeve.records import (
     Ending,
     Landing,
     LandingOutcome,
+    Question,
+    QuestionKind,
     Review,
     ReviewKind,
     Status,
 )
 from reeve.units import plural, short_hash
 
-__all__ = ["Derived", "current", "status_of"]
+__all__ = ["Derived", "current", "open_questions", "status_of"]
 
 DECIDING = ("decision", "landing", "review")
 """Facts that settle a round; what comes after the newest of them is a new round at work."""
@@ -63,6 +65,9 @@ def _at_work(orders: Sequence[Fact], facts: Sequence[Fact]) -> Derived:
     attempts = {fact.key: fact for fact in facts if fact.kind == "attempt"}
     judged = {fact.key.split("@")[0] for fact in facts if fact.kind == "verdict"}
     live = [order for order in orders if order.key not in attempts]
+    if waiting := open_questions(facts, {order.key for order in live}):
+        question = decode(Question, waiting[0].body)
+        return Derived(Status.NEEDS_YOU, f"{question.attempt} waits: {_asked(question)}", tuple(waiting))
     if live:
         return Derived(Status.WORKING, f"{plural(len(live), 'attempt')} of {len(orders)} at work", tuple(live))
     done = [attempts[order.key] for order in orders]
@@ -74,6 +79,22 @@ def _at_work(orders: Sequence[Fact], facts: Sequence[Fact]) -> Derived:
     if waiting:
         return Derived(Status.VERIFYING, f"{plural(len(waiting), 'result')} being checked", tuple(waiting))
     return Derived(Status.VERIFYING, "all attempts are judged; the selection follows", tuple(counted))
+
+
+def open_questions(facts: Iterable[Fact], live: Collection[str]) -> list[Fact]:
+    """Find what attempts that are under way asked and nobody has answered, oldest first."""
+    found = {fact.key: fact for fact in facts if fact.kind == "question" and fact.body["attempt"] in live}
+    for fact in facts:
+        if fact.kind == "word" and fact.body["answers"]:
+            found.pop(f"{fact.body['attempt']}?{fact.body['answers']}", None)
+    return list(found.values())
+
+
+def _asked(question: Question) -> str:
+    words = " ".join(question.text.split())
+    if question.kind is QuestionKind.CHECK_IN:
+        return f"a check-in: {words}"
+    return f"permission to {question.action or 'act'}: {question.command or ', '.join(question.paths) or words}"
 
 
 def _reviewed(fact: Fact, facts: Sequence[Fact]) -> Derived:

@@ -23,11 +23,13 @@ from reeve.records import (
     LandingOutcome,
     Order,
     Outcome,
+    Question,
     Review,
     Selection,
     Status,
     Task,
     Verdict,
+    Word,
 )
 from reeve.stats.pass_at_k import Tally
 
@@ -47,7 +49,7 @@ __all__ = [
 
 Record = TypeVar("Record")
 
-STATUS_KINDS = ("task", "order", "attempt", "verdict", "decision", "landing", "review")
+STATUS_KINDS = ("task", "order", "question", "word", "attempt", "verdict", "decision", "landing", "review")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,15 @@ class AttemptView:
     attempt: Attempt | None
     verdicts: tuple[Verdict, ...]
     started_utc: float
+    questions: tuple[Question, ...] = ()  # that it asked
+    words: tuple[Word, ...] = ()  # that were said to it
+
+    @property
+    def waits_for(self) -> Question | None:
+        """Return the oldest question that it waits for; None: it waits for nothing, or has ended."""
+        answered = {word.answers for word in self.words}
+        waiting = (question for question in self.questions if question.id not in answered)
+        return next(waiting, None) if self.live else None
 
     @property
     def id(self) -> str:
@@ -253,6 +264,7 @@ def _view(facts: tuple[Fact, ...]) -> TaskView:
     verdicts = _decoded(Verdict, "verdict", facts)
     ordered = {fact.key for fact in facts if fact.kind == "order"}
     environments = _decoded(Environment, "environment", facts)
+    questions, words = _decoded(Question, "question", facts), _decoded(Word, "word", facts)
     return TaskView(
         task=decode(Task, next(fact for fact in facts if fact.kind == "task").body),
         status=derived.status,
@@ -264,6 +276,8 @@ def _view(facts: tuple[Fact, ...]) -> TaskView:
                 attempt=attempts.get(fact.key),
                 verdicts=tuple(verdict for verdict in verdicts if verdict.attempt == fact.key),
                 started_utc=fact.at_utc,
+                questions=tuple(question for question in questions if question.attempt == fact.key),
+                words=tuple(word for word in words if word.attempt == fact.key),
             )
             for fact in facts
             if fact.kind == "order"

@@ -1,7 +1,7 @@
 """Which attempts come next."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reeve.errors import InputError
@@ -33,11 +33,19 @@ def attempts_left(task: Task, history: History) -> int:
 
 
 def plan(
-    task: Task, history: History, policy: Policy, base: Base, agents: Mapping[str, AgentSpec], *, round_: int
+    task: Task,
+    history: History,
+    policy: Policy,
+    base: Base,
+    agents: Mapping[str, AgentSpec],
+    *,
+    round_: int,
+    rules: Sequence[str] = (),
 ) -> tuple[Order, ...]:
     """Return the orders of a round; none if the task's attempts are used up or another round is still under way.
 
-    Attempt numbers go on over versions, so that no id is used twice.
+    Attempt numbers go on over versions, so that no id is used twice. Every order keeps the rules it was given: an
+    attempt that is started again is told the same.
     """
     mine = {order.attempt for order in history.orders if order.digest == task.digest}
     if mine - {attempt.id for attempt in history.attempts}:
@@ -57,6 +65,7 @@ def plan(
             base=base,
             seed=_seed(task, number + index),
             policy=policy.version,
+            rules=tuple(rules),
         )
         for index in range(size)
     )

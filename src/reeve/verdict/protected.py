@@ -1,9 +1,10 @@
 """Which paths of a patch are put back to the base before anything is checked.
 
 An attempt may not change what measures it: tests, their configuration, what would shadow or start before the test
-runner, lock files and the jobs of a build server. Such paths are restored in the examined tree, and since exactly
-that tree lands, an attempt cannot land a change of them either. New test files of an attempt are taken out by the
-same rule: they prove nothing (their author is the one examined) and could disturb the tests that do.
+runner, lock files and the jobs of a build server. Nor may it change what the next attempt is told: house rules, and the
+files that agents read by themselves. Such paths are restored in the examined tree, and since exactly that tree lands,
+an attempt cannot land a change of them either. New test files of an attempt are taken out by the same rule: they prove
+nothing (their author is the one examined) and could disturb the tests that do.
 
 `pyproject.toml`, `setup.cfg`, `package.json` and the like hold test configuration next to things that a task may
 well ask for. They are protected as a whole: set-up ran at the base, so a change of them could not have had an
@@ -95,6 +96,17 @@ ALWAYS: tuple[str, ...] = (
     "**/package-lock.json",
     "**/pnpm-lock.yaml",
     "**/go.sum",
+    # what agents are told
+    "**/house-rules.md",
+    "**/AGENTS*.md",
+    "**/CLAUDE*.md",
+    "**/GEMINI.md",
+    "**/.claude",
+    "**/.codex",
+    "**/.gemini",
+    "**/.opencode",
+    "**/opencode.json*",
+    "**/.mcp.json",
     # build servers
     ".github/**",
     ".gitlab-ci.yml",

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reeve.attempt.events import events_of
+from reeve.attempt.events import events_of, in_words
 from reeve.errors import LedgerError
 from reeve.ledger.codec import decode
 from reeve.ledger.inbox import inbox
@@ -179,7 +179,7 @@ def _attempt(store: Store, item: AttemptView) -> AttemptPage:
         view=item,
         diff=tuple(_line(line) for line in lines[:DIFF_LINES]),
         more_lines=max(len(lines) - DIFF_LINES, 0),
-        events=tuple(Event(event.at_utc, event.kind, _cut(event.text)) for event in shown),
+        events=tuple(Event(event.at_utc, event.kind, _cut(in_words(event))) for event in shown),
         more_events=len(events) - len(shown),
     )
 

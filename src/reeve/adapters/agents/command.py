@@ -5,7 +5,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from reeve.adapters.agents.visible import DECLINING, visible_task
+from reeve.adapters.agents.visible import DECLINING, rules_section, visible_task
 from reeve.errors import InputError
 from reeve.ports import Launch
 from reeve.records import AgentSpec, Door, Measurement, Order, Task
@@ -17,8 +17,9 @@ class CommandAgent:
     """Runs ``sh -c COMMAND`` in the tree.
 
     The command finds the instruction in the file $REEVE_INSTRUCTION_FILE, the visible parts of the task as JSON
-    in $REEVE_TASK, and the words $REEVE_SEED and $REEVE_ATTEMPT. What it prints is its trajectory: JSON lines
-    with ``kind`` and ``text``, or plain text. A line of the kind ``declined`` ends the attempt without a result.
+    in $REEVE_TASK, the words $REEVE_SEED and $REEVE_ATTEMPT, and what it is told while it runs in the folder
+    $REEVE_MAIL. What it prints is its trajectory: JSON lines with ``kind`` and ``text``, or plain text. A line of the
+    kind ``declined`` ends the attempt without a result.
     """
 
     spec: AgentSpec
@@ -40,13 +41,14 @@ class CommandAgent:
         """Write instruction and visible task into `folder`, and start the command."""
         del base, door
         binds, env = words_for(task, order, folder)
-        return Launch(argv=("/bin/sh", "-c", self.command), env=env, binds=binds)
+        env["REEVE_MAIL"] = "/reeve/mail"
+        return Launch(argv=("/bin/sh", "-c", self.command), env=env, binds=binds, listens=True)
 
 
 def words_for(task: Task, order: Order, folder: Path) -> tuple[dict[str, str], dict[str, str]]:
     """Write what every agent may read; returns the binds and the environment that say where."""
     instruction, visible = folder / "instruction.md", folder / "task.json"
-    instruction.write_text(f"{task.instruction}\n\n{DECLINING}", encoding="utf-8")
+    instruction.write_text("\n\n".join((task.instruction, *rules_section(order.rules), DECLINING)), encoding="utf-8")
     visible.write_text(json.dumps(visible_task(task, order), indent=2) + "\n", encoding="utf-8")
     binds = {"/reeve/instruction.md": str(instruction), "/reeve/task.json": str(visible)}
     env = {

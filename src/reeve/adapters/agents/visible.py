@@ -1,11 +1,12 @@
 """What of a task an attempt may see: everything but the hidden tests, their content and their ids."""
 
 import re
-from collections.abc import Iterable
+import textwrap
+from collections.abc import Iterable, Sequence
 
 from reeve.records import Declines, Order, Runner, Task
 
-__all__ = ["DECLINING", "visible_ids", "visible_task"]
+__all__ = ["DECLINING", "rules_section", "visible_ids", "visible_task"]
 
 DECLINING = f"""\
 If the task cannot be done as it is asked for, is done already, or needs a decision that is not yours, say so with
@@ -15,6 +16,12 @@ never counts for less than a wrong result. To decline, print one line of this fo
 `why` is one of {", ".join(Declines)}.
 """
 """What every attempt is told about declining: agents that know this way out cheat less."""
+
+RULES = """\
+## Rules of this person and repository
+
+They hold for all that you do here. Where two of them contradict each other, the later one holds.
+"""
 
 
 def visible_ids(task: Task, identifiers: Iterable[str]) -> tuple[str, ...]:
@@ -31,6 +38,12 @@ def visible_ids(task: Task, identifiers: Iterable[str]) -> tuple[str, ...]:
     return tuple(each for each in identifiers if each.partition("::")[0] not in hidden)
 
 
+def rules_section(rules: Sequence[str]) -> tuple[str, ...]:
+    """Say the rules as a section of an instruction; without any there is none."""
+    listed = [textwrap.indent(rule, "  ").replace("  ", "- ", 1) for rule in rules]
+    return ("\n".join((RULES, *listed)),) if listed else ()
+
+
 def visible_task(task: Task, order: Order) -> dict[str, object]:
     """Return the task as JSON-compatible data for the attempt to read.
 
@@ -40,6 +53,7 @@ def visible_task(task: Task, order: Order) -> dict[str, object]:
     return {
         "id": task.id,
         "instruction": task.instruction,
+        "rules": list(order.rules),
         "declining": DECLINING,
         "base": order.base.commit,
         "required": list(visible_ids(task, task.checks.required)),

@@ -65,7 +65,8 @@ class Player:
     """Plays scripts to any number of conversations at once.
 
     The one thing that it remembers is how often a request has failed whose step ``error`` says `times`: a counter by
-    the digest of the request, for the 4096 requests that failed last. Everything else is read from the request.
+    the digest of the request, for the 4096 requests that failed last, dropped when the request succeeds. Everything
+    else is read from the request.
     """
 
     def __init__(self, scripts: Mapping[str, Script] | None = None) -> None:
@@ -122,10 +123,12 @@ class Player:
             return True
         key = (asked.digest, index)
         failed = self.failures.pop(key, 0)
-        self.failures[key] = min(failed + 1, fault.times)
-        while len(self.failures) > MAX_COUNTED:
+        if failed == fault.times:  # and from here the same conversation in another session begins anew
+            return False
+        self.failures[key] = failed + 1
+        if len(self.failures) > MAX_COUNTED:
             self.failures.popitem(last=False)
-        return failed < fault.times
+        return True
 
 
 NOTHING = Usage(input=0, output=0)

@@ -1,27 +1,25 @@
 """Recorded traffic: its file, what is kept out of it, and the source that plays it again."""
 
-import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from reeve.adapters.playback.addresses import refused
+from reeve.adapters.playback.likeness import likeness
 from reeve.adapters.playback.messages import Answer, Received
 from reeve.adapters.playback.script import Delay, ScriptError
 from reeve.adapters.playback.seen import Seen, without_keys
 from reeve.task.forms import Form, validated
 from reeve.task.located import Unreadable, decode, parse_json_line
 
-__all__ = ["VARYING", "Exchange", "Recorded", "is_recording", "read_recording"]
+__all__ = ["Exchange", "Recorded", "is_recording", "read_recording"]
 
 MAX_FILE_BYTES = 2**28
-VARYING = ("client_metadata", "labels", "metadata", "prompt_cache_key", "safety_identifier", "session_id", "user")
-"""The keys at the top of a request that name a session or a person: they differ every time and change no answer."""
 
 KEPT_OF_REQUEST = ("accept", "anthropic-beta", "anthropic-version", "content-type", "openai-beta", "user-agent")
 KEPT_OF_ANSWER = ("content-type", "retry-after")
@@ -69,7 +67,7 @@ class ExchangeForm(Form):
     request: str
     status: Annotated[int, Field(ge=100, le=599)]
     headers: dict[str, str]
-    chunks: list[tuple[Annotated[float, Field(ge=0)], str]]
+    chunks: list[Annotated[tuple[Annotated[float, Field(ge=0)], str], Field(strict=False)]]  # JSON has no tuples
     whole: bool
 
     def exchange(self) -> Exchange:
@@ -119,26 +117,25 @@ def _bytes(text: str) -> bytes:
 class Recorded:
     """A source that answers a request as it was answered when it was recorded.
 
-    A request is the same if method, address (without keys) and body are, the keys `VARYING` left out of the body.
-    The same request again gets what was recorded next for it, and at the end what was recorded last: for this, one
-    number is kept for each request of the recording. `real_pace` waits as the provider did.
+    The same request again (`likeness`) gets what was recorded next for it, and at the end what was recorded last:
+    for this, one number is kept for each request of the recording. `real_pace` waits as the provider did.
     """
 
     def __init__(self, exchanges: Iterable[Exchange], *, real_pace: bool = False) -> None:
-        self.exchanges: defaultdict[tuple[str, str, str], list[Exchange]] = defaultdict(list)
+        self.exchanges: defaultdict[str, list[Exchange]] = defaultdict(list)
         for each in exchanges:
             self.exchanges[_likeness(each.received)].append(each)
-        self.played: Counter[tuple[str, str, str]] = Counter()
+        self.played: Counter[str] = Counter()
         self.real_pace = real_pace
 
     def answer(self, received: Received) -> Answer:
         """Return what was recorded for this request."""
-        likeness = _likeness(received)
-        found = self.exchanges.get(likeness)
+        asked = _likeness(received)
+        found = self.exchanges.get(asked)
         if not found:
             return refused(received, 404, self._why_not(received))
-        exchange = found[min(self.played[likeness], len(found) - 1)]
-        self.played[likeness] += 1
+        exchange = found[min(self.played[asked], len(found) - 1)]
+        self.played[asked] += 1
         content_type = exchange.headers.get("content-type", "application/octet-stream")
         streamed = content_type.startswith("text/event-stream")
         further = {name: value for name, value in exchange.headers.items() if name != "content-type"}
@@ -149,9 +146,14 @@ class Recorded:
 
     def _why_not(self, received: Received) -> str:
         address = without_keys(received.path, received.query)
-        like = sum(len(found) for (_, path, _), found in self.exchanges.items() if path == address)
-        said = f"{like} other requests to this address are" if like else "no request to this address is"
-        return f"the recording holds no answer to this {received.method} {address[:200]}: {said} in it"
+        here = sum(without_keys(each.path, each.query) == address for each in self._requests())
+        return (
+            f"the recording holds no answer to this {received.method} {address[:200]}: "
+            f"of its requests, {here} are to this address, and each asks something else"
+        )
+
+    def _requests(self) -> Iterator[Received]:
+        return (exchange.received for found in self.exchanges.values() for exchange in found)
 
 
 def _paced(chunks: Sequence[tuple[float, bytes]]) -> Iterator[bytes | Delay]:
@@ -163,15 +165,5 @@ def _paced(chunks: Sequence[tuple[float, bytes]]) -> Iterator[bytes | Delay]:
         before = seconds
 
 
-def _likeness(received: Received) -> tuple[str, str, str]:
-    return received.method, without_keys(received.path, received.query), _digest(received.body)
-
-
-def _digest(body: bytes) -> str:
-    try:
-        data: Any = json.loads(body)
-    except (ValueError, RecursionError):
-        return hashlib.sha256(body).hexdigest()
-    if isinstance(data, dict):
-        data = {key: value for key, value in data.items() if key not in VARYING}
-    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+def _likeness(received: Received) -> str:
+    return likeness(received.method, without_keys(received.path, received.query), received.body)

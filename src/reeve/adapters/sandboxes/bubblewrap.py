@@ -142,7 +142,9 @@ class BubblewrapSandbox(Supervised):
             "--hostname",
             "sandbox",
         ]
-        if run.network:
+        if (
+            run.network or run.door is not None
+        ):  # with a door the runner's own namespace, in which there is nothing else
             args.append("--share-net")
         if self.version >= (0, 8):
             args.append("--disable-userns")

@@ -36,8 +36,11 @@ class NoSandbox(Supervised):
         temporary = Path(run.workspace.work) / "tmp"
         (temporary / "home").mkdir(parents=True, exist_ok=True)
         env = {**self._environment(folders, temporary), **run.env}
+        common = common_spec(run)
+        if common["door"] is not None:
+            common["door"]["private"] = False  # it is the host's own loopback
         return {
-            **common_spec(run),
+            **common,
             "argv": [_placed(argument, folders) for argument in run.argv],
             "bwrap": None,
             "env": {name: _placed(value, folders) for name, value in env.items()},

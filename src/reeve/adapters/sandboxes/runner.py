@@ -4,7 +4,8 @@ It mounts the overlay in a mount namespace of its own (so that no kill leaves a 
 unprivileged user, copies its output, watches memory, disk, output and time, ends every process of it, and says
 how it went. Attached, it reads ``<length>\\n<spec>`` from standard input, ends when that is closed (its caller has
 gone), and writes the result to standard output. Detached, it is a session of its own, reads FOLDER/spec.json, holds
-the lock it was given, ends early when FOLDER/stop appears, and leaves FOLDER/exit.json.
+the lock it was given, ends early when FOLDER/stop appears, lets its clock stand still while FOLDER/resting is there,
+and leaves FOLDER/exit.json.
 
 One of these runs beside every attempt, so it starts in milliseconds and stays small: it imports only what is
 compiled in, reads JSON with the scanner behind the json module, and calls the kernel through _ctypes, not ctypes
@@ -29,10 +30,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any, NoReturn
 
+    from reeve.adapters.sandboxes.doorway import Doorway
+
     Spec = Mapping[str, Any]
     Early = tuple[str, str] | None  # an ending and its reason, before the command ended by itself
 
-_NEWNS, _NEWUSER, _NEWPID = 0x00020000, 0x10000000, 0x20000000
+_NEWNS, _NEWUSER, _NEWPID, _NEWNET = 0x00020000, 0x10000000, 0x20000000, 0x40000000
 _MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_PRIVATE = 2, 4, 4096, 16384, 1 << 18
 _PDEATHSIG, _NO_NEW_PRIVS, _SUBREAPER = 1, 38, 36
 _KILL, _STOP, _FILE_TOO_LARGE = 9, 19, 25
@@ -106,14 +109,15 @@ def dumps(result: Mapping[str, object]) -> str:
 # ---------------------------------------------------------------- mounts
 
 
-def enter() -> None:
+def enter(*, network: bool) -> None:
     """Go into a mount namespace of our own; an ordinary user needs a user namespace for that.
 
     What is started after this has a namespace of processes too, of which it is the first: when it ends, all end.
+    With `network` there is one of those as well, for a door; otherwise bubblewrap makes one that nobody can reach.
     """
     uid, gid = os.getuid(), os.getgid()
     try:
-        call("unshare", _NEWNS | _NEWPID | (0 if uid == 0 else _NEWUSER))
+        call("unshare", _NEWNS | _NEWPID | (_NEWNET if network else 0) | (0 if uid == 0 else _NEWUSER))
         if uid:
             for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
                 with open(f"/proc/self/{name}", "w") as file:
@@ -488,10 +492,11 @@ def without_shared(pids: Iterable[int]) -> int:
 class Watch:
     """What is known of the running command, and which limit it has passed."""
 
-    def __init__(self, spec: Spec, pid: int) -> None:
-        self.spec, self.pid = spec, pid
-        self.began = time.monotonic()
+    def __init__(self, spec: Spec, pid: int, way: Doorway | None) -> None:
+        self.spec, self.pid, self.way = spec, pid, way
+        self.began = self.looked = time.monotonic()
         self.deadline = self.began + spec["wall_seconds"]
+        self.rested = 0.0
         self.pause = 0.02
         self.peak = self.output = self.disk = 0
         self.cpu = 0.0
@@ -499,9 +504,15 @@ class Watch:
         self.removed = 0  # bytes on disk of files that were removed while open
         self.before = usage([spec["tree"]["upper"]], 1 << 60, 1 << 40) if spec["tree"]["kind"] == "copy" else (0, 0)
 
-    def passed(self) -> Early:
-        """Look once; returns the ending and its reason, or None."""
+    def passed(self, *, resting: bool) -> Early:
+        """Look once; returns the ending and its reason, or None. The time in which it rests does not count."""
         now = time.monotonic()
+        if resting:
+            self.deadline += now - self.looked
+            self.rested += now - self.looked
+        self.looked = now
+        if self.way is not None:
+            self.way.tend()
         if now >= self.deadline:
             return "time-limit", f"it ran longer than {self.spec['wall_seconds']:g} s"
         reached = self.memory() or (self.nameless(now) if now >= self.next_nameless else None)
@@ -605,7 +616,7 @@ def supervise(watch: Watch, source: int, target: int, asked: CallerGone | StopFi
             if asked(events):
                 return "interrupted", asked.reason
             if time.monotonic() >= min(look, watch.deadline):
-                if passed := watch.passed():
+                if passed := watch.passed(resting=asked.resting()):
                     return passed
                 look = time.monotonic() + watch.pause
     finally:
@@ -621,6 +632,10 @@ class CallerGone:
         """Say whether to stop."""
         return 0 in events and not os.read(0, 4096)
 
+    def resting(self) -> bool:
+        """Say whether it waits for a person; whoever waits for the result himself asks nobody."""
+        return False
+
 
 class StopFile:
     """Asks to stop when a file appears in an open folder; looked for as often as the memory is."""
@@ -632,8 +647,16 @@ class StopFile:
 
     def __call__(self, _events: Mapping[int, int]) -> bool:
         """Say whether to stop."""
+        return self.there("stop")
+
+    def resting(self) -> bool:
+        """Say whether it waits for a person, so that its clock stands still."""
+        return self.there("resting")
+
+    def there(self, name: str) -> bool:
+        """Say whether a file is in the folder."""
         try:
-            os.stat("stop", dir_fd=self.folder)
+            os.stat(name, dir_fd=self.folder)
         except FileNotFoundError:
             return False
         return True
@@ -714,17 +737,34 @@ def tail(fd: int) -> str:
     return lines[-1] if lines else "bubblewrap said nothing"
 
 
-def prepare(spec: Spec) -> None:
-    """Put up what surrounds the command."""
+def prepare(spec: Spec) -> Doorway | None:
+    """Put up what surrounds the command; returns its way out, if it has one."""
     call("prctl", _SUBREAPER, 1, 0, 0, 0)
     for folder in spec["owned"] if spec["uid"] is not None else ():
         os.chown(folder, spec["uid"], spec["uid"])
+    door = spec["door"]
     if spec["staged"]:
-        enter()
+        enter(network=door is not None)
+    way = doorway(door) if door is not None else None  # before anything is mounted over the way to the gateway
+    if spec["staged"]:
         stage(spec)
     else:
         os.close(handle(spec["tree"]["upper"]))  # so that a missing tree is our failure, not the command's
     put_files(spec, spec["stage_at"] + "/work" if spec["staged"] else spec["tree"]["upper"])
+    return way
+
+
+def doorway(door: Spec) -> Doorway:
+    """Open the listening sockets of a door."""
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    import doorway as way  # type: ignore[import-not-found]  # it stands beside this file
+
+    try:
+        made: Doorway = way.Doorway(door)
+    except OSError as error:
+        ports = ", ".join(map(str, door["ports"]))
+        raise Failed(f"opening a way out on the ports {ports}: {error.strerror}") from None
+    return made
 
 
 def started(spec: Spec, status: int) -> tuple[int, int]:
@@ -755,10 +795,10 @@ def run(spec: Spec, asked: CallerGone | StopFile) -> dict[str, object]:
     """Do all of it; returns the result."""
     began = time.monotonic()
     target = os.open(spec["stdout"], os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    prepare(spec)
+    way = prepare(spec)
     status = memory_file(b"")
     pid, source = started(spec, status)
-    watch = Watch(spec, pid)
+    watch = Watch(spec, pid, way)
     early = watched(watch, source, target, asked)
     code, used = reap(pid)
     if copy_output(watch, source, target) and not early:
@@ -774,7 +814,8 @@ def run(spec: Spec, asked: CallerGone | StopFile) -> dict[str, object]:
     every = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
         "ending": ending, "status": exit_status, "reason": reason,
-        "wall_seconds": time.monotonic() - began, "cpu_seconds": max(watch.cpu, every.ru_utime + every.ru_stime),
+        "wall_seconds": time.monotonic() - began - watch.rested,
+        "cpu_seconds": max(watch.cpu, every.ru_utime + every.ru_stime),
         "peak_memory_mb": peak / 2**20, "disk_mb": watch.disk / 2**20,
     }  # fmt: skip
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from reeve.errors import SandboxError
-from reeve.records import Ending, SandboxResult, SandboxRun
+from reeve.records import Door, Ending, SandboxResult, SandboxRun
 from reeve.units import megabytes
 
 __all__ = ["FILES_LIMIT", "FILES_PER_MB", "RunState", "Supervised", "common_spec"]
@@ -57,6 +57,17 @@ def common_spec(run: SandboxRun) -> Spec:
         "output_bytes": megabytes(limits.output_mb),
         "processes": limits.processes,
         "files_limit": min(FILES_LIMIT, FILES_PER_MB * limits.disk_mb),
+        "door": None if run.door is None else _door(run.door),
+    }
+
+
+def _door(door: Door) -> Spec:
+    """Give what the runner has to know of a way out, which is not what it is good for: no token."""
+    return {
+        "attempt": door.attempt,
+        "socket": door.socket,
+        "ports": [door.api_port, door.proxy_port],
+        "private": True,
     }
 
 

@@ -32,7 +32,7 @@ class Workspaces:
     def drop(self, workspace: Workspace) -> None:
         """Remove the folders of a workspace; what else lies beside them (spec, output) stays. Twice is no error."""
         folder = Path(workspace.upper).parent
-        for name in ("upper", "work", "delta"):
+        for name in ("upper", "work", "delta", "out"):
             remove(folder / name)
         with suppress(OSError):
             folder.rmdir()

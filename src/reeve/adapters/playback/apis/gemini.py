@@ -14,6 +14,7 @@ __all__ = ["NAME", "answer", "asked", "failure", "stream"]
 NAME = "gemini"
 STREAMED = "streamGenerateContent"
 ONLY_EVENTS = "playback streams server-sent events only: ask for streamGenerateContent?alt=sse"
+SCHEMAS = ("parameters", "parametersJsonSchema", "parameters_json_schema")
 ERRORS = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
@@ -56,9 +57,8 @@ def asked(body: Body) -> Asked:
 
 
 def _arguments(tool: dict[str, Any]) -> frozenset[str]:
-    spellings = ("parameters", "parametersJsonSchema", "parameters_json_schema")  # protobuf takes both cases
-    schema = next((found for each in spellings if (found := part_of(tool, each))), {})
-    return frozenset(part_of(schema, "properties"))
+    schemas = (part_of(tool, key) for key in SCHEMAS)
+    return frozenset(name for schema in schemas for name in part_of(schema, "properties"))
 
 
 def _items(content: dict[str, Any]) -> Iterator[Item]:
