@@ -37,6 +37,7 @@ __all__ = [
     "Landing",
     "LandingOutcome",
     "Limits",
+    "McpServer",
     "Measurement",
     "Order",
     "Outcome",
@@ -256,6 +257,15 @@ class AgentSpec:
     options: Mapping[str, str] = field(default_factory=dict)
     model: str = ""  # as its provider calls it; "": the agent's own default
     providers: tuple[str, ...] = ()  # whose models it may call, through the gateway
+
+
+@dataclass(frozen=True, slots=True)
+class McpServer:
+    """A server of the Model Context Protocol: a command inside the sandbox, or an address."""
+
+    name: str
+    command: str | None = None
+    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

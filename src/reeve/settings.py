@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from reeve.errors import SettingsError
 from reeve.policy.versioned import versioned
-from reeve.records import AgentSpec, Answer, Api, Budgets, Limits, Policy, Rule
+from reeve.records import AgentSpec, Answer, Api, Budgets, Limits, McpServer, Policy, Rule
 from reeve.task.build import Defaults, top_of_repository
 from reeve.task.located import Located, Unreadable, decode, parse_toml
 
@@ -19,7 +19,6 @@ __all__ = [
     "FILE_NAME",
     "PROVIDERS",
     "CheckIns",
-    "McpServer",
     "Network",
     "ProviderSource",
     "Settings",
@@ -54,15 +53,6 @@ class Network:
     hosts: tuple[str, ...] = ()  # name:port
     attempt_mb: float = 10.0
     host_mb: float = 100.0
-
-
-@dataclass(frozen=True, slots=True)
-class McpServer:
-    """A server of the Model Context Protocol: a command inside the sandbox, or an address."""
-
-    name: str
-    command: str | None = None
-    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
