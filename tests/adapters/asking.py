@@ -120,7 +120,11 @@ def _gemini(address, prompt, stream, tools, key, model):
     )
     asked = {"model": model, "contents": prompt, "config": config}
     with client:
-        answers = list(client.models.generate_content_stream(**asked)) if stream else [client.models.generate_content(**asked)]
+        answers = (
+            list(client.models.generate_content_stream(**asked))
+            if stream
+            else [client.models.generate_content(**asked)]
+        )
     heard = Heard(stop=answers[-1].candidates[0].finish_reason.value)
     for part in (part for answer in answers for part in answer.candidates[0].content.parts):
         if part.function_call:

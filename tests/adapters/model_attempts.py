@@ -13,7 +13,7 @@ from typing import Any
 from reeve.adapters.agents.model.cli import made
 from reeve.adapters.agents.model.events import Events
 from reeve.adapters.agents.model.spec import Spec
-from reeve.adapters.agents.model_agent import SOURCES, _sites
+from reeve.adapters.agents.model_agent import SOURCES, sites
 from reeve.adapters.playback.server import PlaybackServer
 
 BOUND_SECONDS = 60.0
@@ -55,7 +55,7 @@ class Attempt:
     def start(self) -> "Attempt":
         ours, its = os.pipe()
         if self.alone:
-            argv = [sys._base_executable, "-I", "-B", str(SOURCES), ":".join(_sites()), str(self.spec)]
+            argv = [sys._base_executable, "-I", "-B", str(SOURCES), ":".join(sites()), str(self.spec)]
             self.process = subprocess.Popen(argv, stdout=its, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
             os.close(its)
         else:

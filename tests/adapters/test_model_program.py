@@ -154,7 +154,7 @@ def test_a_check_in_says_what_was_done_and_waits(against: Against, answer: str):
 def test_what_is_refused_is_not_done_and_the_work_goes_on(against: Against):
     attempt = against([{"read": "sums.py"}, FIX, {"run": "echo allowed"}, DONE], ask=True).start()
     asked = attempt.until("permission")
-    assert (asked["action"], asked["path"], asked["command"]) == ("edit", "sums.py", "")
+    assert (asked["action"], asked["path"], asked["text"]) == ("edit", "sums.py", "a - b\n->\na + b")
     assert (attempt.work / "sums.py").read_text() == BUGGY
     attempt.say("reject", "not this file", asked["id"])
     asked = attempt.until("permission")

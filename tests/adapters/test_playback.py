@@ -164,7 +164,14 @@ def test_a_stream_that_fails_half_way_is_not_taken_for_an_answer(server, api):
 
 
 def test_a_delay_goes_before_and_between(server, api):
-    script = [[{"delay": {"before_seconds": 0.01, "between_seconds": 0.001}}, {"text": "slow " * 100}, {"delay": 0.01}, {"text": "."}]]
+    script = [
+        [
+            {"delay": {"before_seconds": 0.01, "between_seconds": 0.001}},
+            {"text": "slow " * 100},
+            {"delay": 0.01},
+            {"text": "."},
+        ]
+    ]
     assert ask(api, server.address, marker(script), stream=True).text.replace("\n\n", "") == "slow " * 100 + "."
 
 

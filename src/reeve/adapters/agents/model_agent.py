@@ -5,20 +5,20 @@ import importlib.util
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Protocol
 
 from reeve.adapters.agents.command import words_for
-from reeve.adapters.agents.visible import visible_ids
+from reeve.adapters.agents.context import AgentContext
+from reeve.adapters.agents.visible import rules_section, visible_ids
 from reeve.errors import InputError
 from reeve.ports import Launch
 from reeve.records import AgentSpec, Api, Door, Measurement, Order, Task
 
-__all__ = ["ModelAgent", "Server"]
+__all__ = ["SOURCES", "ModelAgent", "sites"]
 
 SOURCES = Path(__file__).parent / "model"
 HOW_TO_GET = "pip install 'reeve[model]'"
@@ -40,17 +40,6 @@ BUILT_IN: Mapping[str, Api] = {"anthropic": Api.ANTHROPIC, "openai": Api.OPENAI,
 PACKAGES: Mapping[Api, str] = {Api.ANTHROPIC: "anthropic", Api.OPENAI: "openai", Api.GEMINI: "google.genai"}
 
 
-class Server(Protocol):
-    """A server of the Model Context Protocol: a shell command inside the sandbox, or an address."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def command(self) -> str | None: ...
-    @property
-    def url(self) -> str | None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Target:
     """Which model is asked, how it is spoken to, and through which provider of reeve.toml; None: of none there is."""
@@ -66,27 +55,15 @@ class ModelAgent:
 
     Its model reads ``form:name``, as pydantic-ai names it, or ``provider:name`` with a provider of reeve.toml. Options
     are ``context_tokens`` (the window of the model, 128000), ``requests`` (the most it is asked, 300; 0: no limit),
-    ``command_seconds`` (the longest command, 600) and ``thinking`` (minimal to max). `apis` are the providers that
-    reeve.toml names; with `ask`, somebody answers for what is changed and run; after `check_in_seconds` of work
-    (None: never) it pauses for a person.
+    ``command_seconds`` (the longest command, 600) and ``thinking`` (minimal to max).
     """
 
     spec: AgentSpec
 
-    def __init__(
-        self,
-        spec: AgentSpec,
-        *,
-        apis: Mapping[str, Api] = BUILT_IN,
-        servers: Sequence[Server] = (),
-        ask: bool = False,
-        check_in_seconds: float | None = None,
-    ) -> None:
+    def __init__(self, spec: AgentSpec, context: AgentContext | None = None) -> None:
+        self.context = context or AgentContext()
         self.options = _options(spec)
-        self.target = _target(spec, apis)
-        self.servers = tuple(servers)
-        self.ask = ask
-        self.check_in_seconds = check_in_seconds
+        self.target = _target(spec, self.context.apis or BUILT_IN)
         self.spec = replace(spec, version=spec.version or self._version(spec), providers=(self.target.provider,))
 
     def _version(self, spec: AgentSpec) -> str:
@@ -117,21 +94,23 @@ class ModelAgent:
         binds, env = words_for(task, order, folder)
         spec = folder / "spec.json"
         spec.write_text(json.dumps(self._spec(task, order, door), indent=1), encoding="utf-8")
-        sites = {f"/reeve/site{number or ''}": site for number, site in enumerate(_sites())}
+        packages = {f"/reeve/site{number or ''}": site for number, site in enumerate(sites())}
         # The interpreter below the virtual environment: that one is mounted, and finds our packages by what we say.
         interpreter = getattr(sys, "_base_executable", sys.executable)
         return Launch(
-            argv=(interpreter, "-I", "-B", "/reeve/model", ":".join(sites), "/reeve/spec.json"),
+            argv=(interpreter, "-I", "-B", "/reeve/model", ":".join(packages), "/reeve/spec.json"),
             env={**env, "HOME": "/out/home"},
-            binds={**binds, **sites, "/reeve/model": str(SOURCES), "/reeve/spec.json": str(spec)},
+            binds={**binds, **packages, "/reeve/model": str(SOURCES), "/reeve/spec.json": str(spec)},
             idle_seconds=IDLE_SECONDS,
+            listens=True,
+            private=True,
         )
 
     def _spec(self, task: Task, order: Order, door: Door) -> dict[str, object]:
         target, checks = self.target, task.checks
         return {
             "instruction": task.instruction,
-            "rules": list(order.rules),
+            "rules": "\n".join(rules_section(order.rules)),
             "required": list(visible_ids(task, checks.required)),
             "keep": list(visible_ids(task, checks.keep)),
             "commands": [check.command for check in checks.commands],
@@ -145,11 +124,11 @@ class ModelAgent:
                 "token": door.token,
             },
             "servers": [
-                {"name": each.name, "command": each.command or "", "url": each.url or ""} for each in self.servers
+                {"name": each.name, "command": each.command or "", "url": each.url or ""} for each in self.context.mcp
             ],
-            "proxy": door.proxy,
-            "ask": self.ask,
-            "check_in_seconds": self.check_in_seconds,
+            "proxy": door.proxy if door.hosts else "",
+            "ask": self.context.asks,
+            "check_in_seconds": self.context.check_in_seconds,
             **self.options,
         }
 
@@ -224,7 +203,7 @@ def _importable(package: str) -> bool:
         return False
 
 
-def _sites() -> list[str]:
+def sites() -> list[str]:
     """List the folders that hold pydantic-ai and what it needs; compiled packages can be in one of their own."""
     found = [importlib.util.find_spec(name) for name in ("pydantic_ai", "pydantic_core")]
     return list(dict.fromkeys(os.path.dirname(os.path.dirname(str(each.origin))) for each in found if each is not None))

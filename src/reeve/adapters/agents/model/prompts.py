@@ -42,9 +42,9 @@ def instructions(spec: Spec, guide: str) -> str:
     """Return what holds for the whole conversation; `guide` is the repository's own."""
     parts = [HOW.format(work=spec.work)]
     if spec.rules:
-        parts.append("# Rules of this house\n" + _listed(spec.rules))
+        parts.append(spec.rules)
     if guide:
-        parts.append("# AGENTS.md of the repository\n" + guide)
+        parts.append("## AGENTS.md of the repository\n" + guide)
     return "\n\n".join(parts)
 
 
@@ -59,9 +59,9 @@ def opening(spec: Spec) -> str:
     }
     lines = [f"{title}\n{_listed(names[:100])}" for title, names in checks.items() if names]
     if lines:
-        parts.append("# How it is measured\n" + "\n".join(lines))
+        parts.append("## How it is measured\n" + "\n".join(lines))
     if spec.wall_seconds:
-        parts.append(f"# Time\nYou have {spec.wall_seconds / 60:.0f} minutes, commands included.")
+        parts.append(f"## Time\nYou have {spec.wall_seconds / 60:.0f} minutes, commands included.")
     return "\n\n".join(parts)
 
 

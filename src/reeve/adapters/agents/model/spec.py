@@ -40,7 +40,7 @@ class Spec(Part):
     """One attempt at one task. Numbers that are 0 mean: no limit."""
 
     instruction: str
-    rules: tuple[str, ...] = ()
+    rules: str = ""  # of this house, as a section
     required: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()

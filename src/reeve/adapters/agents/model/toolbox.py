@@ -25,11 +25,15 @@ from .tree import Mistake, Tree
 __all__ = ["Declined", "Toolbox"]
 
 MAX_OUTPUT = 30_000  # characters of one result
+MAX_ASKED = 2_000
 HEARTBEAT_SECONDS = 60.0
 
 Why = Literal["impossible", "already-done", "needs-decision"]
 ACTIONS = {"edit": "edit", "write": "edit", "run": "execute"}
 """What somebody may have to be asked for, in the words of reeve.toml; tools of servers are ``other``."""
+
+ABOUT = ("command", "path", "pattern", "why")
+"""Arguments that say what a call is about, the first that is there."""
 
 TIMES = re.compile(r"\b\d+\.\d+ ?s(?:econds?)?\b")
 """What differs between two runs of the same tests."""
@@ -160,7 +164,7 @@ class Toolbox:
         command = str(arguments.get("command", "")) if own else f"{call.tool_name} {call.args_as_json_str()}"
         self.events.emit(
             "permission",
-            _title(call),
+            _change(call),
             id=call.tool_call_id,
             action=ACTIONS.get(call.tool_name, "other"),
             path=str(arguments.get("path", "")) if own else "",
@@ -217,6 +221,14 @@ def _paths(call: ToolCallPart) -> list[str]:
 
 
 def _title(call: ToolCallPart) -> str:
+    """Say in a few words what a call is about."""
     arguments = call.args_as_dict()
-    what = next((arguments[key] for key in ("command", "path", "pattern", "why") if arguments.get(key)), "")
-    return cut(f"{call.tool_name} {what}".strip(), 300)
+    return cut(str(next((arguments[key] for key in ABOUT if arguments.get(key)), "")), 300)
+
+
+def _change(call: ToolCallPart) -> str:
+    """Say what a call would change, for whoever has to answer for it."""
+    arguments = call.args_as_dict()
+    if call.tool_name == "edit":
+        return cut(f"{arguments.get('old', '')}\n->\n{arguments.get('new', '')}", MAX_ASKED)
+    return cut(str(arguments.get("content", "")), MAX_ASKED)
