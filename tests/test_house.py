@@ -166,7 +166,7 @@ PINNED = {
         "TaskReader Trees"
     ),
     "errors": (
-        "CheckError InputError Interrupted LedgerError LocatedError PatchError ReeveError RepositoryError SandboxError "
+        "CheckError GatewayError InputError Interrupted LedgerError LocatedError PatchError ReeveError RepositoryError SandboxError "
         "SettingsError SetupError TaskError"
     ),
 }  # fmt: skip
