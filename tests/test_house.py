@@ -13,12 +13,13 @@ SOURCE = ROOT / "src" / "reeve"
 STAGES = ("task", "attempt", "verdict", "selection", "decision", "landing", "ledger", "policy")
 
 # What each part may import of the rest; a part may always import itself.
-WORDS = {"records", "errors", "units"}
+WORDS = {"records", "errors", "units", "globs"}
 BELOW_STAGES = WORDS | {"ports", "stats"}
 MAY_IMPORT = {
     "records": {"errors", "units"},
     "errors": set(),
     "units": set(),
+    "globs": set(),
     "ports": WORDS,
     "stats": WORDS,
     "registry": BELOW_STAGES,
@@ -31,7 +32,7 @@ MAY_IMPORT = {
     "cli": {*BELOW_STAGES, *STAGES, "settings", "registry", "durable", "flow", "web"},
     "web": {*BELOW_STAGES, *STAGES, "settings", "flow"},
 }
-CHOOSES_ADAPTERS = {"cli/agents.py", "cli/doctor.py", "cli/playback.py", "cli/start.py"}
+CHOOSES_ADAPTERS = {"cli/agents.py", "cli/doctor.py", "cli/doors.py", "cli/playback.py", "cli/start.py"}
 
 ALONE = (
     SOURCE / "adapters" / "agents" / "acp",
@@ -166,7 +167,7 @@ PINNED = {
         "TaskReader Trees"
     ),
     "errors": (
-        "CheckError InputError Interrupted LedgerError LocatedError PatchError ReeveError RepositoryError SandboxError "
+        "CheckError GatewayError InputError Interrupted LedgerError LocatedError PatchError ReeveError RepositoryError SandboxError "
         "SettingsError SetupError TaskError"
     ),
 }  # fmt: skip

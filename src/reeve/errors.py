@@ -7,6 +7,7 @@
     ├── RepositoryError     a repository, commit, tree or patch cannot be read or written
     │   └── PatchError      a patch does not apply, or touches what no patch may touch
     ├── SandboxError        the sandbox itself failed (never: the command inside it failed)
+    │   └── GatewayError    the gateway could not be started, or does not answer
     ├── SetupError          an environment could not be made; carries the log
     ├── CheckError          a check could not run: the result is unverified, never failed
     ├── LedgerError         a fact could not be stored or read
@@ -55,6 +56,10 @@ class PatchError(RepositoryError):
 
 class SandboxError(ReeveError):
     """The sandbox itself failed; says nothing about the command that was to run in it."""
+
+
+class GatewayError(SandboxError):
+    """The gateway could not be started or does not answer; says nothing about the attempts behind it."""
 
 
 class SetupError(ReeveError):

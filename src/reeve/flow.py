@@ -55,9 +55,13 @@ def run(
         steps.end_superseded(world)
         known = steps.mixed_in(world, tasks, mixing or Mixing())
         todo = [task for task in (*tasks, *known) if steps.is_open(world, task)]
-        with ThreadPoolExecutor(max(1, min(len(todo), world.workers * THREADS_PER_WORKER))) as pool:
-            futures = {pool.submit(_settle, world, task): task for task in todo}
-            _watch(world, futures, settled)
+        try:
+            with ThreadPoolExecutor(max(1, min(len(todo), world.workers * THREADS_PER_WORKER))) as pool:
+                futures = {pool.submit(_settle, world, task): task for task in todo}
+                _watch(world, futures, settled)
+        finally:
+            if world.gateway is not None:
+                world.gateway.shutdown()
 
 
 def _settle(world: World, task: Task) -> Decision:

@@ -113,6 +113,9 @@ class Gateway(Protocol):
     def close(self, attempt: str) -> None:
         """Serve an attempt no more; requests under way are cancelled and settled before this returns."""
 
+    def shutdown(self) -> None:
+        """End, after everything is settled; what is said to it afterwards begins it anew."""
+
 
 class Piece(Protocol):
     """The smallest part of a patch that can be left out by itself."""

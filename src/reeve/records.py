@@ -535,14 +535,15 @@ class RequestOutcome(StrEnum):
 class Request:
     """One request of an attempt through the gateway.
 
-    Bytes are counted at the gateway. Tokens are what the provider reports: `input_tokens` without what was cached;
-    `reasoning_tokens` are part of `output_tokens`. `complete` is false where its last word on usage did not come:
-    then `usd` is an estimate from what passed, never below what was reported. None: not known.
+    Bytes are counted at the gateway. Tokens by kind are what the provider reports: `input_tokens` without what was
+    cached; `reasoning_tokens` are part of `output_tokens`; None: not known. `complete` is false where its last word on
+    usage did not come: then `usd` and `tokens` are estimates from what passed, never below what was reported.
     """
 
     attempt: str
     task: str
     number: int  # from 1, over all attempts of the ledger
+    run: str  # of `reeve run`, whose budget it counts against
     at_utc: float
     host: str
     method: str
@@ -560,7 +561,8 @@ class Request:
     output_tokens: int | None = None
     reasoning_tokens: int | None = None
     complete: bool = True
-    usd: float | None = None  # None: no price is known
+    tokens: int = 0  # of all kinds, as budgets count them
+    usd: float | None = None  # as budgets count them; None: no price is known
     first_byte_seconds: float | None = None
     seconds: float = 0.0
     body: str = ""  # artefact: request and answer, if the owner wants them kept

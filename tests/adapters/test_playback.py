@@ -156,7 +156,8 @@ def test_a_failure_that_ends_is_counted_for_each_request(server, api):
 
 def test_a_stream_that_fails_half_way_is_not_taken_for_an_answer(server, api):
     prompt = marker([[{"text": "Half an answer"}, {"error": {"status": 529, "message": "overloaded in the middle"}}]])
-    with pytest.raises(Exception, match=r"overloaded in the middle|finish_reason|RuntimeError|response.completed"):
+    said = "response.completed" if api == "responses" else "overloaded in the middle"
+    with pytest.raises(Exception, match=said):  # each client has an error of its own for it
         ask(api, server.address, prompt, stream=True)
     assert server.seen[-1].cut
     with pytest.raises(REFUSALS[api]):

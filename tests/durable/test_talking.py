@@ -107,7 +107,7 @@ def test_who_is_refused_goes_on_without_and_hears_why(tmp_path):
     wait_for(lambda: waiting(repo) == [("permission", "t00.1")], process)
     reeve(repo, "deny", "t00.1", "-m", "no installs here")
     assert ended(process)[0] == 1
-    assert landed(repo) == []
+    assert bodies(repo, "landing") == []
     assert "no installs here" in reeve(repo, "log", "t00.1")
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reeve.globs import matches
 from reeve.records import (
     Canary,
     CanaryKind,
@@ -32,7 +33,7 @@ from reeve.verdict.challenged import Doubts
 from reeve.verdict.examined import examined_tree
 from reeve.verdict.judge import judge
 from reeve.verdict.minimise import minimise
-from reeve.verdict.protected import globs_of, matches, protected_changes
+from reeve.verdict.protected import globs_of, protected_changes
 from reeve.verdict.recheck import FEW, Recheck, recheck, suspects
 
 PASSED, FAILED, ERROR, SKIPPED = TestOutcome.PASSED, TestOutcome.FAILED, TestOutcome.ERROR, TestOutcome.SKIPPED

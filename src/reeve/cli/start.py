@@ -1,20 +1,20 @@
 """Where a program starts: the one place that chooses adapters."""
 
-import secrets
-import socket
+import os
 import threading
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
+from reeve.attempt.permissions import answer
+from reeve.cli.doors import agent_context, door_of, gateway, keys_of
 from reeve.errors import SandboxError
 from reeve.ports import Fact, Sandbox, Trees
-from reeve.records import Door, Order, Task
+from reeve.records import Answer, Question, Task
 from reeve.settings import Settings, to_policy
 from reeve.task.known import Invert
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from reeve.adapters.stores.sqlite import SqliteStore
     from reeve.adapters.trees.objects import GitObjects
     from reeve.durable.journal import Journal
-    from reeve.durable.world import World
+    from reeve.durable.world import Terms, World
 
 __all__ = ["Clock", "inverter", "ledger_id", "open_store", "open_world", "repository_of"]
 
@@ -74,7 +74,7 @@ def open_world(
     from reeve.adapters.trees.objects import GitObjects
     from reeve.adapters.trees.repository import GitRepository
     from reeve.durable.journal import Journal
-    from reeve.durable.world import Terms, World
+    from reeve.durable.world import World
 
     store, state, clock = open_store(settings, watch), settings.state, Clock()
     objects = GitObjects(state / "objects.git")
@@ -82,7 +82,7 @@ def open_world(
     trees = _trees(walls, state, objects)
     places = workers or settings.workers
     stop = threading.Event()
-    door = partial(_door, settings, store_folder=state, private=walls.name != "none")
+    keys = keys_of(settings, os.environ)
     journal = Journal(store, clock, reach) if reach else Journal(store, clock)
     return World(
         state=state,
@@ -100,42 +100,26 @@ def open_world(
         contents=contents,
         environments=PythonEnvironments(walls, trees, objects, store, state / "environments", stop=stop.is_set),
         stop=stop,
-        agents=make_agents(settings.agents, agent_kinds()),
+        agents=make_agents(settings.agents, agent_kinds(agent_context(settings))),
         repository_of=partial(repository_of, settings),
         clock=clock,
         workers=places,
         rules=rules,
         slots=threading.Semaphore(places),
-        door=door,
-        terms=Terms(unanswered=settings.check_in.unanswered, answer_seconds=settings.check_in.answer_seconds),
+        gateway=gateway(settings, keys),
+        door=partial(door_of, settings, walls=walls.name != "none"),
+        keyless=keys.missing,
+        terms=_terms(settings),
     )
 
 
-def _door(settings: Settings, task: Task, order: Order, *, store_folder: Path, private: bool) -> Door | None:
-    """Give an attempt its way out: to the models of its agent, and to the hosts that the owner lists.
+def _terms(settings: Settings) -> "Terms":
+    from reeve.durable.world import Terms
 
-    The embedded agent needs neither. Without a private network two ports of this machine are taken.
-    """
-    agent = order.agent
-    hosts = () if agent.kind == "repair" else settings.network.hosts
-    if not agent.providers and not hosts:
-        return None
-    door = Door(
-        order.attempt,
-        task.id,
-        str(store_folder / "gateway" / "gateway.sock"),
-        secrets.token_urlsafe(24),
-        agent.providers,
-        hosts,
-        task.limits,
-    )
-    return door if private else replace(door, api_port=_free_port(), proxy_port=_free_port())
+    def permit(question: Question) -> tuple[Answer, str]:
+        return answer(settings.permissions, question.action, question.paths, question.command)
 
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return Terms(permit, settings.check_in.unanswered, settings.check_in.answer_seconds)
 
 
 def _walls(name: str) -> Sandbox:

@@ -88,7 +88,9 @@ def _check_agents(world: World, task: Task) -> None:
         if name not in world.agents:
             known = ", ".join(sorted(world.agents))
             raise InputError(f"no agent is called {name!r}; reeve.toml and the program know: {known}")
-        if reason := world.agents[name].available():
+        agent = world.agents[name]
+        keyless = (world.keyless[each] for each in agent.spec.providers if each in world.keyless)
+        if reason := agent.available() or next(keyless, ""):
             raise InputError(f"the agent {name!r} cannot run here: {reason}")
 
 

@@ -85,6 +85,7 @@ class World:
     slots: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(1))
     gateway: Gateway | None = None  # None: no attempt has a door
     door: Callable[[Task, Order], Door | None] = _no_door
+    keyless: Mapping[str, str] = field(default_factory=dict)  # provider -> what keeps it from being called
     terms: Terms = Terms()
 
 

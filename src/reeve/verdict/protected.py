@@ -21,6 +21,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 
+from reeve.globs import matches, matching
 from reeve.records import Change, Runner, Task
 
 __all__ = [
@@ -28,8 +29,6 @@ __all__ = [
     "ALWAYS",
     "declared",
     "globs_of",
-    "matches",
-    "matching",
     "protected_changes",
     "shadows",
 ]
@@ -120,7 +119,7 @@ ALWAYS: tuple[str, ...] = (
     "appveyor.yml",
     "Jenkinsfile",
 )
-"""Patterns as in .gitignore: `*` stays within a name, `**` crosses folders, one without a slash is for any depth."""
+"""Patterns of `reeve.globs`."""
 
 ACTS_ON_EVERY_TEST: tuple[str, ...] = (
     "conftest.py",
@@ -179,16 +178,6 @@ STARTS = {
 
 INTERPRETERS = r"(?:ba|da|z|k)?sh|python[\d.]*|node|deno|bun|perl|ruby|php|env|time|nice|timeout|exec"
 """Programs whose first word is again something that is run."""
-
-
-def matches(path: str, glob: str) -> bool:
-    """Say whether a path of a tree matches a glob; what matches a folder matches everything below it."""
-    return re.fullmatch(_pattern(glob), path, re.DOTALL) is not None
-
-
-def matching(globs: Sequence[str]) -> re.Pattern[str]:
-    """Compile globs into one pattern for `fullmatch`; no glob matches nothing."""
-    return re.compile("|".join(f"(?:{_pattern(glob)})" for glob in globs) or r"(?!)", re.DOTALL)
 
 
 def globs_of(task: Task) -> tuple[str, ...]:
@@ -272,21 +261,6 @@ def _folders_of_tests(task: Task) -> list[str]:
         at = next((at for at, folder in enumerate(folders) if folder.lower() in TEST_FOLDERS), None)
         found += [_literal("/".join(folders[: at + 1]))] if at is not None else []
     return found
-
-
-def _pattern(glob: str) -> str:
-    body = glob.strip().removeprefix("./")
-    out = "" if "/" in body.strip("/") or body.startswith("/") else "(?:.*/)?"
-    body, at = body.strip("/"), 0
-    while at < len(body):
-        if body.startswith("**/", at):
-            out, at = out + "(?:.*/)?", at + 3
-        elif body.startswith("**", at):
-            out, at = out + ".*", at + 2
-        else:
-            one, at = body[at], at + 1
-            out += {"*": "[^/]*", "?": "[^/]"}.get(one) or re.escape(one)
-    return out + "(?:/.*)?"
 
 
 def _literal(path: str) -> str:

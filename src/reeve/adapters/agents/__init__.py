@@ -6,6 +6,7 @@ from reeve.adapters.agents.acp_agent import AcpAgent
 from reeve.adapters.agents.command import CommandAgent
 from reeve.adapters.agents.context import AgentContext
 from reeve.adapters.agents.fake import FakeAgent
+from reeve.adapters.agents.model_agent import ModelAgent
 from reeve.adapters.agents.repair_agent import RepairAgent
 from reeve.ports import Agent
 from reeve.records import AgentSpec
@@ -18,6 +19,7 @@ __all__ = [
     "AgentContext",
     "CommandAgent",
     "FakeAgent",
+    "ModelAgent",
     "RepairAgent",
     "agent_kinds",
     "make_agents",
@@ -27,10 +29,11 @@ KINDS: Mapping[str, Callable[[AgentSpec], Agent]] = {
     "acp": AcpAgent,
     "command": CommandAgent,
     "fake": FakeAgent,
+    "model": ModelAgent,
     "repair": RepairAgent,
 }
 
-TOLD: Mapping[str, Callable[[AgentSpec, AgentContext], Agent]] = {"acp": AcpAgent}
+TOLD: Mapping[str, Callable[[AgentSpec, AgentContext], Agent]] = {"acp": AcpAgent, "model": ModelAgent}
 """Of these, the kinds that also want to know what the project decides for all agents."""
 
 

@@ -12,8 +12,8 @@ from xml.parsers import expat
 
 from reeve.adapters.checks.clean import CleanTree, regular_file
 from reeve.adapters.checks.pytest_check import Suite
+from reeve.globs import matches
 from reeve.records import Checks, Ending, TestOutcome, Workspace
-from reeve.verdict.protected import matches
 
 __all__ = ["read_junit", "run_junit"]
 

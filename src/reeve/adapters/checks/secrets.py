@@ -30,9 +30,9 @@ from detect_secrets.plugins.square_oauth import SquareOAuthDetector
 from detect_secrets.plugins.stripe import StripeDetector
 from detect_secrets.plugins.telegram_token import TelegramBotTokenDetector
 
+from reeve.globs import matching
 from reeve.records import Change, CheckResult, Outcome, SourceChange, Task
 from reeve.units import plural
-from reeve.verdict.protected import matching
 
 __all__ = ["contents"]
 

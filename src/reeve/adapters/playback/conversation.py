@@ -48,8 +48,8 @@ class Listed:
 class Asked:
     """A request: all that playback reads of it.
 
-    `digest` is a SHA-256 in hex, the same when a client tries again. `asks_usage` says that a stream is to report tokens. `problem` says
-    why no script can answer, empty if one can.
+    `digest` is a SHA-256 in hex, the same when a client tries again. `asks_usage` says that a stream is to report
+    tokens. `problem` says why no script can answer, empty if one can.
     """
 
     model: str

@@ -5,7 +5,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from types import TracebackType
 from typing import Self
 
@@ -18,7 +18,7 @@ from reeve.adapters.playback.script import Script, script_of
 from reeve.adapters.playback.scripted import Scripted
 from reeve.adapters.playback.seen import Seen
 
-__all__ = ["PlaybackServer", "listening", "serve"]
+__all__ = ["PlaybackServer", "Serving", "listening", "serve"]
 
 MAX_SEEN = 100_000
 STOPPING_SECONDS = 0.2
@@ -57,11 +57,51 @@ async def _served(opened: Opened, host: str, port: int, ready: Callable[[str], N
         await over.wait()
 
 
-class PlaybackServer:
+class Serving:
+    """Serves requests in a thread of this process while the context is open, at `address`."""
+
+    def __init__(self, opened: Opened, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.address = ""
+        self._opened, self._place = opened, (host, port)
+        self._loop = asyncio.new_event_loop()
+        self._over = asyncio.Event()
+        self._ready = threading.Event()
+        self._problem: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="playback", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._ready.wait()
+        if self._problem is not None:
+            raise self._problem
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._over.set)
+        self._thread.join()
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            try:
+                runner.run(self._serve())
+            except BaseException as problem:  # raised where the context is entered
+                self._problem = problem
+            finally:
+                self._ready.set()
+
+    async def _serve(self) -> None:
+        async with self._opened as answer, listening(answer, *self._place) as self.address:
+            self._ready.set()
+            await self._over.wait()
+
+
+class PlaybackServer(Serving):
     """A playback server in a thread of this process, while the context is open.
 
-    `script` is a Script, plain data as in `script_of`, several of them by name, or None where every prompt carries
-    a marker. `seen` are the requests so far, the newest 100,000.
+    `script` is a Script, plain data as in `script_of`, several of either by name, or None where every prompt carries
+    a marker; `source` answers in its stead. `seen` are the requests so far, the newest 100,000.
     """
 
     def __init__(
@@ -74,45 +114,13 @@ class PlaybackServer:
         source: Source | None = None,
     ) -> None:
         self._records: deque[Seen] = deque(maxlen=MAX_SEEN)
-        self._front = Front(source or Scripted(Player(_scripts(script))), record=self._records.append, key=key)
-        self._place = (host, port)
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="playback", daemon=True)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._problem: BaseException | None = None
-        self.address = ""
+        front = Front(source or Scripted(Player(_scripts(script))), record=self._records.append, key=key)
+        super().__init__(nullcontext(front), host=host, port=port)
 
     @property
     def seen(self) -> tuple[Seen, ...]:
         """The requests so far, in the order in which they were answered."""
         return tuple(self._records)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        self._ready.wait()
-        if self._problem is not None:
-            raise self._problem
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._over.set)
-        self._thread.join()
-
-    def _run(self) -> None:
-        try:
-            asyncio.run(self._serve())
-        except BaseException as problem:
-            self._problem = problem
-            self._ready.set()
-
-    async def _serve(self) -> None:
-        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
-        async with listening(self._front, *self._place) as self.address:
-            self._ready.set()
-            await self._over.wait()
 
 
 def _scripts(script: object) -> Mapping[str, Script]:

@@ -58,8 +58,7 @@ TABLE: Mapping[type, Sequence[Row]] = {
     Write: (
         Row("Write", {"file_path": "path", "content": "content"}),
         Row("write", {"filePath": "path", "content": "content"}),
-        Row("write", {"path": "path", "content": "content"}),
-        Row("write", {"path": "path", "text": "content"}),
+        Row("write", {"path": "path", "content": "content"}, {"replace": True}),  # reeve's own
         Row("write_file", {"file_path": "path", "content": "content"}),
         Row("write_file", {"path": "path", "content": "content"}),
         Row("apply_patch", "patch"),
@@ -76,12 +75,11 @@ TABLE: Mapping[type, Sequence[Row]] = {
         Row("shell", {"command": "argv"}),  # Codex, older
     ),
     Plan: (
-        Row("TodoWrite", {"todos": "active_entries"}),
-        Row("todowrite", {"todos": "priority_entries"}),
-        Row("write_todos", {"todos": "described_entries"}),
-        Row("update_plan", {"plan": "stepped_entries"}),
-        Row("plan", {"entries": "entries"}),
-        Row("plan", {"text": "text"}),
+        Row("TodoWrite", {"todos": "active_entries"}),  # Claude Code, where it lists it
+        Row("todowrite", {"todos": "priority_entries"}),  # OpenCode
+        Row("write_todos", {"todos": "described_entries"}),  # Gemini CLI
+        Row("update_plan", {"plan": "stepped_entries"}),  # Codex
+        Row("plan", {"entries": "entries"}),  # reeve's own
     ),
 }
 """In the order of preference; a row fits a tool of this name that takes these arguments."""
@@ -145,7 +143,6 @@ def _plan(step: Plan) -> Mapping[str, Any]:
     found = [(entry[4:], marks[entry[:4]]) if entry[:4] in marks else (entry, "pending") for entry in step.entries]
     return {
         "entries": step.entries,
-        "text": "\n".join(step.entries),
         "stepped_entries": [{"step": text, "status": status} for text, status in found],
         "described_entries": [{"description": text, "status": status} for text, status in found],
         "active_entries": [{"content": text, "status": status, "activeForm": text} for text, status in found],

@@ -6,12 +6,14 @@ import os
 import tempfile
 import threading
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
     Column,
+    Connection,
     Engine,
     Float,
     Index,
@@ -23,9 +25,12 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     bindparam,
+    cast,
     create_engine,
     event,
+    func,
     insert,
+    literal_column,
     select,
 )
 from sqlalchemy.exc import DatabaseError, IntegrityError
@@ -51,10 +56,17 @@ FACTS = Table(
     sqlite_autoincrement=True,
 )
 BUSY_MILLISECONDS = 30_000
+LATE_SECONDS = 86400.0
+"""A fact may be stored so much later than the time it carries: a request that went on for a day is unheard of."""
 
 # Made once: building a statement costs more than running it.
 APPEND = insert(FACTS)
 READ = select(FACTS.c.kind, FACTS.c.key, FACTS.c.task, FACTS.c.body, FACTS.c.at_utc, FACTS.c.seq)
+HIGHEST = select(func.max(cast(FACTS.c.key, Integer))).where(FACTS.c.kind == bindparam("kind"))
+# The plus keeps the index of kinds out of it: this reads from the end and stops early.
+READ_BACK = READ.where(literal_column("+facts.kind").in_(bindparam("kinds", expanding=True))).order_by(
+    FACTS.c.seq.desc()
+)
 READ_ONE = READ.where(FACTS.c.kind == bindparam("kind"), FACTS.c.key == bindparam("key"))
 READ_BY = {
     (by_kind, by_task): READ.where(
@@ -143,13 +155,35 @@ class SqliteStore:
         statement = READ_BY[kind is not None, task is not None]
         return self._read(statement, {"kind": kind, "task": task, "after": after})
 
+    def highest(self, kind: str) -> int:
+        """Return the highest key of a kind whose keys are numbers; 0: there is none."""
+        with self._reading() as connection:
+            return connection.execute(HIGHEST, {"kind": kind}).scalar() or 0
+
+    def since(self, kinds: Sequence[str], at_utc: float) -> Sequence[Fact]:
+        """Read facts of some kinds from a time on, the newest first; reads no further back than it must."""
+        found = []
+        with self._reading() as connection:
+            rows = connection.execution_options(yield_per=256).execute(READ_BACK, {"kinds": list(kinds)})
+            for kind, key, task, body, at, seq in rows:
+                if at < at_utc - LATE_SECONDS:
+                    break
+                if at >= at_utc:
+                    found.append(Fact(kind, key, task, json.loads(body), at, seq))
+        return found
+
     def _read(self, statement: Select[Any], values: Mapping[str, object]) -> Sequence[Fact]:
+        with self._reading() as connection:
+            rows = connection.execute(statement, values).all()
+        return [Fact(kind, key, task, json.loads(body), at, seq) for kind, key, task, body, at, seq in rows]
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
         try:
             with self._engine.connect() as connection:
-                rows = connection.execute(statement, values).all()
+                yield connection
         except DatabaseError as error:
             raise LedgerError(f"reading the ledger {self.folder / 'ledger.db'}: {error.orig}") from error
-        return [Fact(kind, key, task, json.loads(body), at, seq) for kind, key, task, body, at, seq in rows]
 
     def put(self, content: bytes) -> str:
         """Store an artefact, compressed, under the SHA-256 of its content; storing it twice is one file."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
+from reeve.globs import matching
 from reeve.records import CheckResult, Outcome, SourceChange, Task
 from reeve.units import plural
 from reeve.verdict.integrity.counting import counting
@@ -31,7 +32,7 @@ from reeve.verdict.integrity.special import Given, given_by_tests, special_cases
 from reeve.verdict.integrity.surroundings import surroundings
 from reeve.verdict.integrity.swallowing import swallowing
 from reeve.verdict.integrity.text import foreign_text, unreadable_python
-from reeve.verdict.protected import globs_of, matching
+from reeve.verdict.protected import globs_of
 
 __all__ = ["findings", "integrity"]
 

@@ -1,0 +1,34 @@
+"""Run the agent: ``python -I -B <this folder> FOLDERS-OF-PACKAGES SPEC.json``, the folders separated by ':'."""
+
+import ctypes
+import importlib.util
+import os
+import sys
+import warnings
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PACKAGE = "_reeve_model"
+NOT_DUMPABLE = 4, 0  # prctl(PR_SET_DUMPABLE, 0)
+
+
+def load(sites: list[str]) -> None:
+    """Make this folder importable under a name no project uses, and find packages in `sites` before all others."""
+    sys.path[:] = [*sites, *(entry for entry in sys.path if os.path.abspath(entry or ".") != HERE)]
+    found = importlib.util.spec_from_file_location(
+        PACKAGE, os.path.join(HERE, "__init__.py"), submodule_search_locations=[HERE]
+    )
+    if found is None or found.loader is None:
+        sys.exit(f"{HERE}: is no package")
+    module = importlib.util.module_from_spec(found)
+    sys.modules[PACKAGE] = module
+    found.loader.exec_module(module)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("usage: python -I -B model FOLDERS-OF-PACKAGES SPEC.json")
+    # Commands of the agent have the same user: without this they could read and change the memory of the loop.
+    ctypes.CDLL(None).prctl(*NOT_DUMPABLE, 0, 0, 0)
+    warnings.simplefilter("ignore")  # standard error is a part of the trajectory
+    load(sys.argv[1].split(":"))
+    sys.exit(importlib.import_module(PACKAGE + ".cli").main(sys.argv[2]))

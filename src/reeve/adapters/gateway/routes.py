@@ -1,0 +1,118 @@
+"""What may be called with the key of a provider: models, and what tells about them; nothing else that the key opens.
+
+No files, batches, stored answers or administration: those show or change what is not the attempt's.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reeve.adapters.gateway.reaching import reaching_out
+from reeve.adapters.gateway.usage import Shape
+from reeve.records import Api
+
+__all__ = ["Question", "Route", "Unacceptable", "read_question", "route"]
+
+VERSION = r"(?:/v[0-9][a-z0-9]*)?"
+"""Providers put it into their base address or leave it to the path; both are right."""
+
+MODEL = r"(?P<model>[A-Za-z0-9][A-Za-z0-9._:@-]*)"
+ROUTES: Mapping[Api, tuple[tuple[str, str, Shape | None], ...]] = {
+    Api.ANTHROPIC: (
+        ("POST", rf"{VERSION}/messages", Shape.ANTHROPIC),
+        ("POST", rf"{VERSION}/messages/count_tokens", None),
+        ("GET", rf"{VERSION}/models(?:/{MODEL})?", None),
+    ),
+    Api.OPENAI: (
+        ("POST", rf"{VERSION}/responses", Shape.RESPONSES),
+        ("POST", rf"{VERSION}/chat/completions", Shape.CHAT),
+        ("POST", rf"{VERSION}/responses/input_tokens", None),
+        ("GET", rf"{VERSION}/models(?:/{MODEL})?", None),
+    ),
+    Api.GEMINI: (
+        ("POST", rf"{VERSION}/models/{MODEL}:(?P<verb>generateContent|streamGenerateContent)", Shape.GEMINI),
+        ("POST", rf"{VERSION}/models/{MODEL}:countTokens", None),
+        ("GET", rf"{VERSION}/models(?:/{MODEL})?", None),
+    ),
+}
+DEFAULT_OUTPUT_TOKENS = 4096
+FAST_TIERS = ("priority", "fast")
+
+
+class Unacceptable(ValueError):  # noqa: N818 - it says what the question is
+    """A question cannot be passed on; the message says why, for whoever asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One thing that may be called; `shape` None: it costs nothing, and nothing is counted."""
+
+    shape: Shape | None
+    model: str = ""  # where the path names it
+    streamed: bool = False  # where the path says so
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What of a request decides on its price."""
+
+    model: str
+    streamed: bool
+    output_tokens: int | None  # at most, as it asks; None: it does not say
+    fast: bool = False
+
+
+def route(api: Api, method: str, path: str) -> Route | None:
+    """Find what a path below the address of a provider calls; None: nothing that may be called."""
+    for wanted, pattern, shape in ROUTES[api]:
+        if method == wanted and (found := re.fullmatch(pattern, path)) is not None:
+            groups = found.groupdict()
+            return Route(shape, groups.get("model") or "", groups.get("verb") == "streamGenerateContent")
+    return None
+
+
+def read_question(called: Route, body: bytes) -> Question:
+    """Read what decides on the price; raises Unacceptable for what cannot be read in one way only, or not counted."""
+    try:
+        message = json.loads(body, object_pairs_hook=_unique)
+    except RecursionError:
+        raise Unacceptable("the body is nested too deeply") from None
+    except ValueError as error:
+        raise Unacceptable(f"the body is not JSON that can be read in one way only: {error}") from None
+    if not isinstance(message, dict):
+        raise Unacceptable("the body is no JSON object")
+    if message.get("background"):
+        raise Unacceptable("`background` is not possible here: its answer could not be counted")
+    if place := next(reaching_out(message), ""):
+        raise Unacceptable(
+            f"{place} would have the provider reach another host; only hosts that the owner lists may be reached"
+        )
+    return _question(called, message)
+
+
+def _question(called: Route, message: Mapping[str, Any]) -> Question:
+    if called.shape is Shape.GEMINI:
+        config = message.get("generationConfig") or message.get("generation_config")
+        limits = [config.get("maxOutputTokens"), config.get("max_output_tokens")] if isinstance(config, dict) else []
+        return Question(called.model, called.streamed, _least(limits))
+    model = message.get("model")
+    if not isinstance(model, str) or not model:
+        raise Unacceptable("the body names no model")
+    limits = [message.get(name) for name in ("max_tokens", "max_output_tokens", "max_completion_tokens")]
+    fast = message.get("speed") == "fast" or message.get("service_tier") in FAST_TIERS
+    return Question(model, message.get("stream") is True, _least(limits), fast)
+
+
+def _least(limits: list[object]) -> int | None:
+    fitting = [limit for limit in limits if isinstance(limit, int) and not isinstance(limit, bool) and limit > 0]
+    return min(fitting, default=None)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of a key that stands twice, the provider might take the other one than we do."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return found

@@ -1,0 +1,299 @@
+"""The agent `model`, a real process, against the scripted model: what it does, what it says, and how it ends."""
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from model_attempts import BUGGY, FORMS, Attempt
+
+from reeve.adapters.playback.server import PlaybackServer
+from reeve.attempt.events import declined_in
+
+FIX = {"edit": {"path": "sums.py", "old": "a - b", "new": "a + b"}}
+DONE = {"text": "add adds now; its test passes."}
+PYTEST = {"run": f"{sys.executable} -m pytest -q -p no:cacheprovider test_sums.py"}
+
+
+@pytest.fixture
+def against(tmp_path):
+    """Make an attempt whose model follows a script."""
+    servers = []
+
+    def make(script: object, form: str = "openai-chat", **spec: Any) -> Attempt:
+        servers.append(PlaybackServer(script).__enter__())
+        return Attempt(tmp_path, servers[-1], form, **spec)
+
+    yield make
+    for server in servers:
+        server.__exit__(None, None, None)
+
+
+Against = Callable[..., Attempt]
+
+# ---------------------------------------------------------------- the work
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_it_reads_edits_and_runs_until_the_bug_is_gone_whatever_the_model_speaks(against: Against, form: str):
+    attempt = against([{"read": "sums.py"}, PYTEST, FIX, PYTEST, DONE], form, process=True).run()
+    assert (attempt.status, attempt.complaints) == (0, "")
+    assert (attempt.work / "sums.py").read_text() == BUGGY.replace("-", "+")
+    assert attempt.outputs("read") == ["    1\tdef add(a, b):\n    2\t    return a - b"]
+    failed, passed = attempt.outputs("run")
+    assert failed.startswith("[exit 1]")
+    assert passed.startswith("[exit 0]")
+    assert [event["path"] for event in attempt.of("file_change")] == ["sums.py"]
+    assert (attempt.result["ok"], attempt.result["text"]) == (True, DONE["text"])
+    counted = sum(seen.input_tokens + seen.output_tokens for seen in attempt.server.seen)
+    assert attempt.of("usage")[-1]["tokens"] == counted
+    assert {seen.path.partition("/v1")[0] for seen in attempt.server.seen} == {""}
+
+
+def test_a_provider_of_reeve_toml_with_the_api_of_openai_is_spoken_to_by_chat_completions(against: Against):
+    attempt = against([FIX, DONE], "my-own-machine").run()
+    assert attempt.result["ok"]
+    assert {seen.path for seen in attempt.server.seen} == {"/v1/chat/completions"}
+
+
+def test_thoughts_plans_and_facts_are_events(against: Against):
+    plan = {"tool": {"name": "plan", "arguments": {"entries": ["[x] look", "repair"], "facts": ["add subtracts"]}}}
+    attempt = against([[{"thought": "Subtracts?"}, plan], DONE], "anthropic").run()
+    assert attempt.of("thought")[0]["text"] == "Subtracts?"
+    assert attempt.of("plan")[0]["text"] == "[x] look\n[ ] repair"
+
+
+def test_mistakes_of_the_model_go_back_to_it_and_the_work_goes_on(against: Against):
+    wrong = [
+        {"tool": {"name": "teleport", "arguments": {}}},
+        {"tool": {"name": "read", "arguments": {"where": "sums.py"}}},
+        {"read": "sumss.py"},
+        {"edit": {"path": "sums.py", "old": "a * b", "new": "a + b"}},
+        {"write": {"path": "/etc/made", "content": "x"}},
+    ]
+    attempt = against([wrong, FIX, DONE]).run()
+    first, second, third, fourth, fifth = [event["output"] for event in attempt.of("tool_call", status="failed")]
+    assert first.startswith("there is no tool 'teleport'; there are list, search, read")
+    assert "path: " in second
+    assert third == "there is no file 'sumss.py'; did you mean 'sums.py' or 'test_sums.py'?"
+    assert "the nearest lines are:\n    1\tdef add(a, b):\n    2\t    return a - b" in fourth
+    assert "is outside of" in fifth
+    assert attempt.result["ok"]
+    assert "+" in (attempt.work / "sums.py").read_text()
+
+
+def test_guides_of_folders_come_along_with_the_first_file_below_them(against: Against, tmp_path):
+    attempt = against([{"read": "shop/till.py"}, {"read": "shop/till.py"}, DONE])
+    (attempt.work / "shop").mkdir()
+    (attempt.work / "shop" / "till.py").write_text("")
+    (attempt.work / "shop" / "AGENTS.md").write_text("Prices are whole cents.")
+    attempt.run()
+    first, second = attempt.outputs("read")
+    assert first.endswith("AGENTS.md of shop/, for what is below it:\nPrices are whole cents.")
+    assert "Prices" not in second
+
+
+# ---------------------------------------------------------------- a long task
+
+
+def test_a_long_task_survives_a_small_window(against: Against):
+    window = 6_000
+    reads = [{"read": f"long{number}.txt"} for number in range(30)]
+    script = [{"plan": ["[>] read it all", "[ ] repair add"]}, *reads, FIX, PYTEST, DONE]
+    attempt = against(script, context_tokens=window)
+    for number in range(30):
+        (attempt.work / f"long{number}.txt").write_text(f"line {number} of a long text\n" * 400)
+    attempt.run()
+    assert (attempt.status, attempt.result["ok"]) == (0, True)
+    assert (attempt.work / "sums.py").read_text() == BUGGY.replace("-", "+")
+    assert len(attempt.outputs("read")) == 30
+    assert all("long text" in output for output in attempt.outputs("read"))
+    assert max(seen.input_tokens for seen in attempt.server.seen) < window
+    assert any("parts were condensed" in event["text"] for event in attempt.of("text"))
+
+
+# ---------------------------------------------------------------- people
+
+WAITS = {"run": "while [ ! -e go ]; do sleep 0.02; done"}
+
+
+def test_a_word_reaches_the_model_at_its_next_turn(against: Against):
+    told = {"when": "in French", "turns": [FIX, {"text": "C'est fait."}]}
+    attempt = against({"told": told, "first": {"turns": [WAITS, DONE]}}).start()
+    attempt.until("tool_call", tool="run")
+    attempt.say("tell", "Answer in French.")
+    (attempt.work / "go").touch()
+    attempt.end()
+    assert [event["text"] for event in attempt.of("told")] == ["Answer in French."]
+    assert attempt.result["text"] == "C'est fait."
+
+
+def test_a_word_that_comes_with_the_last_answer_is_still_heard(against: Against):
+    told = {"when": "one thing more", "turns": [FIX, {"text": "That too."}]}
+    attempt = against({"told": told, "first": {"turns": [{"text": "Done."}]}})
+    attempt.say("tell", "one thing more")
+    attempt.run()
+    assert attempt.result["text"] == "That too."
+
+
+@pytest.mark.parametrize("answer", ["go", "tell"])
+def test_a_check_in_says_what_was_done_and_waits(against: Against, answer: str):
+    script = [[{"plan": ["[x] look", "[>] repair"]}, FIX], DONE]
+    attempt = against(script, check_in_seconds=0).start()
+    said = attempt.until("check_in")
+    assert said["text"] == "[x] look\n[>] repair\nChanged: sums.py"
+    assert len(attempt.server.seen) == 1
+    attempt.say(answer, "Well done." if answer == "tell" else "", said["id"])
+    attempt.end()
+    assert attempt.result["ok"]
+    assert [event["text"] for event in attempt.of("told")] == (["Well done."] if answer == "tell" else [])
+    assert len(attempt.server.seen) == 2
+
+
+def test_what_is_refused_is_not_done_and_the_work_goes_on(against: Against):
+    attempt = against([{"read": "sums.py"}, FIX, {"run": "echo allowed"}, DONE], ask=True).start()
+    asked = attempt.until("permission")
+    assert (asked["action"], asked["path"], asked["text"]) == ("edit", "sums.py", "a - b\n->\na + b")
+    assert (attempt.work / "sums.py").read_text() == BUGGY
+    attempt.say("reject", "not this file", asked["id"])
+    asked = attempt.until("permission")
+    assert (asked["action"], asked["command"]) == ("execute", "echo allowed")
+    attempt.say("allow", "", asked["id"])
+    attempt.end()
+    (refused,) = attempt.outputs("edit")
+    assert refused == "this was refused: not this file; do it another way, or decline"
+    assert attempt.outputs("run") == ["[exit 0]\nallowed"]
+    assert (attempt.work / "sums.py").read_text() == BUGGY
+    assert attempt.result["ok"]
+
+
+# ---------------------------------------------------------------- servers of the Model Context Protocol
+
+PRICES = """
+import sys
+from mcp.server import MCPServer
+shop = MCPServer("shop")
+print("started", file=sys.stderr)
+
+@shop.tool()
+def price(name: str) -> int:
+    "Say what something costs."
+    if name != "tea":
+        raise ValueError(f"no {name} here")
+    return 3
+
+shop.run()
+"""
+
+
+def test_tools_of_a_server_are_used_and_one_that_does_not_start_is_told_of(against: Against, tmp_path):
+    (tmp_path / "prices.py").write_text(PRICES)
+    calls = [{"tool": {"name": "shop_price", "arguments": {"name": name}}} for name in ("tea", "coffee")]
+    servers = [
+        {"name": "gone", "command": "echo not today >&2; exit 3"},
+        {"name": "shop", "command": f"exec {sys.executable} {tmp_path / 'prices.py'}"},
+    ]
+    attempt = against([calls, DONE], servers=servers).run()
+    assert any("the MCP server 'gone' does not start" in event["text"] for event in attempt.of("text"))
+    tea, coffee = attempt.of("tool_call", tool="shop_price")[1::2]
+    assert (tea["status"], tea["output"]) == ("completed", "3")
+    assert (coffee["status"], coffee["output"]) == ("failed", "shop: Error executing tool price")
+    assert (tmp_path / "out" / "mcp-shop.log").read_text().startswith("started")
+    assert attempt.result["ok"]
+
+
+def test_somebody_can_have_to_be_asked_for_tools_of_servers_too(against: Against, tmp_path):
+    (tmp_path / "prices.py").write_text(PRICES)
+    call = {"tool": {"name": "shop_price", "arguments": {"name": "tea"}}}
+    servers = [{"name": "shop", "command": f"exec {sys.executable} {tmp_path / 'prices.py'}"}]
+    attempt = against([call, DONE], servers=servers, ask=True).start()
+    asked = attempt.until("permission")
+    assert (asked["action"], asked["command"]) == ("other", 'shop_price {"name":"tea"}')
+    attempt.say("reject", "", asked["id"])
+    attempt.end()
+    assert attempt.outputs("shop_price") == ["this was refused; do it another way, or decline"]
+
+
+# ---------------------------------------------------------------- ends
+
+
+def test_the_same_call_with_the_same_result_ends_it_after_a_warning(against: Against):
+    attempt = against([{"read": "sums.py"}] * 20).run()
+    assert attempt.status == 0
+    assert (attempt.result["ok"], attempt.result["why"]) == (False, "loop")
+    assert len(attempt.outputs("read")) == 8
+
+
+def test_a_warning_about_repetition_reaches_the_model(against: Against):
+    warned = {"when": "the same call of read 4 times", "turns": [FIX, DONE]}
+    attempt = against({"warned": warned, "first": {"turns": [{"read": "sums.py"}] * 20}}).run()
+    assert attempt.result["ok"]
+    assert len(attempt.outputs("read")) == 4
+
+
+def test_the_same_command_is_no_loop_while_the_tree_is_new(against: Against):
+    turns = [[{"run": "true"}, {"write": {"path": f"new{number}", "content": "x"}}] for number in range(10)]
+    assert against([*turns, DONE]).run().result["ok"]
+
+
+def test_going_to_and_fro_is_a_loop(against: Against):
+    back = {"edit": {"path": "sums.py", "old": "a + b", "new": "a - b"}}
+    attempt = against([[FIX, back]] * 12).run()
+    assert attempt.result["why"] == "loop"
+
+
+def test_it_declines_with_reasons_and_leaves_no_result(against: Against):
+    decline = {"tool": {"name": "decline", "arguments": {"why": "needs-decision", "text": "Which rounding?"}}}
+    attempt = against([decline, DONE]).run()
+    assert attempt.status == 0
+    (said,) = attempt.of("declined")
+    assert declined_in(json.dumps(said).encode()).text == "Which rounding?"
+    assert attempt.of("result") == []
+
+
+def test_a_provider_that_is_overloaded_is_asked_again(against: Against):
+    overloaded = {"error": {"status": 529, "message": "Overloaded", "times": 2}}
+    attempt = against([[overloaded, FIX], DONE], "anthropic").run()
+    assert [seen.status for seen in attempt.server.seen] == [529, 529, 200, 200]
+    assert attempt.result["ok"]
+    assert "asking again in" in attempt.of("text")[0]["text"]
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again(against: Against):
+    attempt = against([[{"text": "I am"}, {"error": {"status": 500, "times": 1}}, FIX], DONE], "anthropic").run()
+    assert attempt.result["ok"]
+    assert "+" in (attempt.work / "sums.py").read_text()
+
+
+@pytest.mark.parametrize("status", [401, 402, 400])
+def test_what_no_patience_helps_against_ends_it_at_once(against: Against, status: int):
+    attempt = against([{"error": {"status": status, "message": "the budget of the attempt is spent"}}]).run()
+    assert attempt.status == 1
+    assert len(attempt.server.seen) == 1
+    assert (attempt.result["ok"], attempt.result["why"]) == (False, "error")
+    assert f"{status}: the budget of the attempt is spent" in attempt.result["text"]
+
+
+def test_it_asks_no_more_often_than_it_may(against: Against):
+    attempt = against([{"run": f"echo {number}"} for number in range(9)], requests=3).run()
+    assert (attempt.result["ok"], attempt.result["why"]) == (False, "requests")
+    assert len(attempt.server.seen) == 3
+
+
+def test_a_model_that_says_nothing_is_asked_three_times(against: Against):
+    attempt = against([{"text": ""}] * 5).run()
+    assert (attempt.result["ok"], attempt.result["why"]) == (False, "empty")
+
+
+def test_a_model_that_cannot_be_made_says_why(against: Against):
+    attempt = against([DONE], "openrouter").run()
+    assert attempt.status == 1
+    assert "OpenRouter model names must be prefixed" in attempt.result["text"]
+
+
+def test_a_wrong_spec_is_told_of(against: Against):
+    attempt = against([DONE], process=True, colour="blue").run()
+    assert attempt.status == 2
+    assert "colour" in attempt.complaints
+    assert attempt.events == []
