@@ -12,6 +12,7 @@ from pathlib import Path
 
 import typer
 
+from reeve.cli.doors import agent_context
 from reeve.cli.opened import project
 from reeve.cli.options import Json
 from reeve.cli.output import print_json, safe, screen
@@ -140,7 +141,7 @@ def _project(settings: Settings) -> Iterator[Finding]:
 def _agents(settings: Settings) -> Iterator[Finding]:
     from reeve.adapters.agents import agent_kinds, make_agents
 
-    kinds = agent_kinds()
+    kinds = agent_kinds(agent_context(settings))
     for name, spec in sorted(settings.agents.items()):
         used = name in settings.default_agents
         try:

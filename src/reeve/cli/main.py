@@ -35,6 +35,7 @@ COMMANDS = {
     "accept": DECIDE,
     "reject": DECIDE,
     "revert": DECIDE,
+    "agents": MACHINE,
     "doctor": MACHINE,
     "playback": MACHINE,
     "version": MACHINE,

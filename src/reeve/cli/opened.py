@@ -1,20 +1,26 @@
 """What a command opens: the settings of the project it stands in, and its ledger."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from reeve.cli.doors import keys_of
 from reeve.cli.start import open_store
 from reeve.errors import LedgerError
 from reeve.ports import Fact, Store
 from reeve.settings import Settings, find_root, read_settings
 
-__all__ = ["Nothing", "ledger", "ledger_of", "project"]
+__all__ = ["Nothing", "keyless", "ledger", "ledger_of", "project"]
 
 
 def project() -> Settings:
     """Read the settings of the project around the current folder."""
     return read_settings(find_root(Path.cwd()), os.environ)
+
+
+def keyless(settings: Settings) -> Mapping[str, str]:
+    """Say of every provider that has no key what to do about that."""
+    return keys_of(settings, os.environ).missing
 
 
 def ledger() -> Store:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from reeve.adapters.agents.installed import Place, architecture, node_for, package_version
+from reeve.adapters.agents.installed import Place, architecture, package_version
 from reeve.adapters.agents.presets import ARCHITECTURES, NODE
 from reeve.adapters.scratch import scratch_folder
 from reeve.errors import SetupError
@@ -95,7 +95,9 @@ def _run_npm(
             while process.poll() is None:
                 passed = time.monotonic() - began
                 if passed > INSTALL_SECONDS:
-                    raise SetupError(f"installing {package} {version}: npm did not end within {duration(INSTALL_SECONDS)}")
+                    raise SetupError(
+                        f"installing {package} {version}: npm did not end within {duration(INSTALL_SECONDS)}"
+                    )
                 progress(f"{package} {version}: {_megabytes(folder)} MB, {duration(passed)}")
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(LOOK_SECONDS)
@@ -105,7 +107,9 @@ def _run_npm(
     said = log.read_text(encoding="utf-8", errors="replace")
     if process.returncode:
         last = "\n".join(said.strip().splitlines()[-LAST_LINES:])
-        raise SetupError(f"installing {package} {version}: npm ended with status {process.returncode}:\n{last}", log=said)
+        raise SetupError(
+            f"installing {package} {version}: npm ended with status {process.returncode}:\n{last}", log=said
+        )
     log.unlink()
     progress(f"{package} {version}: installed, {_megabytes(folder)} MB in {duration(time.monotonic() - began)}")
 

@@ -31,7 +31,7 @@ from reeve.adapters.trees.unpack import unpack
 from reeve.errors import RepositoryError
 from reeve.records import RepoSource
 
-__all__ = ["Index", "archive_repository", "configured_index", "fetch_archive"]
+__all__ = ["Index", "archive_repository", "commit_files", "configured_index", "fetch_archive"]
 
 MAX_ARCHIVE_BYTES = 100 * 2**20
 TIMEOUT_SECONDS = 30.0
@@ -70,7 +70,7 @@ def archive_repository(source: RepoSource, folder: Path, cache: Path, index: Ind
     # Made beside and renamed: an interruption leaves no half repository under the final name.
     with scratch_folder(".making-", folder) as temporary:
         try:
-            _commit(temporary, files, f"{name} {version}\n\nSource archive, sha256 {wanted}\n")
+            commit_files(temporary, files, f"{name} {version}\n\nSource archive, sha256 {wanted}\n")
             os.chmod(temporary, 0o755)  # noqa: S103 - mkdtemp keeps it to one user; agents run as another
             os.rename(temporary, repository)
         except OSError as error:
@@ -79,7 +79,8 @@ def archive_repository(source: RepoSource, folder: Path, cache: Path, index: Ind
     return repository
 
 
-def _commit(folder: Path, files: Mapping[str, tuple[bytes, bool]], message: str) -> None:
+def commit_files(folder: Path, files: Mapping[str, tuple[bytes, bool]], message: str) -> None:
+    """Make a repository of one commit; each file is its content and its executable bit."""
     # Blobs are written as they are: no attribute or line-ending setting of anybody applies.
     repository = pygit2.init_repository(str(folder), initial_head=BRANCH)
     for path, (content, executable) in files.items():
