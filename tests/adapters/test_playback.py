@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 import urllib.error
 import urllib.request
 
@@ -212,6 +213,19 @@ def test_the_record_is_there_when_the_answer_is(api):
     assert json.loads(seen.line)["headers"] == sorted(json.loads(seen.line)["headers"])
 
 
+def test_a_client_that_leaves_half_way_is_seen_to_have_left():
+    script = [[{"delay": {"between_seconds": 0.01}}, *({"text": "word " * 50} for _ in range(200))]]
+    with PlaybackServer(script) as server:
+        request = urllib.request.Request(f"{server.address}/v1/messages", b'{"stream": true, "messages": []}')
+        with urllib.request.urlopen(request, timeout=20) as response:
+            assert response.readline() == b"event: message_start\n"
+        until = time.monotonic() + 30
+        while not server.seen:
+            assert time.monotonic() < until, "it was never noticed"
+            time.sleep(0.01)
+        assert (server.seen[0].cut, server.seen[0].turn) == (True, 0)
+
+
 # ---------------------------------------------------------------- hostile requests
 
 
@@ -228,6 +242,9 @@ HOSTILE = [
     b'{"messages": 7, "input": {}, "contents": "x", "tools": {"a": 1}, "stream": "yes", "model": []}',
     b'{"messages": [1, null, {"role": [], "content": [{"type": {}, "text": 3}]}], "contents": [{"parts": [[], {"functionCall": 1}]}]}',
     b'{"input": [{"type": "function_call", "call_id": {}}, {"type": 9}, {"role": "user", "content": [{"text": "\\ud800"}]}]}',
+    json.dumps(
+        {"tools": [{"name": "\ud800"}], "messages": [{"role": "user", "content": marker([[{"run": "ls"}]])}]}
+    ).encode(),
     json.dumps({"messages": [{"role": "user", "content": "[[playback:%%%]]"}]}).encode(),
     json.dumps({"messages": [{"role": "user", "content": "[[playback:AAAA]]"}]}).encode(),
     json.dumps({"messages": [{"role": "user", "content": "[[playback:" + "A" * 2_000_000 + "]]"}]}).encode(),
