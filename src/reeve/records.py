@@ -61,6 +61,7 @@ __all__ = [
     "Surplus",
     "Task",
     "TestOutcome",
+    "Tight",
     "Verdict",
     "Whose",
     "Word",
@@ -380,6 +381,15 @@ class Attempt:
     usd: float | None = None
     declined: Declined | None = None
     frames: str = ""  # artefact: what agent and driver said to each other, frame by frame; "": there was no protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Tight:
+    """An attempt was let in though it may need more memory than was free: no other ran, so waiting was of no use."""
+
+    attempt: str
+    need_mb: float
+    free_mb: float
 
 
 class WordKind(StrEnum):
