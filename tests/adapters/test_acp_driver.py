@@ -49,17 +49,15 @@ def test_an_agent_mends_a_file_and_everything_it_told_is_printed(drive, tmp_path
         ("plan", "[x] look\n[>] mend"),
         ("thought", "It is the sign."),
         ("tool_call", "Mend calc.py"),
-        ("tool_call", "Mend calc.py"),
         ("file_change", "1 line added, 1 removed at line 2\n-    return a - b\n+    return a + b"),
         ("text", "Mended the sign."),
         ("usage", ""),
         ("usage", ""),
         ("result", "Mended the sign."),
     ]
-    begun, ended = attempt.of("tool_call")
-    assert (begun["id"], begun["tool"], begun["status"]) == ("t1", "edit", "in_progress")
-    assert json.loads(begun["input"]) == {"file_path": f"{tmp_path}/work/calc.py"}
-    assert (ended["id"], ended["status"], ended["paths"]) == ("t1", "completed", ["calc.py"])
+    (call,) = attempt.of("tool_call")
+    assert (call["id"], call["tool"], call["status"], call["paths"]) == ("t1", "edit", "completed", ["calc.py"])
+    assert json.loads(call["input"]) == {"file_path": f"{tmp_path}/work/calc.py"}
     assert attempt.of("file_change")[0]["path"] == "calc.py"
     first, last = attempt.of("usage")
     assert first["usd"] == 0.25
@@ -230,9 +228,9 @@ def test_a_megabyte_on_standard_error_blocks_nobody_and_is_kept_up_to_a_bound(dr
 def test_a_call_that_never_began_output_in_meta_and_tokens_in_meta_are_understood(drive):
     attempt = drive("starts_late")
     assert attempt.end() == 0
-    first, last = attempt.of("tool_call")
-    assert (first["text"], first["tool"], first["status"]) == ("pytest", "execute", "in_progress")
-    assert (last["status"], last["output"]) == ("failed", "1 failed\n")
+    (call,) = attempt.of("tool_call")
+    assert (call["text"], call["tool"], call["status"]) == ("pytest", "execute", "failed")
+    assert (call["input"], call["output"]) == ('{"command": ["pytest", "-q"]}', "1 failed\n")
     assert attempt.texts() == ["It fails."]
     assert attempt.of("usage")[0]["tokens"] == 730
 
@@ -303,7 +301,7 @@ def test_a_word_reaches_the_agent_at_its_next_turn(drive):
 
 def test_a_word_waits_for_the_tool_call_under_way(drive):
     attempt = drive("works")
-    attempt.wait_for("tool_call")
+    assert attempt.wait_for("tool_call")["status"] == "in_progress"
     attempt.send(kind="tell", text="Stop that.")
     assert attempt.end() == 0
     order = [(event["kind"], event.get("status", "")) for event in attempt.events]

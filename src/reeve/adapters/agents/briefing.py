@@ -1,6 +1,6 @@
 """What an agent is asked in words: the task as far as it may see it, and the rules of the house."""
 
-from reeve.adapters.agents.visible import DECLINING, visible_ids
+from reeve.adapters.agents.visible import DECLINING, rules_section, visible_ids
 from reeve.records import Order, Task
 from reeve.units import duration, plural
 
@@ -11,8 +11,8 @@ TESTS_NAMED = 200
 
 def briefing(task: Task, order: Order) -> str:
     """Return the first prompt of an attempt; nothing hidden is in it."""
-    parts = [task.instruction.strip(), _checks(task), _limits(task), _rules(order), f"## Declining\n\n{DECLINING}"]
-    return "\n\n".join(part for part in parts if part).strip() + "\n\nWrite that line into your last message.\n"
+    declining = f"## Declining\n\n{DECLINING}\nWrite that line into your last message.\n"
+    return "\n\n".join((task.instruction.strip(), _checks(task), _limits(task), *rules_section(order.rules), declining))
 
 
 def _checks(task: Task) -> str:
@@ -35,7 +35,3 @@ def _limits(task: Task) -> str:
     if task.protected:
         lines.append(f"- These paths must not change: {', '.join(task.protected)}")
     return "\n".join(["## Limits", "", *lines])
-
-
-def _rules(order: Order) -> str:
-    return "\n".join(["## Rules of the house", "", *(f"- {rule}" for rule in order.rules)]) if order.rules else ""

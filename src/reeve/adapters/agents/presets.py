@@ -55,7 +55,8 @@ class Preset:
     node: int = 0  # major version that it needs; 0: it is a program of its own
     usage: str = "turn"
     model: str = ""  # "": the agent's own choice
-    memory_mb: int = 400  # of all of its processes, as measured
+    memory_mb: int = 450  # of all of its processes, as measured
+    asks: bool = True  # it can be told to ask before it acts
 
 
 # ---------------------------------------------------------------- how each is configured
@@ -75,7 +76,10 @@ def _claude_code(means: Means) -> Setup:
 
 
 def _codex(means: Means) -> Setup:
-    """Its home lies outside the folder for temporary files, where it refuses to run any command."""
+    """Its home lies outside the folder for temporary files, where it refuses to run any command.
+
+    It has no mode that only asks: the others put up walls of its own, which the kernel does not allow within ours.
+    """
     config = f"""\
 model = {json.dumps(means.model)}
 model_provider = "reeve"
@@ -93,7 +97,7 @@ supports_websockets = false
 enabled = false
 """
     env = {"CODEX_HOME": f"{HOME}/.codex", "REEVE_TOKEN": means.token, "NO_BROWSER": "1"}
-    return Setup(env, {".codex/config.toml": config}, mode="agent" if means.asks else "agent-full-access")
+    return Setup(env, {".codex/config.toml": config}, mode="agent-full-access")
 
 
 def _gemini(means: Means) -> Setup:
@@ -170,6 +174,7 @@ PRESETS: Mapping[str, Preset] = {
             node=20,
             model="gpt-5.5",
             memory_mb=300,
+            asks=False,
         ),
         Preset(
             "gemini",
@@ -181,7 +186,7 @@ PRESETS: Mapping[str, Preset] = {
             _gemini,
             node=20,
             model="gemini-2.5-pro",
-            memory_mb=300,
+            memory_mb=350,
         ),
         Preset(
             "opencode",
@@ -193,7 +198,7 @@ PRESETS: Mapping[str, Preset] = {
             _opencode,
             usage="nothing",
             model="gpt-5.5",
-            memory_mb=650,
+            memory_mb=1200,
         ),
     )
 }

@@ -31,12 +31,20 @@ class Events:
 
     def __init__(self, fd: int, room_bytes: int) -> None:
         self._fd, self._room, self._printed = fd, room_bytes, 0
-        self._kind, self._pieces, self._since = "", [""], 0.0
+        self._kind, self._since = "", 0.0
+        self._pieces: list[str] = []
+        self._changes: dict[str, str] = {}  # the last of each path
 
     def emit(self, kind: str, text: str = "", **fields: str | float | Sequence[str]) -> None:
         """Print one event, after what was said before it."""
         self.pause()
         self._print(kind, text, fields)
+
+    def change(self, path: str, what: str) -> None:
+        """Print that a file was changed, unless the same was just told: some tell it by writing it through us, too."""
+        if self._changes.get(path) != what:
+            self._changes[path] = what
+            self.emit("file_change", what, path=path)
 
     def say(self, kind: str, piece: str) -> None:
         """Take in a piece of a text or thought."""

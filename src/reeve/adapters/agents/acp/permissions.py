@@ -57,7 +57,7 @@ class Permissions:
             id=number,
             action=tool.kind if tool.kind in ACTIONS else "other",
             paths=tool.paths,
-            command=tool.command,
+            command=tool.command or (tool.title if tool.kind == "execute" else ""),
         )
         if self._cancelled:  # it had not yet heard of that
             self._close(number, "cancelled", None)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["Broken", "Process"]
 
 _TERM, _KILL, _PIPE, _FILE_TOO_LARGE = 15, 9, 13, 25
-PATIENCE_SECONDS = 5.0
+TERM_SECONDS, PATIENCE_SECONDS = 0.3, 5.0
 CHUNK_BYTES = 1 << 16
 STDERR_BYTES, LAST_WORDS_BYTES = 1 << 20, 2_000
 UNREAD_BYTES = 64 << 20
@@ -131,7 +131,7 @@ class Process:
         began = time.monotonic()
         asked = False
         while self.status() is None and time.monotonic() - began < PATIENCE_SECONDS:
-            if not asked and time.monotonic() - began > PATIENCE_SECONDS / 5:
+            if not asked and time.monotonic() - began > TERM_SECONDS:
                 self._signal(_TERM)
                 asked = True
             said = self.read(0.02)

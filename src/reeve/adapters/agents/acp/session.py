@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from . import files
@@ -133,6 +134,7 @@ class Session:
         """Wait a moment for what the agent says, and answer it; raises Broken when it has ended."""
         for frame in self._wire.hear(POLL_SECONDS):
             self._answer(frame["method"], mapping(frame.get("params")), frame)
+        self.updates.tick()
         self._events.tick()
 
     def _answer(self, method: str, params: Mapping[str, Any], frame: Mapping[str, Any]) -> None:
@@ -140,7 +142,7 @@ class Session:
         if method == "session/update":
             self.updates.see(mapping(params.get("update")))
         elif method == "session/request_permission":
-            self.permissions.ask(request, params, self.updates.tool(mapping(params.get("toolCall"))))
+            self.permissions.ask(request, params, self.updates.tool(mapping(params.get("toolCall")), now=True))
         elif method in ("fs/read_text_file", "fs/write_text_file"):
             try:
                 self._wire.answer(request, self._read(params) if method.startswith("fs/read") else self._write(params))
@@ -154,5 +156,5 @@ class Session:
 
     def _write(self, params: Mapping[str, Any]) -> Mapping[str, str]:
         path, before, after = files.write(params, self._spec.work)
-        self._events.emit("file_change", changed_lines(before, after), path=inside(path, self._spec.work))
+        self._events.change(inside(path, os.path.realpath(self._spec.work)), changed_lines(before, after))
         return {}

@@ -17,8 +17,9 @@ __all__ = ["OVER", "Tool", "changed_lines", "inside"]
 
 OVER = ("completed", "failed")
 STATUSES = ("pending", "in_progress", *OVER)
-OUTPUT_CHARACTERS = 8_000
+TITLE_CHARACTERS, INPUT_CHARACTERS, OUTPUT_CHARACTERS = 1_000, 8_000, 8_000
 CHANGED_LINES_SHOWN = 60
+SETTLE_SECONDS = 0.3  # what a call is to do comes piece by piece, too
 PROGRESS_SECONDS = 2.0
 PATHS, CHANGES = 100, 100
 
@@ -34,42 +35,42 @@ class Tool:
         self._output = ""
         self._changes: dict[str, str] = {}
         self._printed: dict[str, str] = {}
-        self._at = 0.0
+        self._at = time.monotonic()
 
     def learn(self, update: Mapping[str, Any]) -> None:
         """Take in one update, of a start, of progress, or within a question for permission."""
         meta = mapping(update.get("_meta"))
-        self.title = text(update.get("title")) or self.title
-        self.kind = text(update.get("kind")) or self.kind
-        self.name = text(mapping(meta.get("claudeCode")).get("toolName")) or self.name
+        self.title = text(update.get("title"))[:TITLE_CHARACTERS] or self.title
+        self.kind = text(update.get("kind"))[:TITLE_CHARACTERS] or self.kind
+        self.name = text(mapping(meta.get("claudeCode")).get("toolName"))[:TITLE_CHARACTERS] or self.name
         if update.get("status") in STATUSES:
             self.status = update["status"]
         if (given := update.get("rawInput")) not in (None, {}, ""):
-            self.input, self.command = shown(given), _command(given)
+            self.input, self.command = cut(shown(given), INPUT_CHARACTERS), _command(given)
         for place in items(update.get("locations"), PATHS):
             self._touch(text(mapping(place).get("path")))
         content = "".join(self._content(mapping(block)) for block in items(update.get("content")))
         # What a tool gave back is told as text for people, as the raw result, or piece by piece through `_meta`.
         if output := content or shown(update.get("rawOutput")):
-            self._output = output
+            self._output = output[-OUTPUT_CHARACTERS:]
         if piece := text(mapping(meta.get("terminal_output_delta") or meta.get("terminal_output")).get("data")):
             self._output = (self._output + piece)[-OUTPUT_CHARACTERS:]
 
-    def print(self, events: Events) -> None:
-        """Print what is new, if it is time to; what the call changed in files is printed when it is over."""
-        now = time.monotonic()
+    def print(self, events: Events, *, now: bool = False) -> None:
+        """Print what is new: once the call has settled after its beginning, then now and then, and when it is over."""
         fields = {"tool": self.name or self.kind or "other", "status": self.status, "input": self.input}
-        if fields.items() <= self._printed.items() and (
-            self._output == self._printed.get("output", "") or now - self._at < PROGRESS_SECONDS
-        ):
+        fields |= {"output": self._output, "text": self.title}
+        if fields == self._printed:
             return
-        fields["output"] = self._output[-OUTPUT_CHARACTERS:]
-        self._printed, self._at = fields, now
-        events.emit("tool_call", self.title, id=self._id, paths=self.paths, **fields)
+        pause = PROGRESS_SECONDS if self._printed else SETTLE_SECONDS
+        if not now and self.status not in OVER and time.monotonic() - self._at < pause:
+            return
+        self._printed, self._at = fields, time.monotonic()
+        events.emit("tool_call", id=self._id, paths=self.paths, **fields)
         if self.status in OVER:
             changes, self._changes = self._changes, {}
             for path, what in changes.items() if self.status == "completed" else ():
-                events.emit("file_change", what, path=path)
+                events.change(path, what)
 
     def _content(self, block: Mapping[str, Any]) -> str:
         """The text of one block of content; of a change in a file it is kept apart what was changed."""
@@ -115,4 +116,4 @@ def _command(given: object) -> str:
     command = mapping(given).get("command")
     if isinstance(command, list):
         return cut(" ".join(shown(part) for part in command), 4_000)
-    return text(command)
+    return cut(text(command), 4_000)

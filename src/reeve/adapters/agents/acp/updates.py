@@ -21,7 +21,7 @@ SILENT = ("user_message_chunk", "available_commands_update", "current_mode_updat
 
 SPOKEN = {"agent_message_chunk": "text", "agent_thought_chunk": "thought"}
 MARKS = {"completed": "[x]", "in_progress": "[>]"}
-UNKNOWN_KINDS, TOOLS = 50, 10_000
+UNKNOWN_KINDS, TOOLS = 50, 1_000
 MESSAGE_CHARACTERS = 64_000
 
 
@@ -39,6 +39,7 @@ class Updates:
 
     def begin(self) -> None:
         """Begin a turn."""
+        self._trouble = ""  # what it may yet get over
         self.failure = ""  # what the agent told of a failure, beside how its turn ends
         self.active = False  # it said or did something
         self.message = ""  # the last one
@@ -51,20 +52,28 @@ class Updates:
     def end(self) -> None:
         """End a turn: of calls that were not reported to be over nothing more will come."""
         self._events.pause()
+        for tool in self._tools.values():
+            tool.print(self._events, now=True)
         self._tools.clear()
         if news := self.usage.news():
             self._events.emit("usage", "", **news)
 
-    def tool(self, update: Mapping[str, Any]) -> Tool:
-        """Take in what is said of a tool call; some agents never say that one begins."""
+    def tool(self, update: Mapping[str, Any], *, now: bool = False) -> Tool:
+        """Take in what is said of a tool call, and print it `now`; some agents never say that one begins."""
         number = cut(text(update.get("toolCallId")), 200)
         if number not in self._tools and len(self._tools) >= TOOLS:
             self._tools.clear()
         tool = self._tools.setdefault(number, Tool(number, self._work))
         tool.learn(update)
-        tool.print(self._events)
+        tool.print(self._events, now=now)
         self.active = self._over = True
         return tool
+
+    def tick(self) -> None:
+        """Print what has been waiting for more of the same."""
+        for tool in self._tools.values():
+            if tool.status not in OVER:
+                tool.print(self._events)
 
     def see(self, update: Mapping[str, Any]) -> None:
         """Take in one update."""
@@ -103,10 +112,13 @@ class Updates:
 
     def _session_info(self, codex: Mapping[str, Any]) -> None:
         """One agent ends a turn as if all were well when its model cannot be reached, and tells of it only here."""
-        if error := codex.get("error"):
-            self.failure = cut(text(mapping(error).get("message")) or shown(error), 1_000)
-        elif mapping(codex.get("threadStatus")).get("type") == "systemError":
-            self.failure = self.failure or "it reports a system error"
+        error, status = mapping(codex.get("error")), text(mapping(codex.get("threadStatus")).get("type"))
+        if error:
+            self._trouble = cut(
+                text(error.get("additionalDetails")) or text(error.get("message")) or shown(error), 1_000
+            )
+        if status == "systemError" or (error and not error.get("willRetry")):
+            self.failure = self._trouble or "it reports a system error"
 
 
 def _plan(plan: Mapping[str, Any]) -> str:

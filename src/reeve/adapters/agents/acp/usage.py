@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .untrusted import amount, mapping
+from .untrusted import amount, items, mapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,22 +32,22 @@ class Usage:
         if usd is not None and cost.get("currency", "USD") == "USD":
             self._usd = max(usd, self._usd or 0.0)
 
-    def turn(self, result: Mapping[str, Any]) -> bool:
-        """Take in what the end of a turn tells; says whether it told anything."""
+    def turn(self, result: Mapping[str, Any]) -> None:
+        """Take in what the end of a turn tells."""
         said = mapping(result.get("usage"))
-        quota = mapping(mapping(mapping(result.get("_meta")).get("quota")).get("token_count"))
+        quota = mapping(mapping(result.get("_meta")).get("quota"))
+        # Some count here what they ask small models beside the main one, and some tell tokens nowhere else.
+        further = [_sum(mapping(quota.get("token_count")))]
+        further.append(sum(_sum(mapping(mapping(each).get("token_count"))) for each in items(quota.get("model_usage"))))
         found = {
-            "tokens": amount(said.get("totalTokens")),
+            "tokens": max(amount(said.get("totalTokens")) or 0, *further),
             "cached_tokens": amount(said.get("cachedReadTokens")),
             "reasoning_tokens": amount(said.get("thoughtTokens")),
         }
-        if found["tokens"] is None and quota:
-            found["tokens"] = (amount(quota.get("input_tokens")) or 0) + (amount(quota.get("output_tokens")) or 0)
         for name, value in found.items() if self._counts != "nothing" else ():
-            if value is not None:
+            if value:
                 known = self._totals[name]
                 self._totals[name] = int(value) + known if self._counts == "turn" else max(int(value), known)
-        return bool(said or quota)
 
     def news(self) -> Mapping[str, float]:
         """The totals, if they are other than before; empty: nothing new."""
@@ -58,3 +58,9 @@ class Usage:
             return {}
         self._told = totals
         return totals
+
+
+def _sum(count: Mapping[str, Any]) -> float:
+    """All tokens of one count, in either of the spellings that there are."""
+    parts = [amount(count.get(name)) or 0 for name in ("input_tokens", "output_tokens")]
+    return amount(count.get("totalTokens")) or sum(parts)
