@@ -3,13 +3,12 @@
 import hashlib
 import json
 import time
-import urllib.error
 import urllib.request
 
 import anthropic
 import openai
 import pytest
-from asking import APIS, ask
+from asking import APIS, ask, send
 from google.genai import errors as google_errors
 
 from reeve.adapters.playback.script import ENDED, marker
@@ -49,17 +48,6 @@ def api(request):
 
 def status_of(error):
     return getattr(error, "status_code", None) or error.code
-
-
-def send(address, path, body, method="POST", headers=None):
-    """Send anything; returns status, headers and body."""
-    request = urllib.request.Request(address + path, body, headers or {}, method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=20) as response:
-            return response.status, response.headers, response.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.headers, error.read()
 
 
 # ---------------------------------------------------------------- answers
@@ -163,6 +151,22 @@ def test_a_stream_that_fails_half_way_is_not_taken_for_an_answer(server, api):
     assert server.seen[-1].cut
     with pytest.raises(REFUSALS[api]):
         ask(api, server.address, prompt, stream=False)
+
+
+def test_a_stream_of_responses_says_that_it_failed(server):
+    prompt = marker([[{"text": "Half an answer"}, {"error": {"status": 429, "message": "in the middle"}}]])
+    body = json.dumps({"stream": True, "input": prompt}).encode()
+    last = send(server.address, "/v1/responses", body)[2].strip().split(b"\n\n")[-1]
+    assert last.startswith(b"event: response.failed\n")
+    failed = json.loads(last.partition(b"data: ")[2])["response"]
+    assert failed["error"] == {"code": "rate_limit_exceeded", "message": "in the middle"}
+
+
+def test_who_tries_again_is_known_whatever_the_order_of_the_keys(server):
+    prompt = marker([[{"error": {"status": 503, "times": 1}}, {"text": "At last."}]])
+    body = {"model": "tries again", "messages": [{"role": "user", "content": prompt}]}
+    first, second = json.dumps(body).encode(), json.dumps(dict(reversed(body.items()))).encode()
+    assert [send(server.address, "/v1/messages", each)[0] for each in (first, second)] == [503, 200]
 
 
 def test_a_delay_goes_before_and_between(server, api):
