@@ -79,6 +79,8 @@ class Rooms:
         if need <= free - sum(holding.values()):  # most of the time: nobody has to look at every process
             return Room(need, free - sum(holding.values()), total, alone=not holding)
         alive = self.alive()
+        # Looked at again, and only now: what begins between the two looks must count twice rather than not at all.
+        free = self._memory.free_mb() - self._reserve_mb
         holding = {name: mb for name, mb in holding.items() if name in alive or name in held}
         to_come = sum(max(mb - alive.get(name, 0.0), 0.0) for name, mb in holding.items())
         return Room(need, free - to_come, total, alone=not holding)
