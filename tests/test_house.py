@@ -160,10 +160,10 @@ PINNED = {
         "Action AgentSpec Answer Api Attempt Base Budgets Canary CanaryKind Challenge Change CheckResult Checks CommandCheck Decision "
         "Declined Declines Defect Door Ending Environment Event HiddenFile KnownAnswer Landing LandingOutcome Limits McpServer Measurement Order Outcome Patch Pause Policy Provider Question QuestionKind Ranked RepoSource Request RequestOutcome Review "
         "ReviewKind Rule Runner SandboxResult SandboxRun Selection SourceChange Status Strength Surplus Task "
-        "TestOutcome Verdict Whose Word WordKind Workspace"
+        "TestOutcome Tight Verdict Whose Word WordKind Workspace"
     ),
     "ports": (
-        "Agent ChallengeRequest Challenger Check CheckRequest Clock Environments Fact Gateway LandingLock Launch Objects Patches Piece Repository Sandbox Spent Store "
+        "Agent ChallengeRequest Challenger Check CheckRequest Clock Environments Fact Gateway LandingLock Launch Memory Objects Patches Piece Repository Sandbox Spent Store "
         "TaskReader Trees"
     ),
     "errors": (

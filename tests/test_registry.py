@@ -81,7 +81,7 @@ def test_what_a_function_makes_is_checked_when_it_is_made():
 
 
 def test_an_unknown_kind_names_the_known_ones():
-    with pytest.raises(InputError, match="no kind 'docker'; known are acp, command, fake, repair"):
+    with pytest.raises(InputError, match="no kind 'docker'; known are acp, command, fake, model, repair"):
         agent_kinds().make("docker", AgentSpec("x", "docker", "1"))
 
 
@@ -99,7 +99,7 @@ def test_a_broken_package_stops_nobody_else(site):
     install(site, "broken_agent", "raise RuntimeError('no such driver')", "broken = broken_agent:Agent")
     install(site, "wrong_agent", "class Agent: ...", "wrong = wrong_agent:Agent")
     kinds = agent_kinds()
-    assert set(kinds.names()) == {"acp", "command", "fake", "repair"}
+    assert set(kinds.names()) == {"acp", "command", "fake", "model", "repair"}
     assert set(kinds.problems) == {"broken", "wrong"}
     assert isinstance(kinds.make("command", AgentSpec("x", "command", "1", "true")), CommandAgent)
     with pytest.raises(InputError, match=r"installed but unusable: broken_agent .*no such driver"):

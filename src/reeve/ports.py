@@ -40,6 +40,7 @@ __all__ = [
     "Gateway",
     "LandingLock",
     "Launch",
+    "Memory",
     "Objects",
     "Patches",
     "Piece",
@@ -226,6 +227,19 @@ class Sandbox(Protocol):
 
     def wait(self, folder: Path, *, stop: Callable[[], bool]) -> SandboxResult:
         """Wait for a detached run; when `stop` says so, end it and return with ending INTERRUPTED."""
+
+
+class Memory(Protocol):
+    """The memory of the machine."""
+
+    def total_mb(self) -> float:
+        """Say how much there is."""
+
+    def free_mb(self) -> float:
+        """Say how much could be taken now without anything being killed or swapped out."""
+
+    def used_mb(self, folders: Collection[Path]) -> Mapping[Path, float]:
+        """Say what detached runs hold now, by their folders; those of which nothing runs are left out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,7 @@ __all__ = [
     "Surplus",
     "Task",
     "TestOutcome",
+    "Tight",
     "Verdict",
     "Whose",
     "Word",
@@ -413,6 +414,15 @@ class Question:
     action: str = ""
     paths: tuple[str, ...] = ()
     command: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tight:
+    """An attempt was let in though it may need more memory than was free: no other ran, so waiting was of no use."""
+
+    attempt: str
+    need_mb: float
+    free_mb: float
 
 
 class WordKind(StrEnum):

@@ -112,6 +112,7 @@ class Settings:
     permissions: tuple[Rule, ...] = ()
     check_in: CheckIns = field(default_factory=CheckIns)
     profile: Path | None = None  # None: nobody's home is known
+    memory_reserve_mb: int = 1024
     house_rules: str = HOUSE_RULES  # relative to the root
 
 
@@ -215,6 +216,7 @@ def _beyond(plain: Settings, form: "SettingsForm") -> dict[str, Any]:
         ),
         "check_in": CheckIns(**form.check_in.model_dump()),
         "profile": plain.profile if form.profile is None else plain.root / Path(form.profile).expanduser(),
+        "memory_reserve_mb": form.memory_reserve_mb,
         "house_rules": form.house_rules,
     }
 

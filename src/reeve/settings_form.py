@@ -186,6 +186,9 @@ class SettingsForm(Form):
         None, description="File with a person's own rules for every agent; default: reeve/profile.md in ~/.config."
     )
     house_rules: Text = Field("house-rules.md", description="File with the rules of this repository for every agent.")
+    memory_reserve_mb: Annotated[int, Field(ge=0)] = Field(
+        1024, description="Memory left to checks and everything else before another attempt is let in, in MB."
+    )
     swebench_repos: dict[Annotated[str, Field(pattern=r"^[^/\s]+/[^/\s]+$")], Text] = Field(
         {}, description="Local clones for SWE-bench rows: `owner/name` to folder."
     )

@@ -1,5 +1,8 @@
 """The vendors' own clients, asked in one way: what they read in an answer is what counts."""
 
+import json
+import urllib.error
+import urllib.request
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +35,17 @@ class Heard:
 def ask(api, address, prompt, *, stream, tools=TOOLS, key="k", model="some-model"):
     """Ask once, without trying again; raises what the client raises."""
     return ASKING[api](address, prompt, stream, tools, key, model)
+
+
+def send(address, path, body, method="POST", headers=None):
+    """Send anything, past any client; returns status, headers and body."""
+    request = urllib.request.Request(address + path, body, headers or {}, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=20) as response:
+            return response.status, response.headers, response.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers, error.read()
 
 
 def _anthropic(address, prompt, stream, tools, key, model):
@@ -78,7 +92,7 @@ def _responses(address, prompt, stream, tools, key, model):
         if item.type == "reasoning":
             heard.thought += "".join(part.text for part in item.summary)
         elif item.type == "function_call":
-            heard.calls.append((item.name, _json(item.arguments)))
+            heard.calls.append((item.name, json.loads(item.arguments)))
         elif item.type == "custom_tool_call":
             heard.calls.append((item.name, item.input))
     usage = response.usage
@@ -102,7 +116,7 @@ def _chat(address, prompt, stream, tools, key, model):
     return Heard(
         text=choice.message.content or "",
         thought=(choice.message.model_extra or {}).get("reasoning_content", ""),
-        calls=[(call.function.name, _json(call.function.arguments)) for call in choice.message.tool_calls or ()],
+        calls=[(call.function.name, json.loads(call.function.arguments)) for call in choice.message.tool_calls or ()],
         input=usage.prompt_tokens,
         output=usage.completion_tokens,
         cached=usage.prompt_tokens_details.cached_tokens,
@@ -138,12 +152,6 @@ def _gemini(address, prompt, stream, tools, key, model):
     heard.input, heard.cached = usage.prompt_token_count, usage.cached_content_token_count or 0
     heard.output = usage.candidates_token_count + heard.reasoning
     return heard
-
-
-def _json(text):
-    import json
-
-    return json.loads(text)
 
 
 ASKING = {"anthropic": _anthropic, "responses": _responses, "chat": _chat, "gemini": _gemini}

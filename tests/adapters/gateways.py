@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -182,14 +182,13 @@ class Attempt:
         return http.client.HTTPConnection(*self.api.getsockname(), timeout=30)
 
     def ask(self, path: str, body: object = None, *, method: str = "POST", headers: Mapping[str, str] | None = None):
-        """One request on a connection of its own; returns status, headers and body."""
-        client = self.client()
+        """One request on a connection of its own; returns status, headers (their names in lower case) and body."""
         content = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-        client.request(method, path, content, {"x-api-key": TOKEN} if headers is None else dict(headers))
-        answer = client.getresponse()
-        found = answer.status, dict(answer.getheaders()), answer.read()
-        client.close()
-        return found
+        with closing(self.client()) as client:
+            client.request(method, path, content, {"x-api-key": TOKEN} if headers is None else dict(headers))
+            with client.getresponse() as answer:
+                headers = {name.lower(): value for name, value in answer.getheaders()}
+                return answer.status, headers, answer.read()
 
     def close(self) -> None:
         for each in (self.runner, self.api, self.proxy):
@@ -213,9 +212,16 @@ class Site:
     gateway: GatewayProcess
     attempts: list[Attempt] = field(default_factory=list)
 
-    def attempt(self, name: str = "fix.1", *, limits: Limits | None = None, providers: tuple[str, ...] = ()) -> Attempt:
+    def attempt(
+        self,
+        name: str = "fix.1",
+        *,
+        limits: Limits | None = None,
+        providers: tuple[str, ...] = (),
+        hosts: tuple[str, ...] = (),
+    ) -> Attempt:
         names = providers or ("anthropic", "openai", "gemini")
-        door = Door(name, name.rpartition(".")[0], self.gateway.socket, TOKEN, names, limits or Limits())
+        door = Door(name, name.rpartition(".")[0], self.gateway.socket, TOKEN, names, hosts, limits or Limits())
         self.gateway.open(door)
         api, proxy = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
         runner, answer = hand_over(self.folder / "gateway", name, api, proxy)

@@ -12,7 +12,7 @@ from typing import Any
 
 from reeve.adapters.agents.model.cli import made
 from reeve.adapters.agents.model.events import Events
-from reeve.adapters.agents.model.spec import Spec
+from reeve.adapters.agents.model.spec import load
 from reeve.adapters.agents.model_agent import SOURCES, sites
 from reeve.adapters.playback.server import PlaybackServer
 
@@ -34,8 +34,9 @@ class Attempt:
         self.alone = process
         self.server = server
         self.work, self.mail = folder / "work", folder / "mail"
-        for made in (self.work, self.mail, folder / "out", folder / "tmp"):
-            made.mkdir(exist_ok=True)
+        self.out = folder / "out"
+        for each in (self.work, self.mail, self.out):
+            each.mkdir(exist_ok=True)
         (self.work / "sums.py").write_text(BUGGY)
         (self.work / "test_sums.py").write_text(TEST)
         model = {
@@ -45,17 +46,16 @@ class Attempt:
             "url": server.address,
             "token": "stand-in",
         }
-        places = {"work": self.work, "scratch": folder / "tmp", "out": folder / "out", "mail": self.mail}
-        written = {"instruction": "Repair add.", "model": model, "retry_seconds": 0.01, **places, **further}
-        self.spec = folder / "spec.json"
-        self.spec.write_text(json.dumps(written, default=str))
+        spec = folder / "spec.json"
+        spec.write_text(json.dumps({"instruction": "Repair add.", "model": model, "retry_seconds": 0.01, **further}))
+        self.told = [str(each) for each in (spec, self.work, self.out, self.mail)]
         self.events: list[dict[str, Any]] = []
         self._words = 0
 
     def start(self) -> "Attempt":
         ours, its = os.pipe()
         if self.alone:
-            argv = [sys._base_executable, "-I", "-B", str(SOURCES), ":".join(sites()), str(self.spec)]
+            argv = [sys._base_executable, "-I", "-B", str(SOURCES), ":".join(sites()), *self.told]
             self.process = subprocess.Popen(argv, stdout=its, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
             os.close(its)
         else:
@@ -65,9 +65,8 @@ class Attempt:
         return self
 
     def _work(self, its: int) -> None:
-        spec = Spec.model_validate_json(self.spec.read_bytes())
         try:
-            self.status = made(spec, Events(its))
+            self.status = made(load(*self.told), Events(its))
         finally:
             os.close(its)
 

@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-import urllib.error
+import time
 import urllib.request
 
 import anthropic
 import openai
 import pytest
-from asking import APIS, ask
+from asking import APIS, ask, send
 from google.genai import errors as google_errors
 
 from reeve.adapters.playback.script import ENDED, marker
@@ -48,17 +48,6 @@ def api(request):
 
 def status_of(error):
     return getattr(error, "status_code", None) or error.code
-
-
-def send(address, path, body, method="POST", headers=None):
-    """Send anything; returns status, headers and body."""
-    request = urllib.request.Request(address + path, body, headers or {}, method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=20) as response:
-            return response.status, response.headers, response.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.headers, error.read()
 
 
 # ---------------------------------------------------------------- answers
@@ -164,6 +153,22 @@ def test_a_stream_that_fails_half_way_is_not_taken_for_an_answer(server, api):
         ask(api, server.address, prompt, stream=False)
 
 
+def test_a_stream_of_responses_says_that_it_failed(server):
+    prompt = marker([[{"text": "Half an answer"}, {"error": {"status": 429, "message": "in the middle"}}]])
+    body = json.dumps({"stream": True, "input": prompt}).encode()
+    last = send(server.address, "/v1/responses", body)[2].strip().split(b"\n\n")[-1]
+    assert last.startswith(b"event: response.failed\n")
+    failed = json.loads(last.partition(b"data: ")[2])["response"]
+    assert failed["error"] == {"code": "rate_limit_exceeded", "message": "in the middle"}
+
+
+def test_who_tries_again_is_known_whatever_the_order_of_the_keys(server):
+    prompt = marker([[{"error": {"status": 503, "times": 1}}, {"text": "At last."}]])
+    body = {"model": "tries again", "messages": [{"role": "user", "content": prompt}]}
+    first, second = json.dumps(body).encode(), json.dumps(dict(reversed(body.items()))).encode()
+    assert [send(server.address, "/v1/messages", each)[0] for each in (first, second)] == [503, 200]
+
+
 def test_a_delay_goes_before_and_between(server, api):
     script = [
         [
@@ -212,6 +217,19 @@ def test_the_record_is_there_when_the_answer_is(api):
     assert json.loads(seen.line)["headers"] == sorted(json.loads(seen.line)["headers"])
 
 
+def test_a_client_that_leaves_half_way_is_seen_to_have_left():
+    script = [[{"delay": {"between_seconds": 0.01}}, *({"text": "word " * 50} for _ in range(200))]]
+    with PlaybackServer(script) as server:
+        request = urllib.request.Request(f"{server.address}/v1/messages", b'{"stream": true, "messages": []}')
+        with urllib.request.urlopen(request, timeout=20) as response:
+            assert response.readline() == b"event: message_start\n"
+        until = time.monotonic() + 30
+        while not server.seen:
+            assert time.monotonic() < until, "it was never noticed"
+            time.sleep(0.01)
+        assert (server.seen[0].cut, server.seen[0].turn) == (True, 0)
+
+
 # ---------------------------------------------------------------- hostile requests
 
 
@@ -228,6 +246,9 @@ HOSTILE = [
     b'{"messages": 7, "input": {}, "contents": "x", "tools": {"a": 1}, "stream": "yes", "model": []}',
     b'{"messages": [1, null, {"role": [], "content": [{"type": {}, "text": 3}]}], "contents": [{"parts": [[], {"functionCall": 1}]}]}',
     b'{"input": [{"type": "function_call", "call_id": {}}, {"type": 9}, {"role": "user", "content": [{"text": "\\ud800"}]}]}',
+    json.dumps(
+        {"tools": [{"name": "\ud800"}], "messages": [{"role": "user", "content": marker([[{"run": "ls"}]])}]}
+    ).encode(),
     json.dumps({"messages": [{"role": "user", "content": "[[playback:%%%]]"}]}).encode(),
     json.dumps({"messages": [{"role": "user", "content": "[[playback:AAAA]]"}]}).encode(),
     json.dumps({"messages": [{"role": "user", "content": "[[playback:" + "A" * 2_000_000 + "]]"}]}).encode(),

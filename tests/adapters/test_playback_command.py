@@ -8,8 +8,7 @@ import sys
 from contextlib import contextmanager
 
 import pytest
-from asking import ask
-from test_playback import send
+from asking import ask, send
 
 SCRIPT = """\
 scripts:

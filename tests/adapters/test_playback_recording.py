@@ -8,8 +8,7 @@ import threading
 from contextlib import contextmanager
 
 import pytest
-from asking import APIS, ask
-from test_playback import send
+from asking import APIS, ask, send
 
 from reeve.adapters.playback.likeness import likeness
 from reeve.adapters.playback.messages import Received
@@ -92,22 +91,24 @@ def test_an_upstream_that_is_not_there_is_an_error_of_the_gateway(tmp_path):
     assert "cannot be asked" in json.loads(said)["error"]["message"]
 
 
-def test_an_upstream_that_breaks_off_is_seen_to_break_off(tmp_path):
+def test_an_upstream_that_breaks_off_is_seen_to_break_off_and_is_asked_for_plain_text(tmp_path):
     path = tmp_path / "some.jsonl"
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=_half_an_answer, args=[listener], daemon=True).start()
+        asked = []
+        threading.Thread(target=_half_an_answer, args=[listener, asked], daemon=True).start()
         upstream = f"http://127.0.0.1:{listener.getsockname()[1]}"
         broken = pytest.raises((OSError, http.client.HTTPException))
         with recording(upstream, path) as address, broken:
-            send(address, "/v1/messages", b"{}")
+            send(address, "/v1/messages", b"{}", headers={"accept-encoding": "gzip"})
+    assert b"accept-encoding: identity" in asked[0].lower()
     (recorded,) = read_recording(path)
     assert (recorded.whole, recorded.chunks[0][1]) == (False, b"half")
 
 
-def _half_an_answer(listener):
+def _half_an_answer(listener, asked):
     connection, _ = listener.accept()
     with connection:
-        connection.recv(65536)
+        asked.append(connection.recv(65536))
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf")
 
 
@@ -181,7 +182,10 @@ def test_sessions_days_and_durations_make_no_other_request(kind):
     today = {"model": "m", "messages": ["Today is 2026-11-24."], "metadata": {"user_id": "a"}, "prompt_cache_key": "x"}
     later = {"prompt_cache_key": "y", "messages": ["Today is 2027-01-02."], "model": "m", "user": "somebody"}
     first, second = "Chunk ID: abcdef\n2 passed in 0.01s", "Chunk ID: 741c60\n2 passed in 11.5s"
-    assert asked(today | {"input": [result(first, kind)]}) == asked(later | {"input": [result(second, kind)]})
+    before, after = {"id": "msg_a", "text": "Run them."}, {"id": "msg_b", "text": "Run them."}
+    assert asked(today | {"input": [before, result(first, kind)]}) == asked(
+        later | {"input": [after, result(second, kind)]}
+    )
     assert asked(today | {"input": [result(first, kind)]}) != asked(later | {"input": [result("1 failed", kind)]})
 
 

@@ -1,14 +1,16 @@
 """Scripts as a person writes them, and the calls that their steps become with the tools of each agent."""
 
 import json
+import re
 import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
 
 from reeve.adapters.playback.conversation import Asked, By, Item, Listed
 from reeve.adapters.playback.player import TITLE, Called, Player
-from reeve.adapters.playback.script import ENDED, ScriptError, marker, read_scripts, script_of
+from reeve.adapters.playback.script import ENDED, ScriptError, StepForm, marker, read_scripts, script_of
 from reeve.errors import InputError
 
 SEVERAL = """\
@@ -87,7 +89,7 @@ def test_a_file_holds_one_script_or_several(tmp_path, name):
 
 MISTAKES = [
     ("turns:\n- raed: a\n", 2, "unknown key 'turns[0][0].raed'; did you mean 'read'?"),
-    ("turns:\n- read: a\n  text: b\n", 2, "a step is exactly one of read, edit"),
+    ("turns:\n- read: a\n  text: b\n", 2, "a step is exactly one of text, thought"),
     ("turns:\n- - text: a\n  - edit:\n      path: a\n      old: ''\n      new: b\n", 5, "old: "),
     ("turns:\n- error: 200\n", 2, "must be at least 400"),
     ("turns:\n- usage: {input: 1, output: 1, cached: 2}\n", 2, "parts of 'input'"),
@@ -126,6 +128,17 @@ def test_what_is_no_script_is_no_marker():
         marker([[{"txt": "a"}]])
     with pytest.raises(ScriptError, match="turns: must be a list"):
         script_of("text")
+
+
+def test_the_page_shows_scripts_that_can_be_played_and_every_step(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "playback.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL)
+    for number, example in enumerate(examples):
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(example)
+        assert read_scripts(path)
+    assert len(examples) == 2
+    assert re.findall(r"^\| `(\w+): ", page, flags=re.MULTILINE) == list(StepForm.model_fields)
 
 
 # ---------------------------------------------------------------- which script, which turn

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from reeve.cli.main import main
+from reeve.durable.locks import only_run
 from reeve.records import Action, AgentSpec, Change, CheckResult, Checks, HiddenFile, KnownAnswer, Outcome, ReviewKind
 
 
@@ -43,7 +44,7 @@ No run is active; `reeve run` goes on from here.
 def test_status_as_json_has_exactly_the_documented_shape(reeve, fleet):
     fleet.review("first-line.1", ReviewKind.ACCEPT, minutes=2.5, commit="c")
     found = reeve("status", "--json").json
-    assert set(found) == {"tasks", "counts", "first_round", "canaries"}
+    assert set(found) == {"tasks", "counts", "first_round", "canaries", "waits_for_memory"}
     assert found["tasks"][0] == {
         "id": "first-line",
         "status": "landed",
@@ -100,6 +101,18 @@ known answers: 1 under way, 1 of which nothing can be learnt
     assert reeve("show", "i0").code == 0
 
 
+def test_status_says_who_waits_for_memory_while_a_run_is_active(reeve, project, story):
+    (project / "reeve.toml").write_text("memory_reserve_mb = 1000000000\n")  # more than any machine has
+    story.working("names")
+    assert reeve("status", "--json").json["waits_for_memory"] is None
+    with only_run(project / ".reeve"):
+        said = reeve("status").out
+        found = reeve("status", "--json").json["waits_for_memory"]
+    # The first is let in though it does not fit, since no other runs.
+    assert "names.2 waits for memory: needs 2.0 GB, 0.0 GB of 0.0 GB free\n" in said
+    assert (found["attempt"], found["need_mb"], found["alone"]) == ("names.2", 2048, False)
+
+
 def test_an_empty_project_says_what_to_do_and_leaves_no_folder_behind(reeve, project):
     assert reeve("status").out == "No task yet: write one into backlog/ and `reeve run`.\n"
     assert reeve("status", "--json").json == {
@@ -107,6 +120,7 @@ def test_an_empty_project_says_what_to_do_and_leaves_no_folder_behind(reeve, pro
         "counts": {},
         "first_round": {"passed": 0, "wrong": 0, "declined": 0},
         "canaries": {"agents": [], "unknown": 0, "open": 0},
+        "waits_for_memory": None,
     }
     assert reeve("inbox").out == "Nothing needs you.\n"
     assert (

@@ -7,7 +7,7 @@ import sys
 
 from reeve.cli.progress import Progress, sentence
 from reeve.ledger.views import task_views
-from reeve.records import Action, KnownAnswer
+from reeve.records import Action, KnownAnswer, Tight
 
 REEVE = [sys.executable, "-m", "reeve.cli.main"]
 
@@ -108,6 +108,18 @@ def test_a_run_shows_what_works_what_is_checked_and_what_waits(story, tmp_path):
         "  b.1  repair  checking  0.0 s  its checks run again, elsewhere\n"
         "  c.1  repair  waiting   0.0 s  for a worker"
     )
+
+
+def test_a_run_shows_who_waits_for_memory_and_says_where_it_is_tight(story, tmp_path):
+    progress = Progress(tmp_path, lambda: story.now)
+    progress.begin([story.task("a")], ())
+    story.order("a.1")
+    for fact in story.store.facts():
+        progress.see(fact)
+    progress.waits = {"a.1": "for memory: needs 3.1 GB, 1.0 GB of 8.0 GB free"}.get
+    assert picture(progress).endswith("  a.1  repair  waiting  0.0 s  for memory: needs 3.1 GB, 1.0 GB of 8.0 GB free")
+    tight = story.tell("tight", "a.1", "a", Tight("a.1", 4096.0, 1024.0))
+    assert sentence(tight) == "a.1 may need 4.0 GB of memory, 1.0 GB are free; it begins, since no other runs"
 
 
 def test_a_run_counts_what_is_done_already_and_what_comes_to_its_end(story, tmp_path):

@@ -4,6 +4,7 @@ from dataclasses import fields, replace
 
 import pytest
 
+from reeve.policy.memory import MARGIN, RECENT, expected_memory_mb
 from reeve.policy.versioned import versioned
 from reeve.records import Policy
 
@@ -18,3 +19,27 @@ def test_every_number_of_a_policy_is_in_its_version(name):
     value = getattr(policy, name)
     changed = replace(policy, **{name: value + 1 if isinstance(value, int) else value + "x"})
     assert versioned(changed).version != versioned(policy).version
+
+
+# ---------------------------------------------------------------- memory
+
+
+def test_without_a_peak_the_limit_is_expected_and_it_is_never_exceeded():
+    assert expected_memory_mb([], 2048) == 2048
+    assert expected_memory_mb([5000.0], 2048) == 2048
+    assert expected_memory_mb([5000.0] * 100, 2048) == 2048
+
+
+def test_few_peaks_give_the_largest_with_a_margin_or_half_the_limit():
+    assert expected_memory_mb([100.0, 90.0], 1000) == 500.0
+    assert expected_memory_mb([100.0, 900.0] + [90.0] * 16, 2000) == MARGIN * 900.0
+
+
+def test_one_attempt_in_twenty_may_need_more_than_the_quantile():
+    peaks = [float(number) for number in range(1, 100)]
+    assert expected_memory_mb(peaks, 1000) == MARGIN * 95.0  # 5 of 100 intervals lie above the 95th of 99
+    assert expected_memory_mb(peaks[::-1], 1000) == MARGIN * 95.0
+
+
+def test_only_the_newest_peaks_count():
+    assert expected_memory_mb([900.0] * 50 + [100.0] * RECENT, 1000) == MARGIN * 100.0

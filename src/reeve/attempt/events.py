@@ -164,10 +164,17 @@ def _json_event(line: bytes, at_utc: float) -> Heard | None:
         declined = Declined(Declines(data["why"]), text)
         text = f"{data['why']}: {text}"
     time = _amount(data.get("at_utc"))
-    event = Event(at_utc if time is None else time, kind, text, **_further(data))
-    if kind != "usage":
-        return Heard(event, declined=declined)
-    return Heard(event, _amount(data.get("tokens")), _amount(data.get("usd")))
+    at = at_utc if time is None else time
+    if kind == "usage":
+        tokens, usd = _amount(data.get("tokens")), _amount(data.get("usd"))
+        return Heard(Event(at, kind, text or _amounts(tokens, usd)), tokens, usd)
+    return Heard(Event(at, kind, text, **_further(data)), declined=declined)
+
+
+def _amounts(tokens: float | None, usd: float | None) -> str:
+    counted = None if tokens is None else f"{tokens:,.0f} tokens"
+    paid = None if usd is None else f"{usd:.4f} dollars"
+    return ", ".join(part for part in (counted, paid) if part)
 
 
 def _further(data: Mapping[str, Any]) -> dict[str, Any]:

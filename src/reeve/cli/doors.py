@@ -84,7 +84,6 @@ def gateway(settings: Settings, keys: Keys) -> "GatewayProcess":
         keys.providers,
         run=uuid.uuid4().hex[:12],
         budgets=settings.budgets,
-        hosts=settings.network.hosts,
         attempt_mb=settings.network.attempt_mb,
         host_mb=settings.network.host_mb,
         prices=settings.prices,

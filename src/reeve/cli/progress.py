@@ -27,6 +27,7 @@ from reeve.records import (
     Question,
     Status,
     Task,
+    Tight,
     Verdict,
     Word,
 )
@@ -61,7 +62,8 @@ class Work:
 class Progress:
     """Everything the picture shows; facts may come from any thread.
 
-    `state` is the folder where live attempts write; `now` gives the time.
+    `state` is the folder where live attempts write; `now` gives the time; `waits` says what one that has not started
+    waits for, if for anything but a worker.
     """
 
     state: Path
@@ -69,6 +71,7 @@ class Progress:
     tasks: Sequence[Task] = ()
     began: float = 0.0
     stopping: bool = False
+    waits: Callable[[str], str] = lambda _: ""
     _work: dict[str, Work] = field(default_factory=dict)
     _ended: dict[str, str] = field(default_factory=dict)  # task -> how it stands
     _wanted: frozenset[str] = frozenset()  # ids of `tasks`; others, mixed in, are shown at work and never counted
@@ -177,6 +180,7 @@ class Progress:
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         for work in rows:
             said = self._last_line(work) if work.phase == "at work" else SAID[work.phase]
+            said = (work.phase == "waiting" and self.waits(work.attempt)) or said
             cells = [safe(f"  {work.attempt}"), safe(work.agent, "dim"), safe(work.phase, STYLE[work.phase])]
             clock = safe(duration(self.now() - work.since), "dim")
             table.add_row(*cells, clock, safe(one_line(said, max(width - 20, 20)), "dim"))
@@ -204,6 +208,10 @@ def sentence(fact: Fact) -> str | None:
     elif fact.kind == "order":
         order = decode(Order, fact.body)
         said = f"{order.attempt} begins: {order.agent.name}, round {order.round}, {order.index + 1} of {order.of}"
+    elif fact.kind == "tight":
+        tight = decode(Tight, fact.body)
+        need, free = (f"{mb / 1024:.1f} GB" for mb in (tight.need_mb, tight.free_mb))
+        said = f"{tight.attempt} may need {need} of memory, {free} are free; it begins, since no other runs"
     elif fact.kind == "attempt":
         attempt = decode(Attempt, fact.body)
         size = "no change" if attempt.patch.empty else plural(attempt.patch.lines, "line")

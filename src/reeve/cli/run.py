@@ -125,6 +125,7 @@ def run(
             note(f"{time.time() - progress.began:7.1f} s  {said}")
 
     world = open_world(settings, sandbox=sandbox, workers=workers, rules=given_rules(settings), watch=see)
+    progress.waits = world.admission.waits
     if world.sandbox.name == "none" and not (quiet or as_json):
         note("without walls (--sandbox none): agents and tests can do whatever you can; the report says so")
     with _stopping(world.stop, progress), _picture(console, progress, live=live):

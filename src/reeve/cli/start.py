@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from reeve.attempt.permissions import answer
 from reeve.cli.doors import agent_context, door_of, gateway, keys_of
 from reeve.errors import SandboxError
-from reeve.ports import Fact, Sandbox, Trees
+from reeve.ports import Fact, Sandbox, Store, Trees
 from reeve.records import Answer, Question, Task
 from reeve.settings import Settings, to_policy
 from reeve.task.known import Invert
@@ -21,10 +21,11 @@ from reeve.task.known import Invert
 if TYPE_CHECKING:
     from reeve.adapters.stores.sqlite import SqliteStore
     from reeve.adapters.trees.objects import GitObjects
+    from reeve.durable.admission import Rooms
     from reeve.durable.journal import Journal
     from reeve.durable.world import Terms, World
 
-__all__ = ["Clock", "inverter", "ledger_id", "open_store", "open_world", "repository_of"]
+__all__ = ["Clock", "inverter", "ledger_id", "open_store", "open_world", "repository_of", "rooms_of"]
 
 
 class Clock:
@@ -73,6 +74,7 @@ def open_world(
     from reeve.adapters.environments.python_env import PythonEnvironments
     from reeve.adapters.trees.objects import GitObjects
     from reeve.adapters.trees.repository import GitRepository
+    from reeve.durable.admission import Admission
     from reeve.durable.journal import Journal
     from reeve.durable.world import World
 
@@ -104,6 +106,7 @@ def open_world(
         repository_of=partial(repository_of, settings),
         clock=clock,
         workers=places,
+        admission=Admission(journal, rooms_of(settings, store)),
         rules=rules,
         slots=threading.Semaphore(places),
         gateway=gateway(settings, keys),
@@ -120,6 +123,14 @@ def _terms(settings: Settings) -> "Terms":
         return answer(settings.permissions, question.action, question.paths, question.command)
 
     return Terms(permit, settings.check_in.unanswered, settings.check_in.answer_seconds)
+
+
+def rooms_of(settings: Settings, store: Store) -> "Rooms":
+    """Open the view of what memory attempts need and find on this machine; looking at it changes nothing."""
+    from reeve.adapters.memory.linux import LinuxMemory
+    from reeve.durable.admission import Rooms
+
+    return Rooms(store, LinuxMemory(), settings.state / "attempts", settings.memory_reserve_mb)
 
 
 def _walls(name: str) -> Sandbox:

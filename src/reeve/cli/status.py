@@ -1,5 +1,8 @@
 """`reeve status`."""
 
+from collections.abc import Sequence
+from dataclasses import asdict
+
 from rich.console import Console
 from rich.text import Text
 
@@ -7,11 +10,15 @@ from reeve.cli.active import run_is_active
 from reeve.cli.opened import ledger_of, project
 from reeve.cli.options import Json
 from reeve.cli.output import STYLES, Column, listing, minutes, print_json, safe, screen
+from reeve.cli.start import rooms_of
+from reeve.durable.admission import Room, first_waiting
 from reeve.ledger.known import AgentAnswers, known_answers
 from reeve.ledger.plain import one_line
 from reeve.ledger.rates import pass_rates
-from reeve.ledger.views import FirstRound, Summary, counts, first_round, summaries
-from reeve.records import Status
+from reeve.ledger.views import FirstRound, Summary, counts, first_round, summaries, task_view
+from reeve.ports import Store
+from reeve.records import Order, Status
+from reeve.settings import Settings
 from reeve.stats.intervals import Estimate
 from reeve.units import plural
 
@@ -25,9 +32,14 @@ def status(*, as_json: Json = False) -> None:
     settings = project()
     store = ledger_of(settings)
     rows, first, known = summaries(store), first_round(store), known_answers(store)
+    active = run_is_active(settings.state)
+    waits = _first_waiting(settings, store, rows) if active else None
     if as_json:
         split = {"passed": first.passed, "wrong": first.wrong, "declined": first.declined}
-        print_json({"tasks": rows, "counts": counts(rows), "first_round": split, "canaries": known})
+        memory = None if waits is None else {"attempt": waits[0].attempt, **asdict(waits[1])}
+        print_json(
+            {"tasks": rows, "counts": counts(rows), "first_round": split, "canaries": known, "waits_for_memory": memory}
+        )
         return
     console = screen()
     if not rows:
@@ -43,10 +55,20 @@ def status(*, as_json: Json = False) -> None:
     if known.unknown or known.open:
         console.print(safe(f"known answers: {known.open} under way, {known.unknown} of which nothing can be learnt"))
     statuses = {row.status for row in rows}
-    if statuses & {*UNFINISHED} and not run_is_active(settings.state):
+    if statuses & {*UNFINISHED} and not active:
         console.print(safe("No run is active; `reeve run` goes on from here.", "yellow"))
+    if waits is not None:
+        console.print(safe(f"{waits[0].attempt} waits for memory: {waits[1]}", "yellow"))
     if Status.NEEDS_YOU in statuses:
         console.print(safe("`reeve inbox` says what needs you, most valuable first.", "dim"))
+
+
+def _first_waiting(settings: Settings, store: Store, rows: Sequence[Summary]) -> tuple[Order, Room] | None:
+    """Find the attempt that waits for memory now, if any: by the facts and the machine, as the run itself does."""
+    working = [task_view(store, row.id) for row in rows if row.status is Status.WORKING]
+    live = [item for view in working for item in view.attempts if item.live]
+    ordered = [item.order for item in sorted(live, key=lambda item: item.started_utc)]
+    return first_waiting(rooms_of(settings, store), ordered) if ordered else None
 
 
 def totals(rows: tuple[Summary, ...]) -> str:

@@ -13,7 +13,7 @@ from reeve.decision.known import decide_known
 from reeve.durable.locks import landing_lock, sweeping
 from reeve.durable.proof import examine
 from reeve.durable.talking import talk_of
-from reeve.durable.world import Place, Start, World, go_on_or_stop, slot, start_at
+from reeve.durable.world import Place, Start, World, go_on_or_stop, memory_held, slot, start_at
 from reeve.errors import InputError, LedgerError, ReeveError, RepositoryError
 from reeve.landing.land import Ground, land
 from reeve.ledger.codec import decode
@@ -273,7 +273,8 @@ def _attempt(world: World, task: Task, order: Order, start: Start) -> Attempt:
     folder = _folder_of(world, order.attempt)
 
     def work() -> Attempt:
-        with slot(world) as place:
+        # Memory first: who waits for it must not keep a place from others that could go on.
+        with memory_held(world, order), slot(world) as place:
             return make(
                 task,
                 order,

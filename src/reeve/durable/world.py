@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from reeve.durable.admission import Admission
 from reeve.durable.journal import Journal
 from reeve.errors import Interrupted
 from reeve.ports import (
@@ -36,7 +37,18 @@ from reeve.records import (
     Task,
 )
 
-__all__ = ["Place", "Start", "Terms", "World", "go_on_or_stop", "measure", "request_for", "slot", "start_at"]
+__all__ = [
+    "Place",
+    "Start",
+    "Terms",
+    "World",
+    "go_on_or_stop",
+    "measure",
+    "memory_held",
+    "request_for",
+    "slot",
+    "start_at",
+]
 
 
 def _permitted(_question: Question) -> tuple[Answer, str]:
@@ -80,6 +92,7 @@ class World:
     repository_of: Callable[[Task], Path]
     clock: Clock
     workers: int
+    admission: Admission
     rules: tuple[str, ...] = ()  # of the person and the repository, for every attempt ordered from now on
     stop: threading.Event = field(default_factory=threading.Event)
     slots: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(1))
@@ -151,6 +164,14 @@ def slot(world: World) -> Iterator[Place]:
         yield place
     finally:
         place.leave()
+
+
+@contextmanager
+def memory_held(world: World, order: Order) -> Iterator[None]:
+    """Wait for the memory that an attempt is expected to need; raises Interrupted when the person wants an end."""
+    running = world.sandbox.begun(world.state / "attempts" / order.attempt)
+    with world.admission.held(order, running=running, go_on=lambda: go_on_or_stop(world)):
+        yield
 
 
 def go_on_or_stop(world: World) -> None:

@@ -121,6 +121,7 @@ def late():
             for number in range(1, 64):
                 if number not in (signal.SIGKILL, signal.SIGSTOP, 32, 33):
                     signal.signal(number, signal.SIG_IGN)
+            time.sleep(3)  # the walls may take a moment to fall on a busy machine
             for _ in range(3000):
                 time.sleep(0.02)
                 with open("late", "a") as file:

@@ -1,18 +1,17 @@
 """reeve's own loop over a model, as reeve starts it; the loop itself is the folder ``model`` beside this file."""
 
-import hashlib
 import importlib.util
 import json
 import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 
 from reeve.adapters.agents.command import words_for
 from reeve.adapters.agents.context import AgentContext
+from reeve.adapters.agents.sources import compiled, source_hash
 from reeve.adapters.agents.visible import rules_section, visible_ids
 from reeve.errors import InputError
 from reeve.ports import Launch
@@ -22,6 +21,7 @@ __all__ = ["SOURCES", "ModelAgent", "sites"]
 
 SOURCES = Path(__file__).parent / "model"
 HOW_TO_GET = "pip install 'reeve[model]'"
+PLACES = ("/work", "/out", "/reeve/mail")  # arguments, not the spec: without walls they are other folders
 IDLE_SECONDS = 300.0
 
 NUMBERS = ("context_tokens", "requests", "command_seconds")
@@ -68,7 +68,7 @@ class ModelAgent:
 
     def _version(self, spec: AgentSpec) -> str:
         options = "".join(f" {name}={value}" for name, value in sorted(spec.options.items()))
-        return f"{_source_hash()} pydantic-ai {_installed() or 'missing'} {spec.model or 'no model'}{options}"
+        return f"{source_hash(SOURCES)} pydantic-ai {_installed() or 'missing'} {spec.model or 'no model'}{options}"
 
     def available(self) -> str:
         """Say what is missing: the packages, a model, or its provider."""
@@ -91,6 +91,7 @@ class ModelAgent:
         if door is None or self.target.api is None:
             problem = self.available() or "it has no way to its model: the sandbox gives it no door"
             raise InputError(f"agent {self.spec.name!r}: {problem}")
+        compiled(SOURCES)
         binds, env = words_for(task, order, folder)
         spec = folder / "spec.json"
         spec.write_text(json.dumps(self._spec(task, order, door), indent=1), encoding="utf-8")
@@ -98,8 +99,8 @@ class ModelAgent:
         # The interpreter below the virtual environment: that one is mounted, and finds our packages by what we say.
         interpreter = getattr(sys, "_base_executable", sys.executable)
         return Launch(
-            argv=(interpreter, "-I", "-B", "/reeve/model", ":".join(packages), "/reeve/spec.json"),
-            env={**env, "HOME": "/out/home"},
+            argv=(interpreter, "-I", "-B", "/reeve/model", ":".join(packages), "/reeve/spec.json", *PLACES),
+            env=env,
             binds={**binds, **packages, "/reeve/model": str(SOURCES), "/reeve/spec.json": str(spec)},
             idle_seconds=IDLE_SECONDS,
             listens=True,
@@ -175,15 +176,6 @@ def _options(spec: AgentSpec) -> dict[str, float | str]:
 
 
 # ---------------------------------------------------------------- what is installed
-
-
-@cache
-def _source_hash() -> str:
-    content = hashlib.sha256()
-    for path in sorted(SOURCES.rglob("*.py")):
-        source = path.read_bytes()
-        content.update(f"{path.relative_to(SOURCES).as_posix()}\0{len(source)}\0".encode() + source)
-    return content.hexdigest()[:12]
 
 
 def _installed() -> str:

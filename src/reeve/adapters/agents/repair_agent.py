@@ -1,12 +1,11 @@
 """The embedded agent as reeve starts it; the agent itself is the folder ``repair`` beside this file."""
 
-import hashlib
 import json
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 from reeve.adapters.agents.command import words_for
+from reeve.adapters.agents.sources import source_hash
 from reeve.adapters.agents.visible import visible_ids
 from reeve.errors import InputError
 from reeve.ports import Launch
@@ -18,14 +17,9 @@ SOURCES = Path(__file__).parent / "repair"
 OPTIONS = ("python_path",)
 
 
-@cache
 def source_version() -> str:
-    """Return a hash of the agent's own sources: two attempts of one version ran the same program."""
-    content = hashlib.sha256()
-    for path in sorted(SOURCES.rglob("*.py")):
-        source = path.read_bytes()
-        content.update(f"{path.relative_to(SOURCES).as_posix()}\0{len(source)}\0".encode() + source)
-    return content.hexdigest()[:12]
+    """Return the version of the agent: a hash of its own sources."""
+    return source_hash(SOURCES)
 
 
 class RepairAgent:

@@ -19,9 +19,8 @@ class Configuration:
     began_utc: float  # of the run
     providers: tuple[Provider, ...] = field(repr=False)
     budgets: Budgets = field(default_factory=Budgets)
-    hosts: tuple[str, ...] = ()  # name:port
-    attempt_bytes: int = 0  # that one attempt may send to them
-    host_bytes: int = 0  # that the run may send to each
+    attempt_bytes: int = 0  # that one attempt may send to other hosts
+    host_bytes: int = 0  # that the run may send to each of them
     prices: str | None = None  # file of the owner's own
     keep_bodies: bool = False
     hold_seconds: float = 60.0  # at most, that a request waits for a pause to end

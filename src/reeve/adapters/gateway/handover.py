@@ -117,8 +117,9 @@ def _listening(descriptors: list[int]) -> tuple[socket.socket, socket.socket]:
             ):
                 raise ValueError("expected two listening TCP sockets")
     api, proxy = (socket.socket(fileno=descriptor) for descriptor in descriptors)
-    api.setblocking(False)
-    proxy.setblocking(False)
+    for each in (api, proxy):
+        each.setblocking(False)
+        each.listen(WAITING)  # again: how many may wait is ours to say
     return api, proxy
 
 

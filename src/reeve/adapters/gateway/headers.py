@@ -62,9 +62,11 @@ def passed_query(query: str) -> str:
     return "&".join(part for part in query.split("&") if _name(part) not in CREDENTIAL_QUERY)
 
 
-def passed_back(headers: "CIMultiDictProxy[str]") -> CIMultiDict[str]:
-    """Return what the agent is told of the head of an answer."""
-    return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in NOT_BACK)
+def passed_back(headers: "CIMultiDictProxy[str]", key: str) -> CIMultiDict[str]:
+    """Return what the agent is told of the head of an answer: no cookie, and no key that is repeated there."""
+    return CIMultiDict(
+        (name, value) for name, value in headers.items() if name.lower() not in NOT_BACK and not (key and key in value)
+    )
 
 
 def _values(query: str, name: str) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """The door to models: takes an attempt's token for a key, puts the real one in its place, and counts what passes."""
 
 import asyncio
-import contextlib
 import logging
 import math
 import sys
@@ -17,7 +16,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from reeve.adapters.gateway.counting import Counting, Visitor
-from reeve.adapters.gateway.exchange import Exchange, Refused
+from reeve.adapters.gateway.exchange import Exchange, Refused, masked
 from reeve.adapters.gateway.headers import carries, passed_back, passed_on, passed_query
 from reeve.adapters.gateway.pauses import retry_after_seconds
 from reeve.adapters.gateway.routes import Question, Route, Unacceptable, read_question, route
@@ -31,7 +30,7 @@ BODY_BYTES = 64 << 20
 BODIES_BYTES = 128 << 20  # of all requests of one attempt that wait for their answer
 BODY_SECONDS = 120.0
 HEAD_BYTES = 16 << 10
-ERROR_BYTES = 64 << 10
+ERROR_BYTES = 1 << 20
 CONNECT_SECONDS = 30.0
 SILENT_SECONDS = 900.0
 IDLE_SECONDS = 75.0
@@ -193,7 +192,7 @@ class ModelDoor:
         """Ask the provider, as often as it says how long to wait and there is time for that."""
         hold_seconds = self._counting.configuration.hold_seconds
         deadline = time.monotonic() + hold_seconds
-        told: tuple[CIMultiDict[str], bytes] | None = None
+        told: web.Response | None = None
         while True:
             if (pause := await self._still_paused(call.provider, deadline)) is not None:
                 return _paused(exchange, call.provider, pause, told)
@@ -204,11 +203,16 @@ class ModelDoor:
                 request.method, call.url, data=body or None, headers=call.headers, allow_redirects=False
             ) as answer:
                 seconds = retry_after_seconds(answer.status, answer.headers, time.time())
-                if seconds is None:
+                if answer.status < 400:
                     return await self._pass_back(request, exchange, call, answer)
+                said = await _body_of(answer)
+                exchange.received(said)
+                told = _told(answer, said, call.provider.key)
+                if seconds is None:
+                    exchange.settle(RequestOutcome.PROVIDER_ERROR, status=answer.status)
+                    return told
                 exchange.left = False
                 self._counting.pauses.note(call.provider.name, answer.status, seconds, self._visitor.door.attempt)
-                told = passed_back(answer.headers), await answer.content.read(ERROR_BYTES)
 
     async def _still_paused(self, provider: Provider, deadline: float) -> Pause | None:
         """Wait for the end of a pause; returns the pause that is longer than there is time for."""
@@ -222,11 +226,12 @@ class ModelDoor:
     async def _pass_back(
         self, request: web.BaseRequest, exchange: Exchange, call: Call, answer: aiohttp.ClientResponse
     ) -> web.StreamResponse:
-        out = web.StreamResponse(status=answer.status, reason=answer.reason, headers=passed_back(answer.headers))
+        headers = passed_back(answer.headers, call.provider.key)
+        out = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
         if (length := answer.headers.get("Content-Length", "")).isdigit():
             out.content_length = int(length)
         events = "text/event-stream" in answer.headers.get("Content-Type", "")
-        if call.route.shape is not None and answer.status < 400:
+        if call.route.shape is not None:
             encoding = answer.headers.get("Content-Encoding", "").lower()
             exchange.meter = Meter(call.route.shape, streamed=events, encoding=encoding)
         await _to_agent(out.prepare(request))
@@ -271,9 +276,7 @@ def _output_tokens(question: Question) -> int:
 def _settle(exchange: Exchange, status: int) -> None:
     if exchange.meter is not None:
         exchange.meter.end()
-    if status >= 400:
-        exchange.settle(RequestOutcome.PROVIDER_ERROR, status=status)
-    elif exchange.meter is not None and exchange.meter.error:
+    if exchange.meter is not None and exchange.meter.error:
         exchange.settle(RequestOutcome.PROVIDER_ERROR, status=status, reason=f"in its answer: {exchange.meter.error}")
     else:
         exchange.settle(RequestOutcome.ANSWERED, status=status)
@@ -306,19 +309,26 @@ def _unreachable(exchange: Exchange, api: Api, error: aiohttp.ClientError) -> we
     return _said(api, 502, reason)
 
 
-def _paused(
-    exchange: Exchange, provider: Provider, pause: Pause, told: tuple[CIMultiDict[str], bytes] | None
-) -> web.Response:
+async def _body_of(answer: aiohttp.ClientResponse) -> bytes:
+    """Read an error, which is short."""
+    body = bytearray()
+    while len(body) < ERROR_BYTES and (piece := await answer.content.read(ERROR_BYTES - len(body))):
+        body += piece
+    return bytes(body)
+
+
+def _told(answer: aiohttp.ClientResponse, body: bytes, key: str) -> web.Response:
+    """Say an error as the provider does; the key, which some repeat, is taken out."""
+    headers = passed_back(answer.headers, key)
+    return web.Response(body=masked(body, (key,)), status=answer.status, reason=answer.reason, headers=headers)
+
+
+def _paused(exchange: Exchange, provider: Provider, pause: Pause, told: web.Response | None) -> web.Response:
     """Give what the provider said, with what is left of the time that it named."""
     left = max(1, math.ceil(pause.until_utc - time.time()))
     reason = f"{provider.name} asked to wait until {time.strftime('%H:%M:%S', time.gmtime(pause.until_utc))} UTC"
     exchange.settle(RequestOutcome.PROVIDER_ERROR, status=pause.status, reason=reason)
-    if told is None:
-        out = _said(provider.api, pause.status, reason)
-    else:
-        headers, body = told
-        with contextlib.suppress(KeyError):
-            headers.popall("retry-after-ms")
-        out = web.Response(body=body, status=pause.status, headers=headers)
+    out = told if told is not None else _said(provider.api, pause.status, reason)
+    out.headers.popall("retry-after-ms", None)
     out.headers["Retry-After"] = str(left)
     return out

@@ -81,9 +81,12 @@ class Prices:
 def read_prices(path: Path) -> Mapping[str, tuple[Price, ...]]:
     """Read a table: for each pattern of model names its prices; raises InputError naming the file and the entry."""
     try:
-        entries = tomllib.loads(path.read_text(encoding="utf-8")).get("price", [])
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"reading prices from {path}: {error}") from error
+    entries = content.get("price", [])
+    if not isinstance(entries, list) or not set(content) <= {"price", "source"}:
+        raise InputError(f"reading prices from {path}: expected tables [[price]] and nothing else")
     table: dict[str, tuple[Price, ...]] = {}
     for number, entry in enumerate(entries, start=1):
         names, price = _entry(entry, f"{path}: price {number}")
@@ -94,7 +97,7 @@ def read_prices(path: Path) -> Mapping[str, tuple[Price, ...]]:
 
 def _entry(entry: Any, where: str) -> tuple[list[str], Price]:
     if not isinstance(entry, dict):
-        raise InputError(f"{where}: must be a table [[price]]")
+        raise InputError(f"{where}: expected a table [[price]]")
     names = entry.get("models")
     numbers = {key: value for key, value in entry.items() if key != "models"}
     unknown = sorted(set(numbers) - set(Price.__dataclass_fields__))

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import replace
 
@@ -28,7 +28,6 @@ class Proxy:
     def __init__(self, counting: Counting, dial_host: Dial) -> None:
         self._counting = counting
         self._dial = dial_host
-        self._hosts = frozenset(counting.configuration.hosts)
 
     async def serve(self, visitor: Visitor, connection: socket.socket) -> None:
         """Serve one connection from its first byte to its last."""
@@ -55,7 +54,7 @@ class Proxy:
         method, target = (words[0], words[1]) if len(words) == 3 else ("?", line.decode("latin-1"))
         exchange = Exchange(self._counting, visitor, method=method, path="", host=target, provider="")
         try:
-            host, port = self._listed(line)
+            host, port = _listed(line, visitor.door.hosts)
             exchange.request = replace(exchange.request, host=f"{host}:{port}")
             await self._through(exchange, host, port, len(head), (reader, writer))
         except Refused as refused:
@@ -69,18 +68,6 @@ class Proxy:
             raise
         finally:
             exchange.settle(RequestOutcome.UNREACHABLE, reason="the gateway itself failed at it")
-
-    def _listed(self, line: bytes) -> tuple[str, int]:
-        """Read what is asked for; only letters, digits, points and hyphens can be a name, so nothing can hide in it."""
-        found = CONNECT.fullmatch(line)
-        if found is None:
-            if re.match(rb"[A-Z]+ [a-z]+://", line):
-                raise Refused(405, "plain HTTP does not go through here; ask with https, and so with CONNECT")
-            raise Refused(400, "expected CONNECT name:port HTTP/1.1")
-        host, port = found[1].decode().lower(), int(found[2])
-        if f"{host}:{port}" not in self._hosts:
-            raise Refused(403, f"{host}:{port} is not listed in [network] hosts of reeve.toml")
-        return host, port
 
     async def _through(
         self,
@@ -113,6 +100,19 @@ class Proxy:
             exchange.settle(outcome, status=200, reason=_used_up(host) if outcome is RequestOutcome.CUT_OFF else reason)
         finally:
             allowance.settle()
+
+
+def _listed(line: bytes, hosts: Collection[str]) -> tuple[str, int]:
+    """Read what is asked for; only letters, digits, points and hyphens can be a name, so nothing can hide in it."""
+    found = CONNECT.fullmatch(line)
+    if found is None:
+        if re.match(rb"[A-Z]+ [a-z]+://", line):
+            raise Refused(405, "plain HTTP does not go through here; ask with https, and so with CONNECT")
+        raise Refused(400, "expected CONNECT name:port HTTP/1.1")
+    host, port = found[1].decode().lower(), int(found[2])
+    if f"{host}:{port}" not in hosts:
+        raise Refused(403, f"{host}:{port} is not listed in [network] hosts of reeve.toml")
+    return host, port
 
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]

@@ -118,8 +118,8 @@ async def _only(folder: Path) -> int:
     descriptor = os.open(folder / "gateway.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         async with asyncio.timeout(LOCK_SECONDS):
-            while not _locked(descriptor):
-                await asyncio.sleep(0.05)  # noqa: ASYNC110 - the kernel tells nobody when a lock is free
+            while not _locked(descriptor):  # noqa: ASYNC110 - the kernel tells nobody when a lock is free
+                await asyncio.sleep(0.05)
     except TimeoutError:
         os.close(descriptor)
         raise GatewayError(f"another gateway works in {folder}; end the `reeve run` that it belongs to") from None

@@ -9,7 +9,9 @@ from reeve.adapters.playback.messages import Answer, Received
 from reeve.adapters.playback.script import Fault
 from reeve.adapters.playback.seen import Seen
 
-__all__ = ["PATHS", "api_of", "failed", "refused"]
+__all__ = ["PATHS", "api_of", "failed", "fault_of", "refused"]
+
+MAX_MESSAGE_CHARS = 2000
 
 PATHS: tuple[tuple[re.Pattern[str], Api], ...] = (
     (re.compile(r"/messages$"), anthropic),
@@ -40,4 +42,9 @@ def failed(api: Api, fault: Fault, seen: Seen, *, before_seconds: float = 0.0) -
 
 def refused(received: Received, status: int, message: str) -> Answer:
     """Return an error in the form of the API that was asked."""
-    return failed(api_of(received), Fault(status=status, message=message), Seen())
+    return failed(api_of(received), fault_of(status, message), Seen())
+
+
+def fault_of(status: int, message: str) -> Fault:
+    """Make a fault whose message may quote the request: it is cut, and what is no valid text in it replaced."""
+    return Fault(status=status, message=message[:MAX_MESSAGE_CHARS].encode("utf-8", "replace").decode())

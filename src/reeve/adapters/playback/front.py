@@ -58,12 +58,13 @@ class Front:
 
     async def _sent(self, request: web.BaseRequest, answer: Answer, seen: Seen) -> web.StreamResponse:
         head = {**answer.headers, "Content-Type": answer.content_type}
-        if not answer.streamed:
-            self.record(seen)
-            content = b"".join(chunk for chunk in answer.chunks if isinstance(chunk, bytes))
-            return web.Response(status=answer.status, body=content, headers=head)
-        response = web.StreamResponse(status=answer.status, headers=head)
         writes = _writes(answer.chunks)
+        if not answer.streamed:
+            await asyncio.sleep(sum(pause_seconds for pause_seconds, _ in writes))
+            self.record(seen)
+            whole = b"".join(content for _, content in writes)
+            return web.Response(status=answer.status, body=whole, headers=head)
+        response = web.StreamResponse(status=answer.status, headers=head)
         try:
             await response.prepare(request)
             for pause_seconds, content in writes[:-1]:
@@ -96,17 +97,16 @@ def _equal(key: str, wanted: str) -> bool:
     return hmac.compare_digest(key.encode("utf-8", "surrogateescape"), wanted.encode())
 
 
-def _writes(chunks: Sequence[bytes | Delay]) -> list[tuple[float, bytes]]:
+def _writes(chunks: Sequence[bytes | Delay]) -> list[tuple[float, bytearray]]:
     """Return what is written at once, each with the seconds to wait before it: without waits all is one write."""
-    writes = [(0.0, b"")]
+    writes = [(0.0, bytearray())]
     between_seconds = 0.0
     for chunk in chunks:
         if isinstance(chunk, Delay):
             between_seconds = chunk.between_seconds
-            writes.append((chunk.before_seconds, b""))
-        elif between_seconds and writes[-1][1]:
-            writes.append((between_seconds, chunk))
-        else:
-            pause_seconds, before = writes[-1]
-            writes[-1] = (pause_seconds, before + chunk)
+            writes.append((chunk.before_seconds, bytearray()))
+            continue
+        if between_seconds and writes[-1][1]:
+            writes.append((between_seconds, bytearray()))
+        writes[-1][1].extend(chunk)
     return writes

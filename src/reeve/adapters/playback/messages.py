@@ -23,9 +23,9 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is sent: chunks, with waits between them; a single chunk goes with its length, more as a stream.
+    """What is sent: chunks with waits between them, as they come if it is `streamed`, else in one piece at the end.
 
-    `seen` is filled in by the front with what it knows of the request.
+    `seen` says what is known of the answer; the front adds what it knows of the request.
     """
 
     status: int

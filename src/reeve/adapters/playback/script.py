@@ -30,6 +30,7 @@ __all__ = [
     "Script",
     "ScriptError",
     "Step",
+    "StepForm",
     "Think",
     "Tool",
     "Turn",
@@ -161,16 +162,16 @@ CALLS = (Read, Edit, Write, Run, Plan, Tool)
 class StepForm(Form):
     """One step as it is written: exactly one of these keys."""
 
+    text: Annotated[Say | None, _short_for("text")] = None
+    thought: Annotated[Think | None, _short_for("text")] = None
     read: Annotated[Read | None, _short_for("path")] = None
     edit: Edit | None = None
     write: Write | None = None
     run: Annotated[Run | None, _short_for("command")] = None
     plan: Annotated[Plan | None, _short_for("entries")] = None
     tool: Annotated[Tool | None, _short_for("name")] = None
-    text: Annotated[Say | None, _short_for("text")] = None
-    thought: Annotated[Think | None, _short_for("text")] = None
-    delay: Annotated[Delay | None, _short_for("before_seconds")] = None
     error: Annotated[Fault | None, _short_for("status")] = None
+    delay: Annotated[Delay | None, _short_for("before_seconds")] = None
     usage: Usage | None = None
 
     @model_validator(mode="after")

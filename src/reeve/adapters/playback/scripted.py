@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from reeve.adapters.playback.addresses import PATHS, api_of, failed, refused
+from reeve.adapters.playback.addresses import PATHS, api_of, failed, fault_of, refused
 from reeve.adapters.playback.apis import gemini
 from reeve.adapters.playback.apis.api import MADE_AT, Api, Body, Chunk, compact
 from reeve.adapters.playback.conversation import Asked
 from reeve.adapters.playback.messages import Answer, Received
 from reeve.adapters.playback.player import CHARS_PER_TOKEN, Player, Reply
-from reeve.adapters.playback.script import Fault
 from reeve.adapters.playback.seen import Seen
 from reeve.errors import InputError
 
@@ -69,7 +68,7 @@ class Scripted:
         try:
             reply = self.player.reply(asked)
         except InputError as error:
-            return failed(api, Fault(status=400, message=str(error)), _seen(api, asked))
+            return failed(api, fault_of(400, str(error)), _seen(api, asked))
         return _answered(api, asked, reply)
 
 

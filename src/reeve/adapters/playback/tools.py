@@ -5,13 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from reeve.adapters.playback.conversation import Asked, Listed
+from reeve.adapters.playback.conversation import Asked, By, Listed
 from reeve.adapters.playback.script import Edit, Plan, Read, Run, Say, Tool, Write
 from reeve.errors import InputError
 
-__all__ = ["Call", "Request", "requested"]
+__all__ = ["Call", "Wanted", "requested"]
 
-Request = Read | Edit | Write | Run | Plan
+Wanted = Read | Edit | Write | Run | Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ TABLE: Mapping[type, Sequence[Row]] = {
 """In the order of preference; a row fits a tool of this name that takes these arguments."""
 
 
-def requested(step: Request | Tool, asked: Asked) -> Call | Say:
+def requested(step: Wanted | Tool, asked: Asked) -> Call | Say:
     """Return the call that does a step; raises InputError if the request lists no tool for it.
 
     Without a tool of its own, a file is read and changed through the shell, and a plan is only said.
@@ -102,7 +102,7 @@ def requested(step: Request | Tool, asked: Asked) -> Call | Say:
     raise InputError(f"the step {type(step).__name__.lower()!r} needs a tool, and the request lists no such: {names}")
 
 
-def _fitting(step: Request, asked: Asked) -> Call | None:
+def _fitting(step: Wanted, asked: Asked) -> Call | None:
     for row in TABLE[type(step)]:
         tool = asked.tools.get(row.tool)
         if tool is not None and _fits(row, tool):
@@ -123,7 +123,7 @@ def _fits(row: Row, tool: Listed) -> bool:
 # ---------------------------------------------------------------- the values that the table names
 
 
-def _values(step: Request, asked: Asked) -> Mapping[str, Any]:
+def _values(step: Wanted, asked: Asked) -> Mapping[str, Any]:
     match step:
         case Read():
             return {"path": step.path}
@@ -155,7 +155,7 @@ def _plan(step: Plan) -> Mapping[str, Any]:
 
 def _update(step: Edit, asked: Asked) -> str:
     """An edit in the grammar of apply_patch, which knows whole lines alone."""
-    old, new = _whole_lines(step.old, step.new, (item.text for item in reversed(asked.items) if item.text))
+    old, new = _whole_lines(step.old, step.new, (item.text for item in reversed(asked.items) if item.by is By.TOOL))
     lines = ["*** Begin Patch", f"*** Update File: {step.path}", "@@"]
     lines += [f"-{line}" for line in old.split("\n")]
     lines += [f"+{line}" for line in new.split("\n")] if new else []
@@ -163,7 +163,7 @@ def _update(step: Edit, asked: Asked) -> str:
 
 
 def _whole_lines(old: str, new: str, texts: Iterable[str]) -> tuple[str, str]:
-    """Widen a replacement to the whole lines in which it stands, as far as the conversation shows the file."""
+    """Widen a replacement to the whole lines in which it stands, as far as a tool has shown the file."""
     for text in texts:
         start = text.find(old)
         if start >= 0:

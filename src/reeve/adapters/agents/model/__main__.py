@@ -1,4 +1,8 @@
-"""Run the agent: ``python -I -B <this folder> FOLDERS-OF-PACKAGES SPEC.json``, the folders separated by ':'."""
+"""Run the agent: ``python -I -B <this folder> PACKAGES SPEC.json WORK OUT MAIL``.
+
+PACKAGES are the folders that hold pydantic-ai and what it needs, separated by ':'; WORK is the tree, OUT a private
+folder that can be written, MAIL the folder in which words of people come.
+"""
 
 import ctypes
 import importlib.util
@@ -25,10 +29,10 @@ def load(sites: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit("usage: python -I -B model FOLDERS-OF-PACKAGES SPEC.json")
+    if len(sys.argv) != 6:
+        sys.exit("usage: python -I -B model PACKAGES SPEC.json WORK OUT MAIL")
     # Commands of the agent have the same user: without this they could read and change the memory of the loop.
     ctypes.CDLL(None).prctl(*NOT_DUMPABLE, 0, 0, 0)
     warnings.simplefilter("ignore")  # standard error is a part of the trajectory
     load(sys.argv[1].split(":"))
-    sys.exit(importlib.import_module(PACKAGE + ".cli").main(sys.argv[2]))
+    sys.exit(importlib.import_module(PACKAGE + ".cli").main(*sys.argv[2:]))

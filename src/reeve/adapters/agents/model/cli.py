@@ -3,25 +3,22 @@
 import asyncio
 import os
 import sys
-from pathlib import Path
-
-from pydantic import ValidationError
 
 from .asking import Unanswered
 from .events import Events
 from .loop import Outcome, attempt
-from .spec import Spec
+from .spec import Spec, load
 
 __all__ = ["made", "main"]
 
 
-def main(path: str) -> int:
+def main(path: str, work: str, out: str, mail: str) -> int:
     """Make one attempt. Exit 0 if it came to an end of its own, 1 if it could not go on, 2 for a wrong spec."""
     events = Events(os.dup(1))
     os.dup2(2, 1)  # whatever a library prints is not an event
     try:
-        spec = Spec.model_validate_json(Path(path).read_bytes())
-    except (OSError, ValidationError) as error:
+        spec = load(path, work, out, mail)
+    except (OSError, ValueError) as error:
         sys.stderr.write(f"model: {path}: {error}\n")
         return 2
     _at_home(spec)

@@ -136,7 +136,7 @@ class _Work:
             word = await self.mail.answer(identifier, tell_answers=True)
             self.checked_in_at = time.monotonic()
             if word.kind != "tell" and word.text:
-                return [*self._heard([word.text]), *self._told()]
+                return [UserPromptPart(_GO.format(text=word.text)), *self._told()]
         return self._told()
 
     def _told(self) -> list[ModelRequestPart]:
@@ -149,6 +149,7 @@ class _Work:
         return [UserPromptPart(_TOLD.format(text=text)) for text in words]
 
 
+_GO = "You may go on. {text}"
 _TOLD = "A person says: {text}"
 _LOOP = (
     "You have now made the same call of {tool} {times} times with the same result. It will not change by itself: look "

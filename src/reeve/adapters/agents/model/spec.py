@@ -1,11 +1,13 @@
 """What the agent is asked to do, and with what: /reeve/spec.json."""
 
+import json
+import tempfile
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Server", "Spec", "Target"]
+__all__ = ["Server", "Spec", "Target", "load"]
 
 
 class Part(BaseModel):
@@ -56,7 +58,13 @@ class Spec(Part):
     check_in_seconds: float | None = None  # of work; None: never
     servers: tuple[Server, ...] = ()
     proxy: str = ""  # behind which listed hosts are; "": none are
-    work: Path = Path("/work")
-    scratch: Path = Path("/tmp")  # noqa: S108 - the sandbox's own
-    out: Path = Path("/out")
-    mail: Path = Path("/reeve/mail")
+    work: Path
+    out: Path
+    mail: Path
+    scratch: Path
+
+
+def load(path: str, work: str, out: str, mail: str) -> Spec:
+    """Read a spec; raises OSError and ValueError. The places are not in it, since only the sandbox knows them."""
+    written = json.loads(Path(path).read_bytes())
+    return Spec.model_validate({**written, "work": work, "out": out, "mail": mail, "scratch": tempfile.gettempdir()})

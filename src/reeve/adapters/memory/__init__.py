@@ -1,0 +1,1 @@
+"""What memory a machine has left, behind the port Memory."""
