@@ -13,7 +13,7 @@ import signal
 import sys
 from pathlib import Path
 
-from acp import PROTOCOL_VERSION, Agent, run_agent
+from acp import PROTOCOL_VERSION, Agent, RequestError, run_agent
 from acp.helpers import (
     plan_entry,
     start_tool_call,
@@ -124,17 +124,21 @@ async def edits(agent, prompt):
 
 
 async def writes(agent, prompt):
-    """Writes through the client; tries to write outside as well."""
-    await agent.client.write_text_file(session_id="one", path=f"{agent.cwd}/new/made.txt", content="made\n")
+    """Looks for a file through the client and writes it; tries to write outside as well."""
     said = []
+    try:
+        await agent.client.read_text_file(session_id="one", path=f"{agent.cwd}/new/made.txt")
+    except RequestError as error:
+        said.append(str(error))
+    await agent.client.write_text_file(session_id="one", path=f"{agent.cwd}/new/made.txt", content="made\n")
     for path in (f"{agent.cwd}/../outside.txt", "/etc/passwd", f"{agent.cwd}/link/x"):
         try:
             await agent.client.write_text_file(session_id="one", path=path, content="x")
-        except Exception as error:
+        except RequestError as error:
             said.append(str(error))
     try:
         await agent.client.create_terminal(session_id="one", command="true")
-    except Exception as error:
+    except RequestError as error:
         said.append(str(error))
     await agent.say("\n".join(said))
 

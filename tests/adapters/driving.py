@@ -25,6 +25,7 @@ def spec_for(**more) -> dict:
         "mcp": [],
         "authenticate": "",
         "usage": "turn",
+        "serves_files": True,
         "check_in_seconds": None,
         "start_seconds": PATIENCE_SECONDS,
         "output_bytes": 16 << 20,

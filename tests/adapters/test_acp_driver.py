@@ -109,10 +109,11 @@ def test_files_are_served_inside_the_tree_alone_and_terminals_not_at_all(drive, 
     assert not (tmp_path / "outside.txt").exists()
     assert list((tmp_path / "elsewhere").iterdir()) == []
     refusals = attempt.result[1].split("\n")
-    assert len(refusals) == 4
+    assert refusals[0].startswith("Resource not found")  # by which agents know that they may make it
+    assert len(refusals) == 5
     assert [each["path"] for each in attempt.of("file_change")] == ["new/made.txt"]
     errors = [each["frame"]["error"]["code"] for each in attempt.frames if "error" in each["frame"]]
-    assert errors == [-32602, -32602, -32602, -32601]
+    assert errors == [-32002, -32602, -32602, -32602, -32601]
 
 
 def test_long_messages_are_seen_while_they_are_said(drive, tmp_path):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reeve import flow
+from reeve.attempt.events import events_of
 from reeve.cli.doors import agent_context
 from reeve.cli.opened import keyless, project
 from reeve.cli.options import Json
@@ -19,6 +20,7 @@ from reeve.cli.output import Column, listing, print_json, safe, screen
 from reeve.cli.start import open_world
 from reeve.errors import InputError
 from reeve.ledger.views import TaskView, task_views
+from reeve.ports import Store
 from reeve.records import AgentSpec, Checks, CommandCheck, Limits, RepoSource, Status, Task
 from reeve.settings import CheckIns, Settings
 from reeve.units import duration, plural
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from reeve.adapters.agents.installed import Place
 
 CHECK_SECONDS = 240.0
+LAST_WORDS = 3
 GREETING, ANSWER = "Good day.\n", "And a good day to you."
 SCRIPT = {
     "turns": [
@@ -266,7 +269,7 @@ def _one_turn(settings: Settings, spec: AgentSpec, folder: Path) -> Checked:
         )
         flow.run(world, [task])
         (view,) = task_views(world.journal.store)
-        return _checked(view, spec.name, len(server.seen))
+        return _checked(view, spec.name, len(server.seen), world.journal.store)
 
 
 def _trial(settings: Settings, spec: AgentSpec, repository: Path, address: str, folder: Path) -> Settings:
@@ -290,18 +293,21 @@ def _trial(settings: Settings, spec: AgentSpec, repository: Path, address: str, 
     )
 
 
-def _checked(view: TaskView, name: str, requests: int) -> Checked:
+def _checked(view: TaskView, name: str, requests: int, store: Store) -> Checked:
     attempts = [each.attempt for each in view.attempts if each.attempt is not None]
     if not attempts:
         raise InputError(f"the agent {name!r} was not even started: {view.reason}")
     attempt = attempts[-1]
     landed = view.status is Status.LANDED
+    said = [event.text for event in events_of(store.get(attempt.trajectory)) if event.text]
     return Checked(
         name,
         attempt.agent.version,
         ok=landed and requests > 0,
         ending=attempt.ending,
-        reason="What it changed passed its check, and landed." if landed else f"{attempt.reason}; {view.reason}",
+        reason="What it changed passed its check, and landed."
+        if landed
+        else "\n".join((f"{view.reason}", "Its last words:", *said[-LAST_WORDS:])),
         requests=requests,
         seconds=attempt.wall_seconds,
         peak_memory_mb=attempt.peak_memory_mb,

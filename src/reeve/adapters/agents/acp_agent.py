@@ -72,7 +72,8 @@ class AcpAgent:
             return ""
         like = Means("URL", "TOKEN", spec.model or self.preset.model, asks=self.context.asks)
         setup = self.preset.setup(like)
-        configured = [setup.env, setup.files, setup.mode, self.preset.start, self.preset.as_of, spec.options]
+        preset = [self.preset.start, self.preset.as_of, self.preset.usage, self.preset.serves_files]
+        configured = [setup.env, setup.files, setup.mode, preset, spec.options]
         return f"{self.place.installed}+{_digest(*configured)[:8]}"
 
     def available(self) -> str:
@@ -117,6 +118,7 @@ class AcpAgent:
             "model": "" if self.preset else self.spec.model,
             "mcp": [_server(each) for each in self.context.mcp],
             "authenticate": options.get("authenticate", ""),
+            "serves_files": self.preset is None or self.preset.serves_files,
             "usage": options.get("usage", self.preset.usage if self.preset else "turn"),
             "check_in_seconds": self.context.check_in_seconds,
             "start_seconds": START_SECONDS,

@@ -57,6 +57,7 @@ class Preset:
     model: str = ""  # "": the agent's own choice
     memory_mb: int = 450  # of all of its processes, as measured
     asks: bool = True  # it can be told to ask before it acts
+    serves_files: bool = True  # it may read and write files through the driver, where it wants to
 
 
 # ---------------------------------------------------------------- how each is configured
@@ -84,6 +85,7 @@ def _codex(means: Means) -> Setup:
 model = {json.dumps(means.model)}
 model_provider = "reeve"
 check_for_update_on_startup = false
+web_search = "disabled"
 
 [model_providers.reeve]
 name = "reeve"
@@ -187,6 +189,7 @@ PRESETS: Mapping[str, Preset] = {
             node=20,
             model="gemini-2.5-pro",
             memory_mb=350,
+            serves_files=False,  # it makes no new file where it cannot read the old one through us
         ),
         Preset(
             "opencode",

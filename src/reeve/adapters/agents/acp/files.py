@@ -14,10 +14,19 @@ if TYPE_CHECKING:
 __all__ = ["Refused", "read", "write"]
 
 MOST_BYTES = 16 << 20
+INVALID_PARAMS, RESOURCE_NOT_FOUND = -32602, -32002
 
 
 class Refused(Exception):  # noqa: N818 - what happened
     """A request is answered with this as its error."""
+
+    code = INVALID_PARAMS
+
+
+class Missing(Refused):
+    """There is no such file; who wants to write one asks first, and goes by the code or the wording of this."""
+
+    code = RESOURCE_NOT_FOUND
 
 
 def read(params: Mapping[str, Any], work: str) -> str:
@@ -25,7 +34,7 @@ def read(params: Mapping[str, Any], work: str) -> str:
     path = _path(params, work)
     try:
         if not os.path.isfile(path):
-            raise Refused(f"there is no file {path!r}")
+            raise Missing(f"Resource not found: there is no file {path!r}")
         with open(path, "rb") as file:
             content = file.read(MOST_BYTES + 1)
     except OSError as error:

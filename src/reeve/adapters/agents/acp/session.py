@@ -24,17 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Session"]
 
 PROTOCOL = 1
-INVALID_PARAMS, INTERNAL_ERROR = -32602, -32603
 POLL_SECONDS = 0.05
-HANDSHAKE = {
-    "protocolVersion": PROTOCOL,
-    "clientCapabilities": {
-        "fs": {"readTextFile": True, "writeTextFile": True},
-        "terminal": False,
-        "_meta": {"terminal_output": True},  # some then tell what commands print in the updates
-    },
-    "clientInfo": {"name": "reeve", "version": "1"},
-}
 
 
 class Session:
@@ -51,7 +41,7 @@ class Session:
     def open(self) -> None:
         """Shake hands, open the session and set it up; raises Broken with what the agent said against it."""
         deadline = time.monotonic() + self._spec.start_seconds
-        agent = self._call("initialize", HANDSHAKE, deadline)
+        agent = self._call("initialize", _handshake(self._spec), deadline)
         if (spoken := agent.get("protocolVersion")) != PROTOCOL:
             raise Broken(f"the agent speaks version {spoken!r} of the protocol, and this is version {PROTOCOL}")
         if self._spec.authenticate:
@@ -147,7 +137,7 @@ class Session:
             try:
                 self._wire.answer(request, self._read(params) if method.startswith("fs/read") else self._write(params))
             except files.Refused as refused:
-                self._wire.refuse(request, INVALID_PARAMS, str(refused))
+                self._wire.refuse(request, refused.code, str(refused))
         elif "id" in frame:
             self._wire.refuse(request, METHOD_NOT_FOUND, f"there is no method {method!r} here")
 
@@ -158,3 +148,15 @@ class Session:
         path, before, after = files.write(params, self._spec.work)
         self._events.change(inside(path, os.path.realpath(self._spec.work)), changed_lines(before, after))
         return {}
+
+
+def _handshake(spec: Spec) -> Mapping[str, object]:
+    return {
+        "protocolVersion": PROTOCOL,
+        "clientCapabilities": {
+            "fs": {"readTextFile": spec.serves_files, "writeTextFile": spec.serves_files},
+            "terminal": False,
+            "_meta": {"terminal_output": True},  # some then tell what commands print in the updates
+        },
+        "clientInfo": {"name": "reeve", "version": "1"},
+    }

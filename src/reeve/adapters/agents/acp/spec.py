@@ -29,6 +29,7 @@ class Spec:
         self.model: str = data["model"]  # set as an option of the session; "": it is not
         self.mcp: list[dict[str, Any]] = data["mcp"]  # servers, as session/new takes them
         self.authenticate: str = data["authenticate"]  # a method that the agent offers; "": it needs none
+        self.serves_files: bool = data["serves_files"]  # the agent may read and write files through us
         self.usage: str = data["usage"]  # what a turn's end tells: tokens of the `turn`, the `session`, or `nothing`
         self.check_in_seconds: float | None = data["check_in_seconds"]  # of work; None: never
         self.start_seconds: float = data["start_seconds"]  # until a session stands
