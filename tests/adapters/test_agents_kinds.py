@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from reeve.adapters.agents import agent_kinds, make_agents
+from reeve.adapters.agents import AgentContext, agent_kinds, make_agents
 from reeve.adapters.agents.repair_agent import SOURCES, source_version
 from reeve.adapters.agents.visible import DECLINING
 from reeve.attempt.events import declined_in
@@ -14,11 +14,13 @@ from reeve.errors import InputError
 from reeve.ports import Agent
 from reeve.records import (
     AgentSpec,
+    Api,
     Base,
     Checks,
     CommandCheck,
     Declined,
     Declines,
+    Door,
     HiddenFile,
     KnownAnswer,
     Limits,
@@ -69,6 +71,18 @@ def spec_of(agent: Agent, task: Task, folder, number: int = 1, base: Measurement
     launch = agent.launch(task, order(number), folder, base)
     with open(launch.binds["/reeve/spec.json"], encoding="utf-8") as file:
         return json.load(file)
+
+
+def test_a_command_with_providers_finds_their_models_and_the_token_that_stands_for_a_key(tmp_path):
+    context = AgentContext(apis={"anthropic": Api.ANTHROPIC, "at-home": Api.OPENAI})
+    sweeper = make_agents(SPECS, agent_kinds(context))["sweeper"]
+    door = Door("one.1", "one", "/gateway.sock", "the-token", ("anthropic", "at-home"))
+    env = sweeper.launch(TASK, order(agent="sweeper"), tmp_path, None, door).env
+    assert env["ANTHROPIC_BASE_URL"] == env["REEVE_URL_ANTHROPIC"] == "http://127.0.0.1:8399/anthropic"
+    assert env["OPENAI_BASE_URL"] == "http://127.0.0.1:8399/at-home/v1"
+    assert {env[name] for name in ("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "REEVE_TOKEN")} == {"the-token"}
+    without = sweeper.launch(TASK, order(agent="sweeper"), tmp_path, None, Door("one.1", "one", "", "the-token")).env
+    assert "the-token" not in without.values()
 
 
 @pytest.mark.parametrize("name", SPECS)

@@ -33,7 +33,11 @@ KINDS: Mapping[str, Callable[[AgentSpec], Agent]] = {
     "repair": RepairAgent,
 }
 
-TOLD: Mapping[str, Callable[[AgentSpec, AgentContext], Agent]] = {"acp": AcpAgent, "model": ModelAgent}
+TOLD: Mapping[str, Callable[[AgentSpec, AgentContext], Agent]] = {
+    "acp": AcpAgent,
+    "command": CommandAgent,
+    "model": ModelAgent,
+}
 """Of these, the kinds that also want to know what the project decides for all agents."""
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from reeve.adapters.agents.briefing import briefing
 from reeve.adapters.agents.command import words_for
-from reeve.adapters.agents.context import AgentContext
+from reeve.adapters.agents.context import AgentContext, model_variables
 from reeve.adapters.agents.installed import Place, architecture
 from reeve.adapters.agents.presets import PRESETS, Means, Preset, Setup
 from reeve.errors import InputError
 from reeve.ports import Launch
-from reeve.records import AgentSpec, Api, Door, McpServer, Measurement, Order, Task
+from reeve.records import AgentSpec, Door, McpServer, Measurement, Order, Task
 from reeve.units import megabytes
 
 __all__ = ["SOURCES", "AcpAgent", "place_of", "preset_of"]
@@ -34,7 +34,7 @@ class AcpAgent:
 
     Options: ``preset`` (default: the agent's own name), ``mode`` of the session, ``folder`` of the host to be seen as
     /reeve/agent, ``authenticate`` (a method), ``usage`` (what a turn's end tells), ``env.NAME`` and ``config.OPTION``.
-    A command finds its models by the variables that `variables` names.
+    A command finds its models by the variables that `model_variables` names.
     """
 
     spec: AgentSpec
@@ -135,7 +135,9 @@ class AcpAgent:
         """The command, and what it needs to be there."""
         if self.preset is None or self.place is None:
             binds = {"/reeve/agent": self.spec.options["folder"]} if "folder" in self.spec.options else {}
-            return _Start(("/bin/sh", "-c", f"exec {self.spec.command}"), self.variables(door), {}, "", binds)
+            return _Start(
+                ("/bin/sh", "-c", f"exec {self.spec.command}"), model_variables(door, self.context.apis), {}, "", binds
+            )
         provider = self.spec.providers[0]
         url, token = (door.url(provider), door.token) if door else ("http://127.0.0.1:8399/none", "none")
         means = Means(url, token, self.spec.model or self.preset.model, asks=self.context.asks)
@@ -146,17 +148,6 @@ class AcpAgent:
             binds["/reeve/node"] = str(self.place.node)
             command = ("/reeve/node", *command)
         return _Start(command, setup.env, setup.files, setup.mode, binds)
-
-    def variables(self, door: Door | None) -> dict[str, str]:
-        """Where a command finds its models: the usual variables of each API, and our own for each provider."""
-        if door is None:
-            return {}
-        found = {"REEVE_TOKEN": door.token}
-        for name in reversed(self.spec.providers):  # of two with one API the first has the usual variables
-            url, usual = door.url(name), USUAL.get(self.context.apis.get(name, Api.OPENAI), {})
-            found |= {variable: value.format(url=url, token=door.token) for variable, value in usual.items()}
-            found[f"REEVE_URL_{name.upper().replace('-', '_')}"] = url
-        return found
 
     def _options(self, prefix: str) -> dict[str, str]:
         given = self.spec.options.items()
@@ -172,14 +163,6 @@ class _Start:
     files: Mapping[str, str]
     mode: str
     binds: Mapping[str, str]
-
-
-USUAL: Mapping[Api, Mapping[str, str]] = {
-    Api.ANTHROPIC: {"ANTHROPIC_BASE_URL": "{url}", "ANTHROPIC_API_KEY": "{token}"},
-    Api.OPENAI: {"OPENAI_BASE_URL": "{url}/v1", "OPENAI_API_BASE": "{url}/v1", "OPENAI_API_KEY": "{token}"},
-    Api.GEMINI: {"GOOGLE_GEMINI_BASE_URL": "{url}", "GEMINI_API_KEY": "{token}"},
-}
-"""How programs that speak an API are told where it is."""
 
 
 def preset_of(spec: AgentSpec) -> Preset | None:

@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from reeve.adapters.agents.context import AgentContext, model_variables
 from reeve.adapters.agents.visible import DECLINING, rules_section, visible_task
 from reeve.errors import InputError
 from reeve.ports import Launch
@@ -16,15 +17,16 @@ __all__ = ["CommandAgent", "words_for"]
 class CommandAgent:
     """Runs ``sh -c COMMAND`` in the tree.
 
-    The command finds the instruction in the file $REEVE_INSTRUCTION_FILE, the visible parts of the task as JSON
-    in $REEVE_TASK, the words $REEVE_SEED and $REEVE_ATTEMPT, and what it is told while it runs in the folder
-    $REEVE_MAIL. What it prints is its trajectory: JSON lines with ``kind`` and ``text``, or plain text. A line of the
-    kind ``declined`` ends the attempt without a result.
+    The command finds the instruction in the file $REEVE_INSTRUCTION_FILE, the visible parts of the task as JSON in
+    $REEVE_TASK, the words $REEVE_SEED and $REEVE_ATTEMPT, what it is told while it runs in the folder $REEVE_MAIL, and
+    the models of its providers by the variables of `model_variables`. What it prints is its trajectory: JSON lines
+    with ``kind`` and ``text``, or plain text. A line of the kind ``declined`` ends the attempt without a result.
     """
 
     spec: AgentSpec
 
-    def __init__(self, spec: AgentSpec) -> None:
+    def __init__(self, spec: AgentSpec, context: AgentContext | None = None) -> None:
+        self.context = context or AgentContext()
         if not spec.command:
             raise InputError(f"agent {spec.name!r}: kind 'command' needs a command")
         version = hashlib.sha256(spec.command.encode()).hexdigest()[:12]
@@ -39,9 +41,10 @@ class CommandAgent:
         self, task: Task, order: Order, folder: Path, base: Measurement | None, door: Door | None = None
     ) -> Launch:
         """Write instruction and visible task into `folder`, and start the command."""
-        del base, door
+        del base
         binds, env = words_for(task, order, folder)
         env["REEVE_MAIL"] = "/reeve/mail"
+        env |= model_variables(door, self.context.apis)
         return Launch(argv=("/bin/sh", "-c", self.command), env=env, binds=binds, listens=True)
 
 

@@ -1,12 +1,12 @@
-"""What built-in kinds of agents are told beside their own table of reeve.toml."""
+"""What built-in kinds of agents are told beside their own table of reeve.toml, and how a command finds its models."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reeve.records import Api, McpServer
+from reeve.records import Api, Door, McpServer
 
-__all__ = ["AgentContext"]
+__all__ = ["AgentContext", "model_variables"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +26,23 @@ class AgentContext:
     def agents(self) -> Path:
         """The folder in which installed agents stand, each in <name>/<version>."""
         return self.cache / "agents"
+
+
+USUAL: Mapping[Api, Mapping[str, str]] = {
+    Api.ANTHROPIC: {"ANTHROPIC_BASE_URL": "{url}", "ANTHROPIC_API_KEY": "{token}"},
+    Api.OPENAI: {"OPENAI_BASE_URL": "{url}/v1", "OPENAI_API_BASE": "{url}/v1", "OPENAI_API_KEY": "{token}"},
+    Api.GEMINI: {"GOOGLE_GEMINI_BASE_URL": "{url}", "GEMINI_API_KEY": "{token}"},
+}
+"""How programs that speak an API are told where it is."""
+
+
+def model_variables(door: Door | None, apis: Mapping[str, Api]) -> dict[str, str]:
+    """Say where a command finds the models of its door: the usual variables of each API, our own for each provider."""
+    if door is None or not door.providers:
+        return {}
+    found = {"REEVE_TOKEN": door.token}
+    for name in reversed(door.providers):  # of two with one API the first has the usual variables
+        url, usual = door.url(name), USUAL.get(apis.get(name, Api.OPENAI), {})
+        found |= {variable: value.format(url=url, token=door.token) for variable, value in usual.items()}
+        found[f"REEVE_URL_{name.upper().replace('-', '_')}"] = url
+    return found
