@@ -36,6 +36,7 @@ BASE = Base("/repo", "c" * 40, "t" * 40)
 SPECS = {
     "repair": AgentSpec("repair", "repair", ""),
     "sweeper": AgentSpec("sweeper", "command", "", "sed -i s/colour/color/ *.txt"),
+    "rover": AgentSpec("rover", "acp", "", "rover acp"),
     "script": AgentSpec("script", "fake", "", options={"script": "open('made', 'w').write('x')"}),
 }
 TASK = Task(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
 from reeve import flow
 from reeve.attempt.events import events_of
@@ -20,13 +21,12 @@ from reeve.cli.output import Column, listing, print_json, safe, screen
 from reeve.cli.start import open_world
 from reeve.errors import InputError
 from reeve.ledger.views import TaskView, task_views
-from reeve.ports import Store
+from reeve.ports import Agent, Store
 from reeve.records import AgentSpec, Checks, CommandCheck, Limits, RepoSource, Status, Task
 from reeve.settings import CheckIns, Settings
 from reeve.units import duration, plural
 
 if TYPE_CHECKING:
-    from reeve.adapters.agents.context import AgentContext
     from reeve.adapters.agents.installed import Place
 
 CHECK_SECONDS = 240.0
@@ -53,7 +53,10 @@ class What(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One agent; `ready` says that it can start here, `problem` why not, `how` what to do about that."""
+    """One agent; `ready` says that it can start here, `problem` why not, `how` what to do about that.
+
+    `remark` is what else the owner should know of it.
+    """
 
     name: str
     kind: str
@@ -62,6 +65,7 @@ class Row:
     ready: bool
     problem: str = ""
     how: str = ""
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,22 +117,14 @@ def _list(settings: Settings, name: str | None, *, as_json: bool) -> None:
         print_json({"agents": rows})
         return
     columns = [Column("agent"), Column("kind"), Column("version"), Column("state", grows=True), Column("to get it")]
-    cells = [(row.name, row.kind, row.version, _state(row), row.how) for row in rows]
-    styles = ["green" if row.ready else "yellow" for row in rows]
-    listing(
-        screen(),
-        columns,
-        [
-            [safe(cell, style if at == 3 else "") for at, cell in enumerate(line)]
-            for line, style in zip(cells, styles, strict=True)
-        ],
-    )
+    listing(screen(), columns, map(_cells, rows))
 
 
-def _state(row: Row) -> str:
-    if not row.ready:
-        return row.problem
-    return "ready" if row.configured else "installed, in no reeve.toml yet"
+def _cells(row: Row) -> list[Text]:
+    ready = "ready" if row.configured else "installed, in no reeve.toml yet"
+    state = "; ".join(filter(None, (row.problem or ready, row.remark)))
+    cells = [safe(row.name), safe(row.kind), safe(row.version)]
+    return [*cells, safe(state, "green" if row.ready else "yellow"), safe(row.how)]
 
 
 def _rows(settings: Settings) -> Iterator[Row]:
@@ -136,39 +132,38 @@ def _rows(settings: Settings) -> Iterator[Row]:
     from reeve.adapters.agents import agent_kinds
     from reeve.adapters.agents.presets import PRESETS
 
-    context = agent_context(settings)
-    kinds, missing = agent_kinds(context), keyless(settings)
+    kinds, missing = agent_kinds(agent_context(settings)), keyless(settings)
     taken = {spec.options.get("preset", name) for name, spec in settings.agents.items() if spec.kind == "acp"}
     for name, spec in sorted(settings.agents.items()):
         try:
             agent = kinds.make(spec.kind, spec)
         except InputError as error:
             yield Row(name, spec.kind, "", configured=True, ready=False, problem=str(error), how="mend reeve.toml")
-            continue
-        yield _row(agent.spec, agent.available(), missing, configured=True, context=context)
+        else:
+            yield _row(agent, missing, configured=True)
     for name in PRESETS:
         if name not in taken:
-            agent = kinds.make("acp", AgentSpec(name, "acp", ""))
-            yield _row(agent.spec, agent.available(), {}, configured=False, context=context)
+            yield _row(kinds.make("acp", AgentSpec(name, "acp", "")), {}, configured=False)
 
 
-def _row(
-    spec: AgentSpec, problem: str, missing: Mapping[str, str], *, configured: bool, context: "AgentContext"
-) -> Row:
-    said, _, how = problem.partition("; ")
-    version = spec.version
-    if spec.kind == "acp" and (place := _place(spec, context)) is not None and problem:
-        version, how = place.version, f"reeve agents install {spec.name}"
-    elif not problem and (keyless := [missing[each] for each in spec.providers if each in missing]):
-        said, _, how = keyless[0].partition(": ")
-    return Row(spec.name, spec.kind, version, configured, ready=not said, problem=said, how=how)
+def _row(agent: Agent, missing: Mapping[str, str], *, configured: bool) -> Row:
+    spec, problem = agent.spec, agent.available()
+    keys = [missing[provider] for provider in spec.providers if provider in missing]
+    if problem:
+        problem, _, how = problem.partition("; ")
+    else:
+        problem, _, how = keys[0].partition(": ") if keys else ("", "", "")
+    place = _place(agent)
+    version = place.version if place is not None and not spec.version else spec.version
+    remark = str(getattr(agent, "remark", ""))
+    return Row(spec.name, spec.kind, version, configured, ready=not problem, problem=problem, how=how, remark=remark)
 
 
-def _place(spec: AgentSpec, context: "AgentContext") -> "Place | None":
-    from reeve.adapters.agents.acp_agent import place_of, preset_of
+def _place(agent: Agent) -> "Place | None":
+    """Where an agent that comes as a package stands, or would stand; None: it comes as none."""
+    from reeve.adapters.agents import AcpAgent
 
-    preset = preset_of(spec)
-    return None if preset is None else place_of(spec, preset, context)
+    return agent.place if isinstance(agent, AcpAgent) else None
 
 
 def _spec(settings: Settings, name: str) -> AgentSpec:
@@ -187,24 +182,26 @@ def _spec(settings: Settings, name: str) -> AgentSpec:
 
 
 def _install(settings: Settings, name: str, *, as_json: bool) -> None:
+    from reeve.adapters.agents import agent_kinds
     from reeve.adapters.agents.installing import install
 
-    spec, context = _spec(settings, name), agent_context(settings)
-    if spec.kind != "acp" or (place := _place(replace(spec, version=""), context)) is None:
+    spec = _spec(settings, name)
+    kinds = agent_kinds(agent_context(settings))
+    place = _place(kinds.make(spec.kind, spec))
+    if place is None:
         raise InputError(f"there is nothing to install for {name!r}: it is no agent that comes as a package")
-    place = replace(place, version=settings.agents[name].version or place.version) if name in settings.agents else place
-    done = not place.missing
+    before = not place.missing
     with _progress(quiet=as_json) as progress:
         install(place, progress)
-    (row,) = [row for row in _rows(replace(settings, agents={**settings.agents, name: spec})) if row.name == name]
+    row = _row(kinds.make(spec.kind, spec), keyless(settings), configured=name in settings.agents)
     if as_json:
-        print_json({"agent": row, "folder": str(place.folder), "installed": not done})
+        print_json({"agent": row, "folder": str(place.folder), "installed": not before})
         return
     console = screen()
-    console.print(safe(f"{name} {row.version} {'was there already' if done else 'is installed'} in {place.folder}"))
+    console.print(safe(f"{name} {row.version} {'was there already' if before else 'is installed'} in {place.folder}"))
     if row.problem:
-        console.print(safe(f"It cannot start yet: {row.problem}", "yellow"))
-    elif name not in settings.agents:
+        console.print(safe(f"It cannot start yet: {row.problem}; {row.how}", "yellow"))
+    if not row.configured:
         console.print(safe(f'To use it: a table [agents.{name}] with kind = "acp" in reeve.toml', "dim"))
     console.print(safe(f"To try it without a key: `reeve agents check {name}`", "dim"))
 

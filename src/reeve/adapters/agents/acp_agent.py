@@ -60,8 +60,8 @@ class AcpAgent:
             api = self.context.apis.get(provider)
             if self.preset and api is not None and api is not self.preset.api:
                 raise InputError(
-                    f"agent {spec.name!r}: {self.preset.name} speaks the API {self.preset.api!r}, and the provider "
-                    f"{provider!r} answers in {api!r}"
+                    f"agent {spec.name!r}: {self.preset.name} speaks the API {str(self.preset.api)!r}, "
+                    f"and the provider {provider!r} answers in {str(api)!r}"
                 )
 
     def _version(self, spec: AgentSpec) -> str:
@@ -76,12 +76,18 @@ class AcpAgent:
         configured = [setup.env, setup.files, setup.mode, preset, spec.options]
         return f"{self.place.installed}+{_digest(*configured)[:8]}"
 
+    @property
+    def remark(self) -> str:
+        """What an owner with rules for permissions should know."""
+        asks = self.preset is None or self.preset.asks or not self.context.asks
+        return "" if asks else "it cannot be told to ask, so no rule for permissions reaches it"
+
     def available(self) -> str:
         """Say what is missing, and how to get it."""
         if not (SOURCES / "__main__.py").is_file():
             return f"the sources of its driver are missing: {str(SOURCES)!r}"
         if self.place is not None and (missing := self.place.missing):
-            return f"{missing}; `reeve agents install {self.spec.name}` gets it"
+            return f"{missing}; `reeve agents install {self.spec.name}`"
         folder = self.spec.options.get("folder")
         return "" if folder is None or Path(folder).is_dir() else f"there is no folder {folder!r}"
 
