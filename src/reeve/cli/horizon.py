@@ -10,6 +10,7 @@ from rich.text import Text
 
 from reeve.cli.options import Json
 from reeve.cli.output import Column, hanging, listing, print_json, safe, screen
+from reeve.errors import InputError
 
 if TYPE_CHECKING:
     from reeve.policy.horizon import HorizonReport
@@ -28,6 +29,7 @@ COLUMNS = (
     Column("95 %"),
 )
 BEYOND = "*"
+DRAWN = (".svg", ".png", ".html")
 
 File = Annotated[
     Path, typer.Argument(metavar="RUNS", help="Run records: JSON lines or CSV, .gz or not.", show_default=False)
@@ -51,6 +53,8 @@ def horizon(
     as_json: Json = False,
 ) -> None:
     """Say how long a task each agent can do on its own, with which reliability, from anybody's run records."""
+    if plot is not None and plot.suffix.lower() not in DRAWN:
+        raise InputError(f"drawing to {str(plot)!r}: the name must end in {', '.join(DRAWN)}")
     # NumPy takes a tenth of a second to import; `reeve --help` imports this module too.
     from reeve.policy.horizon import horizon_report
     from reeve.policy.run_records import read_runs
@@ -69,6 +73,10 @@ def horizon(
             seed=seed,
             progress=lambda done: bar.update(drawing, completed=done),
         )
+    if plot is not None:
+        from reeve.web.horizon_plot import draw
+
+        draw(report, plot)
     if as_json:
         print_json(_json(report))
         return

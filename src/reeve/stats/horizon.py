@@ -17,7 +17,7 @@ import numpy.typing as npt
 from reeve.stats.ends import ends
 from reeve.stats.logistic import fit
 from reeve.stats.resample import Resampler
-from reeve.stats.runs import Floats, Ints, Runs
+from reeve.stats.runs import Floats, Ints, Runs, distinct
 from reeve.units import plural
 
 __all__ = ["LEVELS", "PENALTY", "PUBLISHED_SEED", "RESAMPLES", "AgentHorizon", "Horizon", "Horizons", "horizons"]
@@ -159,8 +159,8 @@ class _Points:
 
     @classmethod
     def of(cls, runs: Runs) -> "_Points":
-        lengths, length = np.unique(runs.minutes, return_inverse=True)
-        found, point = np.unique(runs.agent * len(lengths) + length, return_inverse=True)
+        lengths, length = distinct(runs.minutes)
+        found, point = distinct(runs.agent * len(lengths) + length)
         agent, length_of = np.divmod(found, len(lengths))
         return cls(runs, agent, np.log2(lengths[length_of]), point)
 
@@ -169,6 +169,10 @@ class _Points:
         """All runs of an agent at a task are alike but for success or failure."""
         point, _ = self._pairs
         return bool(np.all(point[self.runs.pairs[1]] == self.point) and np.all(self.runs.score % 1.0 == 0.0))
+
+    @cached_property
+    def _gained(self) -> Floats:
+        return self.runs.weights * self.runs.score
 
     @cached_property
     def _pairs(self) -> tuple[Ints, Floats]:
@@ -180,7 +184,7 @@ class _Points:
 
     def observed(self) -> tuple[Floats, Floats]:
         """Give the weights of all runs and of successful ones at each point, as one data set."""
-        return self._at_points(self.point, self.runs.weights, self.runs.weights * self.runs.score)
+        return self._at_points(self.point, self.runs.weights, self._gained)
 
     def resampled(self, seed: int, resamples: int, *, as_counts: bool) -> Iterator[tuple[Floats, Floats]]:
         """Give the same for resamples, some of them at a time."""
@@ -193,8 +197,7 @@ class _Points:
 
     def _published(self, resampler: Resampler, seed: int) -> tuple[Floats, Floats]:
         rows = resampler.rows(seed)
-        weights = self.runs.weights[rows]
-        return self._at_points(self.point[rows], weights, weights * self.runs.score[rows])
+        return self._at_points(self.point[rows], self.runs.weights[rows], self._gained[rows])
 
     def _counted(self, resampler: Resampler, seed: int) -> tuple[Floats, Floats]:
         (point, weight), (drawn, good) = self._pairs, resampler.successes(seed)
@@ -233,7 +236,7 @@ def _agent(
         agent=runs.agents[place],
         runs=len(minutes),
         successes=successes,
-        tasks=len(np.unique(runs.task[own])),
+        tasks=int(np.count_nonzero(np.bincount(runs.task[own]))),
         shortest_minutes=shortest,
         longest_minutes=longest,
         intercept=None if curve is None or shortest == longest else float(curve[0]),

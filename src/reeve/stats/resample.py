@@ -31,11 +31,10 @@ class Resampler:
         on every machine. A row may stand in it many times, or not at all.
         """
         groups, rng = self._groups, np.random.default_rng(seed)
-        copies = self._task_copies(rng)[groups.task]
-        drawn = copies * groups.size
-        group = np.repeat(np.arange(len(drawn)), drawn)
-        place = (rng.random(len(group)) * drawn[group]).astype(np.int64)
-        return groups.rows[groups.first[group] + place % groups.size[group]]
+        drawn = self._task_copies(rng)[groups.task] * groups.size
+        pool, size, first = (np.repeat(each, drawn) for each in (drawn, groups.size, groups.first))
+        place = (rng.random(len(pool)) * pool).astype(np.int64)  # in the pool of all copies, one after the other
+        return groups.rows[first + place % size]
 
     def successes(self, seed: int) -> tuple[Ints, Floats]:
         """Draw one resample as counts: of each of `runs.pairs`, the number of runs in it and how many succeed.
@@ -50,16 +49,11 @@ class Resampler:
     def _task_copies(self, rng: np.random.Generator) -> Ints:
         """Draw families and their tasks: how often each task is in the resample."""
         order, first, size = self._families
-        copies = np.zeros(len(order), dtype=np.int64)
-        drawn = rng.integers(0, len(size), size=len(size))  # what `choice` draws, without its overhead
-        alone = size == 1
-        copies[first[alone]] = np.bincount(drawn, minlength=len(size))[alone]  # takes no random number
-        for family in drawn[~alone[drawn]].tolist():
-            start, count = first[family], size[family]
-            copies[start : start + count] += np.bincount(rng.integers(0, count, size=count), minlength=count)
-        found = np.empty_like(copies)
-        found[order] = copies
-        return found
+        drawn = rng.integers(0, len(size), size=len(size))
+        # The published code draws the tasks of one family after the other; asked for all at once, NumPy gives the same.
+        tasks = np.repeat(size[drawn], size[drawn])
+        places = np.repeat(first[drawn], size[drawn]) + rng.integers(0, tasks)
+        return np.bincount(order[places], minlength=len(order))
 
     @cached_property
     def _families(self) -> tuple[Ints, Ints, Ints]:

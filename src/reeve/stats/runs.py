@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Floats", "Ints", "Runs", "coded"]
+__all__ = ["Floats", "Ints", "Runs", "coded", "distinct"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Number = TypeVar("Number", np.int64, np.float64)
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Runs:
     @cached_property
     def pairs(self) -> tuple[Ints, Ints]:
         """All pairs of task and agent with runs, as task * number of agents + agent, and each run's place there."""
-        return _distinct(self.task * len(self.agents) + self.agent)
+        return distinct(self.task * len(self.agents) + self.agent)
 
     @cached_property
     def weights(self) -> Floats:
@@ -93,6 +95,14 @@ def coded(names: Sequence[str]) -> tuple[tuple[str, ...], Ints]:
     return tuple(found), np.fromiter(map(place.__getitem__, names), dtype=np.int64, count=len(names))
 
 
-def _distinct(values: Ints) -> tuple[Ints, Ints]:
-    found, places = np.unique(values, return_inverse=True)
-    return found, places
+def distinct(values: npt.NDArray[Number]) -> tuple[npt.NDArray[Number], Ints]:
+    """Give the distinct values, ascending, and the place of each value among them.
+
+    As `numpy.unique` with the inverse, which would first import the masked arrays, at a tenth of the time of all.
+    """
+    order = np.argsort(values, kind="stable")
+    ascending = values[order]
+    new = np.concatenate([[True], ascending[1:] != ascending[:-1]])
+    places = np.empty(len(values), dtype=np.int64)
+    places[order] = np.cumsum(new) - 1
+    return ascending[new], places

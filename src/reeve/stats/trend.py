@@ -87,8 +87,9 @@ def trend(horizons: Horizons, released: Mapping[str, date], *, seed: int, succes
     values, left_out = _measured(horizons, released, success)
     agents = frontier(released, {agent: max(minutes, FLOOR_MINUTES) for agent, minutes in values.items()})
     if len(agents) < FEWEST or released[agents[0]] == released[agents[-1]]:
-        needs = f"a trend needs {FEWEST} agents that were the best when they were released, on more than one day"
-        return _refused(agents, left_out, f"{needs}; there {'is' if len(agents) == 1 else 'are'} {len(agents)}")
+        needs = f"a trend needs {FEWEST} agents that were the best when they were released, and more than one day"
+        found = "no agent has a date of release" if not released else f"found {', '.join(agents) or 'none'}"
+        return _refused(agents, left_out, f"{needs}; {found}")
     days = np.array([released[agent].toordinal() for agent in agents], dtype=np.float64)
     observed = np.log2([[max(values[agent], FLOOR_MINUTES) for agent in agents]])
     line = _Lines.through(days, observed, np.ones_like(observed, dtype=np.bool_))
