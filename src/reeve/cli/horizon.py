@@ -15,6 +15,7 @@ from reeve.errors import InputError
 if TYPE_CHECKING:
     from reeve.policy.horizon import HorizonReport
     from reeve.stats.horizon import AgentHorizon, Horizon
+    from reeve.stats.plateau import Plateau
     from reeve.stats.trend import Trend
 
 COLUMNS = (
@@ -97,6 +98,7 @@ def _print(report: "HorizonReport") -> None:
         if agent.reason:
             hanging(console, safe(f"{agent.agent}: "), safe(agent.reason))
     _print_trend(console, report.trend)
+    hanging(console, safe("plateau: "), safe(_plateau_words(report.plateau)))
     for rule in report.notes:
         hanging(console, safe("rule: ", "dim"), safe(rule, "dim"))
 
@@ -141,12 +143,23 @@ def _print_trend(console: Console, trend: "Trend") -> None:
             at = f"p50 {_length(each.minutes)} ({_length(each.low_minutes)} to {_length(each.high_minutes)})"
             hanging(console, safe("       "), safe(f"{each.on}: {at} if it goes on like this"))
     if trend.left_out:
-        why = "their horizons lie beyond the lengths of their tasks"
-        hanging(console, safe("       "), safe(f"without {', '.join(trend.left_out)}: {why}", "dim"))
+        without = f"without {', '.join(trend.left_out)}, beyond the lengths of the tasks"
+        hanging(console, safe("       "), safe(without, "dim"))
 
 
 def _day_count(days: float | None) -> str:
     return "no end" if days is None else f"{days:.0f}"
+
+
+def _plateau_words(plateau: "Plateau") -> str:
+    if plateau.p_value is None:
+        words = "cannot tell"
+    elif plateau.since is not None and plateau.lost is not None:
+        words = f"agents lost {plateau.lost:.0%} of their growth on {plateau.since} (p = {plateau.p_value:.2g})"
+    else:
+        words = f"none seen (p = {plateau.p_value:.2g}, power {plateau.power or 0.0:.0%})"
+    left_out = [f"{each.name} does not count: {each.reason}" for each in plateau.suites if each.reason]
+    return "; ".join([words, *filter(None, [plateau.reason]), *left_out])
 
 
 # ---------------------------------------------------------------- for programs
@@ -173,6 +186,7 @@ def _json(report: "HorizonReport") -> dict[str, Any]:
             ],
             "reason": found.reason or None,
         },
+        "plateau": report.plateau,
         "notes": report.notes,
     }
 

@@ -4,9 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
+import numpy as np
+
 from reeve.policy.release_dates import known_releases
 from reeve.policy.run_records import RunRecords
 from reeve.stats.horizon import PENALTY, PUBLISHED_SEED, RESAMPLES, Horizons, horizons
+from reeve.stats.plateau import Plateau, plateau
+from reeve.stats.runs import Runs
 from reeve.stats.trend import Trend, trend
 from reeve.units import plural
 
@@ -22,6 +26,7 @@ class HorizonReport:
 
     horizons: Horizons
     trend: Trend
+    plateau: Plateau
     released: Mapping[str, date]
     notes: tuple[str, ...]
 
@@ -43,4 +48,11 @@ def horizon_report(
         notes.append(f"{plural(len(records.runs), 'run')}: resamples are drawn as counts, not in the published order")
     if public:
         notes.append(f"release dates of {plural(len(public), 'agent')} are those of the public models of that name")
-    return HorizonReport(found, trend(found, released, seed=seed), released, tuple(notes))
+    growth = trend(found, released, seed=seed)
+    return HorizonReport(found, growth, plateau(_suites(records), released, seed=seed), released, tuple(notes))
+
+
+def _suites(records: RunRecords) -> dict[str, Runs]:
+    """Divide the runs by the suite of their task; tasks of no suite belong to none."""
+    suite = np.array([records.suites.get(task, "") for task in records.runs.tasks])[records.runs.task]
+    return {name: records.runs.part(suite == name) for name in sorted(set(records.suites.values()))}

@@ -66,6 +66,13 @@ class Runs:
         columns = (np.asarray(minutes, dtype=np.float64), np.asarray(score, dtype=np.float64))
         return cls(agents, tasks, families, family_of, agent_codes, task_codes, *columns)
 
+    def part(self, kept: npt.NDArray[np.bool_]) -> "Runs":
+        """Give some of the runs, with the names that these have."""
+        task = self.task[kept]
+        coded_names = ((self.agents, self.agent[kept]), (self.tasks, task), (self.families, self.family[task]))
+        agents, tasks, families = ([names[code] for code in codes.tolist()] for names, codes in coded_names)
+        return Runs.of(agents, tasks, families, self.minutes[kept], self.score[kept])
+
     def __len__(self) -> int:
         return len(self.agent)
 
