@@ -13,6 +13,7 @@ __all__ = ["COMMANDS", "app_of", "main"]
 
 MAIN_PATH = "The main path"
 LOOK = "Look closer"
+MEASURE = "Measure"
 STEER = "Steer what runs"
 DECIDE = "Decide"
 MACHINE = "Set-up and machine"
@@ -27,6 +28,7 @@ COMMANDS = {
     "log": LOOK,
     "diff": LOOK,
     "verify": LOOK,
+    "horizon": MEASURE,
     "tell": STEER,
     "go": STEER,
     "allow": STEER,

@@ -1,0 +1,213 @@
+"""`reeve horizon`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.text import Text
+
+from reeve.cli.options import Json
+from reeve.cli.output import Column, hanging, listing, print_json, safe, screen
+from reeve.errors import InputError
+
+if TYPE_CHECKING:
+    from reeve.policy.horizon import HorizonReport
+    from reeve.stats.horizon import AgentHorizon, Horizon
+    from reeve.stats.plateau import Plateau
+    from reeve.stats.trend import Trend
+
+COLUMNS = (
+    Column("agent", grows=True),
+    Column("runs", right=True),
+    Column("successes", right=True),
+    Column("p50", right=True),
+    Column("95 %"),
+    Column("p80", right=True),
+    Column("95 %"),
+    Column("p95", right=True),
+    Column("95 %"),
+)
+BEYOND = "*"
+DRAWN = (".svg", ".png", ".html")
+
+File = Annotated[
+    Path, typer.Argument(metavar="RUNS", help="Run records: JSON lines or CSV, .gz or not.", show_default=False)
+]
+Penalty = Annotated[float, typer.Option(metavar="X", help="On the slope; the published form had 0.1 before 2026.")]
+Resamples = Annotated[int, typer.Option(metavar="N", min=0, max=1_000_000, help="For the intervals; 0: none.")]
+Seed = Annotated[int, typer.Option(metavar="N", min=0, help="Resample i is drawn with seed N + i.")]
+Plot = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Also draw it: .svg, .png or .html.", show_default=False),
+]
+
+
+def horizon(
+    runs: File,
+    *,
+    penalty: Penalty = 1e-5,
+    resamples: Resamples = 1000,
+    seed: Seed = 42,
+    plot: Plot = None,
+    as_json: Json = False,
+) -> None:
+    """Say how long a task each agent can do on its own, with which reliability, from anybody's run records."""
+    if plot is not None and plot.suffix.lower() not in DRAWN:
+        raise InputError(f"drawing to {str(plot)!r}: the name must end in {', '.join(DRAWN)}")
+    # NumPy takes a tenth of a second to import; `reeve --help` imports this module too.
+    from reeve.policy.horizon import horizon_report
+    from reeve.policy.run_records import read_runs
+
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=screen(stderr=True), transient=True
+    ) as bar:
+        reading = bar.add_task("runs read", total=None)
+        records = read_runs(runs, lambda count: bar.update(reading, completed=count))
+        bar.update(reading, completed=len(records.runs), total=len(records.runs))
+        drawing = bar.add_task("resamples", total=resamples)
+        report = horizon_report(
+            records,
+            penalty=penalty,
+            resamples=resamples,
+            seed=seed,
+            progress=lambda done: bar.update(drawing, completed=done),
+        )
+    if plot is not None:
+        from reeve.web.horizon_plot import draw
+
+        draw(report, plot)
+    if as_json:
+        print_json(_json(report))
+        return
+    _print(report)
+
+
+# ---------------------------------------------------------------- for people
+
+
+def _print(report: "HorizonReport") -> None:
+    console = screen()
+    agents = sorted(report.horizons.agents, key=lambda each: each.horizon(0.5).minutes or 0.0, reverse=True)
+    listing(console, COLUMNS, [_row(each) for each in agents])
+    console.print()
+    if any(each.beyond for agent in agents for each in agent.horizons):
+        console.print(safe(f"{BEYOND} beyond the lengths of the tasks that were tried: no measurement", "dim"))
+    for agent in agents:
+        if agent.reason:
+            hanging(console, safe(f"{agent.agent}: "), safe(agent.reason))
+    _print_trend(console, report.trend)
+    hanging(console, safe("plateau: "), safe(_plateau_words(report.plateau)))
+    for rule in report.notes:
+        hanging(console, safe("rule: ", "dim"), safe(rule, "dim"))
+
+
+def _row(agent: "AgentHorizon") -> list[Text]:
+    cells = [safe(agent.agent), safe(agent.runs), safe(f"{agent.successes:g}")]
+    for each in agent.horizons:
+        cells += [safe(_length(each.minutes) + BEYOND * each.beyond), safe(_range(each), "dim")]
+    return cells
+
+
+def _range(at: "Horizon") -> str:
+    if at.low_minutes is None and at.high_minutes is None:
+        return ""
+    low = "no lower end" if at.low_minutes is None else _length(at.low_minutes)
+    return f"{low} to {'no upper end' if at.high_minutes is None else _length(at.high_minutes)}"
+
+
+def _length(minutes: float | None) -> str:
+    """Say a length of work with two digits: ``0.8 s``, ``43 s``, ``4.7 min``, ``15 h``."""
+    if minutes is None:
+        return "-"
+    for size, unit in ((60.0, "h"), (1.0, "min")):
+        if minutes >= size * 2:
+            return f"{_two_digits(minutes / size)} {unit}"
+    return f"{_two_digits(minutes * 60)} s"
+
+
+def _two_digits(value: float) -> str:
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+
+
+def _print_trend(console: Console, trend: "Trend") -> None:
+    if trend.doubling_days is None:
+        hanging(console, safe("trend: "), safe(trend.reason))
+    else:
+        through = f"through {', '.join(trend.agents)}"
+        low, high = _day_count(trend.low_days), _day_count(trend.high_days)
+        doubling = f"p50 doubles every {trend.doubling_days:.0f} days (95 %: {low} to {high}) {through}"
+        hanging(console, safe("trend: "), safe(f"{doubling}; {trend.reason}" if trend.reason else doubling))
+        for each in trend.projections:
+            at = f"p50 {_length(each.minutes)} ({_length(each.low_minutes)} to {_length(each.high_minutes)})"
+            hanging(console, safe("       "), safe(f"{each.on}: {at} if it goes on like this"))
+    if trend.left_out:
+        without = f"without {', '.join(trend.left_out)}, beyond the lengths of the tasks"
+        hanging(console, safe("       "), safe(without, "dim"))
+
+
+def _day_count(days: float | None) -> str:
+    return "no end" if days is None else f"{days:.0f}"
+
+
+def _plateau_words(plateau: "Plateau") -> str:
+    if plateau.p_value is None:
+        words = "cannot tell"
+    elif plateau.since is not None and plateau.lost is not None:
+        words = f"agents lost {plateau.lost:.0%} of their growth on {plateau.since} (p = {plateau.p_value:.2g})"
+    else:
+        words = f"none seen (p = {plateau.p_value:.2g}, power {plateau.power or 0.0:.0%})"
+    left_out = [f"{each.name} does not count: {each.reason}" for each in plateau.suites if each.reason]
+    return "; ".join([words, *filter(None, [plateau.reason]), *left_out])
+
+
+# ---------------------------------------------------------------- for programs
+
+
+def _json(report: "HorizonReport") -> dict[str, Any]:
+    found = report.trend
+    return {
+        "agents": {each.agent: _agent_json(each) for each in report.horizons.agents},
+        "trend": {
+            "doubling_days": found.doubling_days,
+            "ci95_days": _pair(found.low_days, found.high_days),
+            "ci95_days_of_tasks_alone": _pair(found.tasks_low_days, found.tasks_high_days),
+            "r_squared": found.r_squared,
+            "agents": found.agents,
+            "left_out": found.left_out,
+            "projections": [
+                {
+                    "date": each.on.isoformat(),
+                    "p50_minutes": each.minutes,
+                    "ci95_minutes": _pair(each.low_minutes, each.high_minutes),
+                }
+                for each in found.projections
+            ],
+            "reason": found.reason or None,
+        },
+        "plateau": report.plateau,
+        "notes": report.notes,
+    }
+
+
+def _agent_json(agent: "AgentHorizon") -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "runs": agent.runs,
+        "successes": int(agent.successes) if agent.successes.is_integer() else agent.successes,
+        "tasks": agent.tasks,
+        "tasks_minutes": [agent.shortest_minutes, agent.longest_minutes],
+        "slope": agent.slope,
+        "intercept": agent.intercept,
+    }
+    for each in agent.horizons:
+        name = f"p{each.success * 100:g}"
+        found[f"{name}_minutes"] = each.minutes
+        found[f"{name}_ci95_minutes"] = _pair(each.low_minutes, each.high_minutes)
+        found[f"{name}_beyond_tasks"] = each.beyond
+    return found | {"reason": agent.reason or None}
+
+
+def _pair(low: float | None, high: float | None) -> list[float | None] | None:
+    """Give both ends, one of which may be open; nothing where there is neither."""
+    return None if low is None and high is None else [low, high]

@@ -1,0 +1,297 @@
+"""How long a task may take a person for an agent to succeed at it with a given probability: the time horizon.
+
+The published method, at its exact optimum: success is a logistic curve of the logarithm of human minutes, fitted to all
+runs of an agent with weights that no single task or family rules; the interval comes from the published bootstrap.
+Reference: METR, "Measuring AI Ability to Complete Long Tasks", arXiv:2503.14499.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+from math import inf, isfinite, log
+
+import numpy as np
+import numpy.typing as npt
+
+from reeve.stats.ends import ends
+from reeve.stats.logistic import fit
+from reeve.stats.resample import Resampler
+from reeve.stats.runs import Floats, Ints, Runs, distinct
+from reeve.units import plural
+
+__all__ = ["LEVELS", "PENALTY", "PUBLISHED_SEED", "RESAMPLES", "AgentHorizon", "Horizon", "Horizons", "horizons"]
+
+PENALTY = 1e-5
+"""On half the square of the slope, next to a mean log loss; the newest published form (0.1 before it)."""
+
+RESAMPLES = 1000
+PUBLISHED_SEED = 42
+"""Resample i is drawn with this seed + i."""
+
+LEVELS = (0.5, 0.8, 0.95)
+
+MANY_RUNS = 100_000
+"""Above this resamples are drawn as counts: the same distribution, other random numbers, no slower with more runs."""
+
+CELLS_AT_ONCE = 2_000_000  # of resamples x points, to bound memory
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """The human minutes at which an agent succeeds with probability `success`, with the ends of its interval.
+
+    None where there is none to give; `beyond` says that it lies outside of the lengths of the tasks that were tried.
+    """
+
+    success: float
+    minutes: float | None
+    low_minutes: float | None
+    high_minutes: float | None
+    beyond: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AgentHorizon:
+    """The curve of one agent: logit of success = intercept + slope x log2(human minutes).
+
+    `successes` adds up scores, which may be parts. `reason` says why something is None; empty where all is there.
+    """
+
+    agent: str
+    runs: int
+    successes: float
+    tasks: int
+    shortest_minutes: float
+    longest_minutes: float
+    intercept: float | None
+    slope: float | None
+    horizons: tuple[Horizon, ...]
+    reason: str
+
+    def horizon(self, success: float) -> Horizon:
+        """Return the horizon at one of the levels that were asked for; raises KeyError at any other."""
+        for each in self.horizons:
+            if each.success == success:
+                return each
+        raise KeyError(success)
+
+
+@dataclass(frozen=True, slots=True)
+class Horizons:
+    """All agents, and the curves of all resamples, which share their draws between agents.
+
+    `curves` is resamples x agents x (intercept, slope); it means something where `fitted` (resamples x agents) is true:
+    where the agent had successes and failures in that resample. `as_counts` says how they were drawn.
+    """
+
+    agents: tuple[AgentHorizon, ...]
+    curves: Floats
+    fitted: Mask
+    as_counts: bool
+
+    def log2_minutes(self, success: float) -> tuple[Floats, Mask]:
+        """Give log2 of the horizon in every resample, for every agent, and where it means something."""
+        known = self.fitted & (self.curves[:, :, 1] < 0)
+        slope = np.where(known, self.curves[:, :, 1], -1.0)
+        return (log(success / (1.0 - success)) - self.curves[:, :, 0]) / slope, known
+
+
+def horizons(
+    runs: Runs,
+    *,
+    penalty: float = PENALTY,
+    resamples: int = RESAMPLES,
+    seed: int = PUBLISHED_SEED,
+    levels: Sequence[float] = LEVELS,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Horizons:
+    """Estimate the horizons of all agents, each with an interval of 95 %; `progress` is told the resamples done.
+
+    Assumes that an agent's chance depends on human minutes by a logistic curve, that tasks were drawn by family from
+    all that one wants to speak about, and that runs of one agent at one task are exchangeable. The point is the exact
+    optimum (within 1e-9). An interval holds the middle 95 % of the resamples, without correction: with few families
+    it is somewhat too narrow. Resamples without a curve, or with one that does not fall, count at both ends, against
+    the interval, where the published code leaves them out. An agent that always or never succeeds has no curve.
+
+    >>> minutes = [1, 2, 4, 8, 16, 32, 64, 128]
+    >>> names = [f"t{m}" for m in minutes]
+    >>> runs = Runs.of(["a"] * 8, names, names, minutes, [1, 1, 1, 0, 1, 0, 0, 0])
+    >>> round(horizons(runs, resamples=100).agents[0].horizon(0.5).minutes, 3)
+    11.314
+    """
+    if not (penalty > 0 and isfinite(penalty)):
+        raise ValueError(f"a penalty is above 0, not {penalty!r}: without one, some curves have no optimum")
+    if resamples < 0:
+        raise ValueError(f"a number of resamples is not negative, unlike {resamples!r}")
+    points = _Points.of(runs)
+    as_counts = len(runs) > MANY_RUNS and points.countable
+    shape = (resamples, len(runs.agents))
+    curves, fitted = np.zeros((*shape, 2)), np.zeros(shape, dtype=np.bool_)
+    done = 0
+    for totals, successes in points.resampled(seed, resamples, as_counts=as_counts):
+        part = slice(done, done + len(totals))
+        points.fit(totals, successes, penalty, curves[part], fitted[part])
+        done += len(totals)
+        progress(done)
+    curve, has_curve = np.zeros((1, len(runs.agents), 2)), np.zeros((1, len(runs.agents)), dtype=np.bool_)
+    points.fit(*points.observed(), penalty, curve, has_curve)
+    agents = tuple(
+        _agent(runs, place, curve[0, place] if has else None, curves[:, place], fitted[:, place], levels)
+        for place, has in enumerate(has_curve[0])
+    )
+    return Horizons(agents, curves, fitted, as_counts)
+
+
+# ---------------------------------------------------------------- curves
+
+
+@dataclass(frozen=True)
+class _Points:
+    """The distinct pairs of agent and human minutes: of its runs, a curve sees only the weights there."""
+
+    runs: Runs
+    agent: Ints  # of each point; ascending
+    log2_minutes: Floats
+    point: Ints  # of each run
+
+    @classmethod
+    def of(cls, runs: Runs) -> "_Points":
+        lengths, length = distinct(runs.minutes)
+        found, point = distinct(runs.agent * len(lengths) + length)
+        agent, length_of = np.divmod(found, len(lengths))
+        return cls(runs, agent, np.log2(lengths[length_of]), point)
+
+    @property
+    def countable(self) -> bool:
+        """All runs of an agent at a task are alike but for success or failure."""
+        point, _ = self._pairs
+        return bool(np.all(point[self.runs.pairs[1]] == self.point) and np.all(self.runs.score % 1.0 == 0.0))
+
+    @cached_property
+    def _gained(self) -> Floats:
+        return self.runs.weights * self.runs.score
+
+    @cached_property
+    def _pairs(self) -> tuple[Ints, Floats]:
+        """Give the point and the weight of one run of each pair of task and agent."""
+        pairs, pair = self.runs.pairs
+        point, weight = np.empty(len(pairs), dtype=np.int64), np.empty(len(pairs))
+        point[pair], weight[pair] = self.point, self.runs.weights
+        return point, weight
+
+    def observed(self) -> tuple[Floats, Floats]:
+        """Give the weights of all runs and of successful ones at each point, as one data set."""
+        return self._at_points(self.point, self.runs.weights, self._gained)
+
+    def resampled(self, seed: int, resamples: int, *, as_counts: bool) -> Iterator[tuple[Floats, Floats]]:
+        """Give the same for resamples, some of them at a time."""
+        draw = self._counted if as_counts else self._published
+        resampler = Resampler(self.runs)
+        chunk = max(1, min(100, CELLS_AT_ONCE // len(self.agent)))
+        for start in range(0, resamples, chunk):
+            drawn = [draw(resampler, seed + number) for number in range(start, min(start + chunk, resamples))]
+            yield np.concatenate([total for total, _ in drawn]), np.concatenate([success for _, success in drawn])
+
+    def _published(self, resampler: Resampler, seed: int) -> tuple[Floats, Floats]:
+        rows = resampler.rows(seed)
+        return self._at_points(self.point[rows], self.runs.weights[rows], self._gained[rows])
+
+    def _counted(self, resampler: Resampler, seed: int) -> tuple[Floats, Floats]:
+        (point, weight), (drawn, good) = self._pairs, resampler.successes(seed)
+        return self._at_points(point, drawn * weight, good * weight)
+
+    def _at_points(self, point: Ints, total: Floats, success: Floats) -> tuple[Floats, Floats]:
+        count = len(self.agent)
+        sums = [np.bincount(point, weights=each, minlength=count) for each in (total, success)]
+        return np.array(sums[:1], dtype=np.float64), np.array(sums[1:], dtype=np.float64)
+
+    def fit(self, totals: Floats, successes: Floats, penalty: float, curves: Floats, fitted: Mask) -> None:
+        """Fit every agent in every data set that has both outcomes, into `curves` and `fitted`."""
+        borders = np.searchsorted(self.agent, np.arange(len(self.runs.agents) + 1))
+        for agent, (start, end) in enumerate(pairwise(borders)):
+            total, success = totals[:, start:end], successes[:, start:end]
+            both = (success > 0).any(axis=1) & (success < total).any(axis=1)
+            design = np.stack([np.ones(end - start), self.log2_minutes[start:end]], axis=1)
+            if both.any():
+                curves[both, agent] = fit(design, total[both], success[both], np.array([0.0, penalty])).coefficients
+            fitted[:, agent] = both
+
+
+# ---------------------------------------------------------------- one agent
+
+
+def _agent(
+    runs: Runs, place: int, curve: Floats | None, curves: Floats, fitted: Mask, levels: Sequence[float]
+) -> AgentHorizon:
+    own = runs.agent == place
+    minutes, successes = runs.minutes[own], float(runs.score[own].sum())
+    shortest, longest = float(minutes.min()), float(minutes.max())
+    refusal = _refusal(successes, len(minutes), shortest, longest, curve)
+    none = tuple(Horizon(level, None, None, None, beyond=False) for level in levels)
+    found = none if refusal or curve is None else tuple(_horizon(curve, curves, fitted, level) for level in levels)
+    return AgentHorizon(
+        agent=runs.agents[place],
+        runs=len(minutes),
+        successes=successes,
+        tasks=int(np.count_nonzero(np.bincount(runs.task[own]))),
+        shortest_minutes=shortest,
+        longest_minutes=longest,
+        intercept=None if curve is None or shortest == longest else float(curve[0]),
+        slope=None if curve is None or shortest == longest else float(curve[1]),
+        horizons=tuple(replace(each, beyond=_outside(each.minutes, shortest, longest)) for each in found),
+        reason=refusal or _open_ends(found, curves, fitted),
+    )
+
+
+def _refusal(successes: float, count: int, shortest: float, longest: float, curve: Floats | None) -> str:
+    """Say why there is no horizon, or nothing."""
+    if curve is None:
+        what = "failed in all" if successes == 0 else "succeeded in all"
+        lengths = f"tasks of {shortest:g} to {longest:g} minutes"
+        return f"it {what} {plural(count, 'run')}, at {lengths}: where success turns into failure cannot be seen"
+    if shortest == longest:
+        return f"all its tasks take {shortest:g} minutes: how success falls with length cannot be seen"
+    if curve[1] >= 0:
+        return f"its success does not fall with the length of tasks (slope {curve[1]:+.3g}): there is no horizon"
+    return ""
+
+
+def _horizon(curve: Floats, curves: Floats, fitted: Mask, level: float) -> Horizon:
+    falls = fitted & (curves[:, 1] < 0)
+    value = _minutes(curve[None], level)[0]
+    low, high = ends(_minutes(curves[falls], level), missing=int((~falls).sum()))
+    return Horizon(level, _sayable(value), _sayable(low), _sayable(high), beyond=False)
+
+
+def _minutes(curves: Floats, level: float) -> Floats:
+    with np.errstate(over="ignore", under="ignore"):  # to infinity or 0, neither of which is told as a horizon
+        found: Floats = np.exp2((log(level / (1.0 - level)) - curves[:, 0]) / curves[:, 1])
+    return found
+
+
+def _sayable(minutes: float | None) -> float | None:
+    return float(minutes) if minutes is not None and 0.0 < minutes < inf else None
+
+
+def _outside(minutes: float | None, shortest: float, longest: float) -> bool:
+    return minutes is not None and not shortest <= minutes <= longest
+
+
+def _open_ends(found: Sequence[Horizon], curves: Floats, fitted: Mask) -> str:
+    """Say why an end of an interval is missing, or nothing."""
+    missing = [
+        f"p{each.success * 100:g} has no {end} end"
+        for each in found
+        for end, value in (("lower", each.low_minutes), ("upper", each.high_minutes))
+        if value is None
+    ]
+    if not missing:
+        return ""
+    if not len(curves):
+        return "no intervals: no resamples were asked for"
+    without = len(curves) - int((fitted & (curves[:, 1] < 0)).sum())
+    which = "no intervals" if len(missing) == 2 * len(found) else ", ".join(missing)
+    return f"{which}: {without} of {plural(len(curves), 'resample')} have no curve that falls"
