@@ -66,7 +66,7 @@ class Upstream:
                 self.wfile.write(data)
                 self.wfile.flush()
 
-            do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = handle_one
+            do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = handle_one  # noqa: N815 - the names http.server calls
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True

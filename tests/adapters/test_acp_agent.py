@@ -47,10 +47,10 @@ def make(spec: AgentSpec, cache: Path, **more) -> AcpAgent:
     return agent
 
 
-def launched(agent: AcpAgent, folder: Path, task=TASK, rules: tuple[str, ...] = ()):
+def launched(agent: AcpAgent, folder: Path, task=TASK, rules: tuple[str, ...] = (), door: Door = DOOR):
     folder.mkdir(exist_ok=True)
     order = Order("one.1", "one", "d", 1, 0, 2, agent.spec, BASE, 42, "p", rules)
-    launch = agent.launch(task, order, folder, None, DOOR)
+    launch = agent.launch(task, order, folder, None, door)
     with open(launch.binds["/reeve/spec.json"], encoding="utf-8") as file:
         return launch, json.load(file)
 
@@ -144,7 +144,8 @@ def test_a_key_in_a_configuration_is_written_so_that_it_stays_one_value():
 
 def test_a_command_finds_its_models_in_the_usual_variables(tmp_path):
     spec = AgentSpec("rover", "acp", "", "rover acp", {"env.ROVER_MODE": "fast"}, providers=("local", "anthropic"))
-    launch, told = launched(make(spec, tmp_path), tmp_path / "reeve")
+    door = replace(DOOR, providers=spec.providers)
+    launch, told = launched(make(spec, tmp_path), tmp_path / "reeve", door=door)
     assert launch.argv[-3:] == ("/bin/sh", "-c", "exec rover acp")
     found = {
         "OPENAI_BASE_URL": "http://127.0.0.1:8399/local/v1",
@@ -263,7 +264,9 @@ def test_behind_walls_the_agent_cannot_look_into_its_driver(attempted):
     seen = json.loads(events[-1]["text"])
     assert seen["locked_out"]
     assert (seen["cwd"], seen["mode"], seen["env"]["HOME"]) == ("/work", "free", "/out/home")
-    assert not any(value == "a-token" for name, value in seen["env"].items() if name != "REEVE_TOKEN")
+    # The token is worth something in this door alone; it stands wherever a key usually does, and nothing else is there.
+    tokens = {name for name, value in seen["env"].items() if value == "a-token"}
+    assert tokens == {"REEVE_TOKEN", "ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY"}
 
 
 def test_a_failure_is_no_success(attempted):

@@ -153,7 +153,7 @@ def test_lines_are_numbered_and_the_range_is_said(project):
 
 def test_a_binary_file_and_a_folder_are_not_read(project):
     project.put("a.bin", b"x\0y")
-    with pytest.raises(Mistake, match="'a.bin' is binary"):
+    with pytest.raises(Mistake, match=r"'a\.bin' is binary"):
         project.files.read("a.bin")
     with pytest.raises(Mistake, match="'src' is a folder"):
         project.files.read("src")
