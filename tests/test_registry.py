@@ -9,10 +9,11 @@ from reeve.adapters.agents import agent_kinds
 from reeve.adapters.agents.command import CommandAgent
 from reeve.errors import InputError
 from reeve.ports import Agent, Launch
-from reeve.records import AgentSpec
+from reeve.records import AgentSpec, Order, RepoSource, Task
 from reeve.registry import AGENTS, TASK_READERS, Registry
 from reeve.settings import read_settings, task_defaults
 from reeve.task import read_backlog
+from stories import BASE
 
 
 class Good:
@@ -22,7 +23,7 @@ class Good:
     def available(self) -> str:
         return ""
 
-    def launch(self, task, order, folder, base) -> Launch:
+    def launch(self, task, order, folder, base, door=None) -> Launch:
         return Launch(("true",), {}, {})
 
 
@@ -85,7 +86,7 @@ def test_an_unknown_kind_names_the_known_ones():
         agent_kinds().make("docker", AgentSpec("x", "docker", "1"))
 
 
-def test_an_installed_package_adds_an_agent_without_a_change_to_reeve(site):
+def test_an_installed_package_adds_an_agent_without_a_change_to_reeve(site, tmp_path):
     guide = (Path(__file__).parents[1] / "docs" / "extending.md").read_text()
     source = guide.split("```python\n")[1].split("```")[0]
     install(site, "shouting_agent", source, "shouting = shouting_agent:ShoutingAgent")
@@ -93,6 +94,12 @@ def test_an_installed_package_adds_an_agent_without_a_change_to_reeve(site):
     agent = agent_kinds().make("shouting", AgentSpec("loud", "shouting", "", options={"word": "HEY"}))
     assert isinstance(agent, Agent)
     assert agent.spec.version
+    order = Order("one.1", "one", "d", 1, 0, 1, agent.spec, BASE, 42, "p")
+    launch = agent.launch(
+        Task("one", "Shout.", RepoSource("/r")), order, tmp_path, None, None
+    )  # as attempt.make does, which knows of doors
+    assert launch.env == {"WORD": "HEY"}
+    assert "SHOUT" in (tmp_path / "shout.sh").read_text()
 
 
 def test_a_broken_package_stops_nobody_else(site):
