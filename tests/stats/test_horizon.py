@@ -49,9 +49,7 @@ def solved_by_another(x, y, w, penalty):
         v = w * chance * (1.0 - chance)
         return np.array([[v.sum(), v @ x], [v @ x, v @ (x * x) + penalty]])
 
-    found = minimize(
-        loss, [0.0, -0.1], (x, y, w, penalty), "trust-exact", gradient, curvature, options={"gtol": 1e-13}
-    )
+    found = minimize(loss, [0.0, -0.1], (x, y, w, penalty), "trust-exact", gradient, curvature, options={"gtol": 1e-13})
     return found.x
 
 
