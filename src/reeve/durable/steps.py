@@ -18,10 +18,12 @@ from reeve.errors import InputError, LedgerError, ReeveError, RepositoryError
 from reeve.landing.land import Ground, land
 from reeve.ledger.codec import decode
 from reeve.ledger.views import summaries
+from reeve.policy.cells import cell_of
 from reeve.records import (
     Action,
     Attempt,
     Base,
+    Cell,
     CheckResult,
     Decision,
     Ending,
@@ -396,9 +398,18 @@ def decision(world: World, task: Task, selection: Selection, verdicts: Sequence[
             mine = [attempt for attempt in history.attempts if attempt.round == selection.round]
             return decide_known(task, selection.round, mine, verdicts, left, world.policy)
         declined = {attempt.id for attempt in history.attempts if attempt.ending is Ending.DECLINED}
-        return decide(task, selection, verdicts, left, world.policy, declined=declined)
+        cell = cell_of_attempt(world, task, selection.chosen) if selection.chosen else None
+        return decide(task, selection, verdicts, left, world.policy, declined=declined, cell=cell)
 
     return world.journal.once(Decision, "decision", f"{task.id}#{selection.round}", task.id, work)
+
+
+def cell_of_attempt(world: World, task: Task, attempt: str) -> Cell:
+    """Find the cell whose trust the result of an attempt lands on; raises LedgerError if it was never ordered."""
+    order = world.journal.find(Order, "order", attempt)
+    if order is None:
+        raise LedgerError(f"deciding about {attempt}: the ledger has no order for it")
+    return cell_of(order, task, world.policy.parallel_attempts)
 
 
 def landing(world: World, task: Task, decision: Decision) -> Landing:
