@@ -28,6 +28,7 @@ COMMANDS = {
     "log": LOOK,
     "diff": LOOK,
     "verify": LOOK,
+    "drill": MEASURE,
     "horizon": MEASURE,
     "tell": STEER,
     "go": STEER,

@@ -120,6 +120,10 @@ class Progress:
         with self._lock:
             self._end(task, {Action.LAND: "landed", Action.ASK: "needs-you", Action.GIVE_UP: "failed"}[action])
 
+    def stop(self) -> None:
+        """Take in that the person asked for an end."""
+        self.stopping = True
+
     def picture(self, console: Console) -> RenderableType:
         """Draw the present moment."""
         with self._lock:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from reeve.attempt.make import Site, clear, cut_short, make
 from reeve.decision.decide import decide, decide_after_landing
+from reeve.decision.drill import decide_drill
 from reeve.decision.known import decide_known
 from reeve.durable.locks import landing_lock, sweeping
 from reeve.durable.proof import examine
@@ -396,6 +397,8 @@ def decision(world: World, task: Task, selection: Selection, verdicts: Sequence[
         left = attempts_left(task, history)
         if task.known_answer is not None:
             mine = [attempt for attempt in history.attempts if attempt.round == selection.round]
+            if task.known_answer.drill:
+                return decide_drill(task, selection.round, mine, verdicts, left, world.policy)
             return decide_known(task, selection.round, mine, verdicts, left, world.policy)
         declined = {attempt.id for attempt in history.attempts if attempt.ending is Ending.DECLINED}
         cell = cell_of_attempt(world, task, selection.chosen) if selection.chosen else None
