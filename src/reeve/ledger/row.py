@@ -15,7 +15,7 @@ from reeve.ledger.views import view_of
 from reeve.ports import Fact
 from reeve.records import Landing, Status
 
-__all__ = ["Row", "row_of"]
+__all__ = ["Page", "Row", "Totals", "row_of"]
 
 TITLE_CHARACTERS = 120
 
@@ -43,6 +43,23 @@ class Row:
     last_utc: float
     environment: str  # the key of a set-up that failed; "": it did not
     item: InboxItem | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows, the newest change first; `more` is the `before` of the next page, None on the last."""
+
+    rows: tuple[Row, ...]
+    more: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Of the tasks of one status: how many, how many attempts, and how many of those are under way."""
+
+    tasks: int
+    attempts: int
+    live: int
 
 
 def row_of(facts: Sequence[Fact]) -> Row | None:

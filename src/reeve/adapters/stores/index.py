@@ -10,7 +10,6 @@ import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,11 @@ from reeve.adapters.stores.sqlite import SqliteStore
 from reeve.errors import LedgerError
 from reeve.ledger.codec import decode, encode
 from reeve.ledger.plain import one_line
-from reeve.ledger.row import Row, row_of
+from reeve.ledger.row import Page, Row, Totals, row_of
 from reeve.ledger.views import VIEW_KINDS
 from reeve.records import Status
 
-__all__ = ["LedgerIndex", "Page", "Totals"]
+__all__ = ["LedgerIndex"]
 
 SCHEMA = """
 CREATE TABLE meta (version TEXT NOT NULL, seq INTEGER NOT NULL);
@@ -45,23 +44,6 @@ CREATE VIRTUAL TABLE words USING fts5 (task, title, tokenize = 'trigram');
 SHORTEST_SEARCHED = 3
 BATCH = 2_000
 BUSY_SECONDS = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some rows, the newest change first; `more` is the `before` of the next page, None on the last."""
-
-    rows: tuple[Row, ...]
-    more: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """Of the tasks of one status: how many, how many attempts, and how many of those are under way."""
-
-    tasks: int
-    attempts: int
-    live: int
 
 
 class LedgerIndex:
