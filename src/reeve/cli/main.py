@@ -28,6 +28,7 @@ COMMANDS = {
     "log": LOOK,
     "diff": LOOK,
     "verify": LOOK,
+    "serve": LOOK,
     "horizon": MEASURE,
     "tell": STEER,
     "go": STEER,

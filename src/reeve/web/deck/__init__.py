@@ -1,4 +1,4 @@
-"""The deck: a page on the fleet for the person who answers for it; reads the ledger, calls the flow, decides nothing."""
+"""The deck: pages on the fleet for whoever answers for it; reads the ledger, calls the flow, decides nothing."""
 
 from reeve.web.deck.app import Deck, deck
 

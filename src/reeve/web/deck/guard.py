@@ -7,12 +7,11 @@ must come from a page of that host, and whoever has not shown the token of this 
 
 import hashlib
 import hmac
-import secrets
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs, quote, urlencode
 
 __all__ = ["HEADERS", "Access", "Guard", "session_name"]
 
@@ -21,17 +20,9 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data:",
-        "connect-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    )
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 HEADERS = {
     "content-security-policy": POLICY,
@@ -41,7 +32,7 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
-"""What every answer carries: nothing from elsewhere, no framing, no guessing of types, no telling others where we are."""
+"""What every answer carries: nothing from elsewhere, no framing, no guessing of types, no word to others."""
 
 READING = ("GET", "HEAD", "OPTIONS")
 OPEN_PATHS = ("/enter", "/static/deck.css", "/static/deck.js")
@@ -89,6 +80,9 @@ class Guard:
                 await self._inner(scope, receive, send)
             return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        if sum(name.lower() == b"host" for name, _ in scope["headers"]) != 1:
+            await _say(send, 400, "A request must name one host.")
+            return
         answer = self._refusal(scope, headers)
         if answer is not None:
             await _say(send, *answer)
@@ -142,7 +136,7 @@ class Guard:
             return
         rest = urlencode(query, doseq=True)
         # A path that begins with two slashes would lead to another host.
-        await _go(send, f"/{path.lstrip('/')}{'?' + rest if rest else ''}", self._cookie(headers["host"]))
+        await _go(send, f"/{quote(path.lstrip('/'))}{'?' + rest if rest else ''}", self._cookie(headers["host"]))
 
     async def _enter(self, headers: Mapping[str, str], receive: Receive, send: Send) -> None:
         if self._access.password is None or self._wrong >= WRONG_PASSWORDS:
@@ -165,16 +159,11 @@ def _same(one: str, other: str) -> bool:
     return hmac.compare_digest(one.encode(), other.encode())
 
 
-def new_token() -> str:
-    """Draw a token that nobody guesses."""
-    return secrets.token_urlsafe(32)
-
-
 async def _body(receive: Receive, at_most: int = 4096) -> bytes:
     body = b""
     while len(body) <= at_most:
         message = await receive()
-        body += message.get("body", b"")
+        body += bytes(message.get("body", b""))
         if not message.get("more_body"):
             return body
     return b""
