@@ -43,6 +43,10 @@ def _environment() -> Environment:
     made = environment_of(FOLDER)
     more: dict[str, Any] = {"address": lambda text: quote(str(text), safe=""), "in_words": in_words}
     made.filters |= more | {"dollars": _dollars}
+    # As globals, so that a part can be made without the page around it.
+    made.globals |= {
+        name: each for name, each in vars(made.get_template("parts.html.j2").module).items() if callable(each)
+    }
     return made
 
 
