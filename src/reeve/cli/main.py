@@ -29,6 +29,7 @@ COMMANDS = {
     "diff": LOOK,
     "verify": LOOK,
     "drill": MEASURE,
+    "serve": LOOK,
     "horizon": MEASURE,
     "tell": STEER,
     "go": STEER,
