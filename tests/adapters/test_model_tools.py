@@ -276,7 +276,7 @@ def test_guides_are_given_once_the_nearest_last(project):
     project.put("AGENTS.md", "root")
     project.put("src/AGENTS.md", "src")
     project.put("src/shop/AGENTS.md", "s" * 10 * MAX_ONE)
-    guides = Guides(project.tree)
+    guides = Guides(project.tree, 40_000)
     assert guides.root() == "root"
     found = guides.on_the_way_to(project.root / "src/shop/till.py")
     assert list(found) == ["src", "src/shop"]
@@ -286,7 +286,7 @@ def test_guides_are_given_once_the_nearest_last(project):
 
 def test_a_guide_that_is_a_link_is_none(project):
     (project.root / "AGENTS.md").symlink_to("/etc/hostname")
-    assert Guides(project.tree).root() == ""
+    assert Guides(project.tree, 40_000).root() == ""
 
 
 def test_words_are_read_in_their_order_and_rubbish_is_passed_over(tmp_path):

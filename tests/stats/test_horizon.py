@@ -229,8 +229,45 @@ def test_parts_of_successes_are_never_drawn_as_counts(monkeypatch):
 def test_where_there_is_no_horizon_there_is_a_reason(minutes, score, reason):
     found = horizons(of_one(minutes, score), resamples=20).agents[0]
     assert reason in found.reason
-    assert all((at.minutes, at.low_minutes, at.high_minutes) == (None, None, None) for at in found.horizons)
+    assert all(at.minutes is None for at in found.horizons)
+    assert found.horizon(0.5).low_minutes is None
+    assert found.horizon(0.5).high_minutes is None
     assert (found.runs, found.successes) == (len(minutes), sum(score))
+
+
+@pytest.mark.parametrize(("level", "needed"), [(0.5, 6), (0.8, 17), (0.95, 72)])
+def test_an_agent_that_always_succeeds_has_a_lower_end_where_families_are_enough(level, needed):
+    """Seen with a chance of at most 2.5 % below it: 0.5^6, 0.8^17 and 0.95^72 are the first powers so small."""
+    minutes = np.arange(1.0, needed + 11.0)
+    found = horizons(of_one(minutes, np.ones(len(minutes))), resamples=0, levels=(level,)).agents[0].horizons[0]
+    assert (found.minutes, found.low_minutes, found.high_minutes) == (None, 11.0, None)
+    few = horizons(of_one(minutes[: needed - 1], np.ones(needed - 1)), resamples=0, levels=(level,)).agents[0]
+    assert few.horizons[0].low_minutes is None
+
+
+@pytest.mark.parametrize(("level", "needed"), [(0.5, 6), (0.8, 3), (0.95, 2)])
+def test_an_agent_that_never_succeeds_has_an_upper_end_where_families_are_enough(level, needed):
+    minutes = np.arange(1.0, needed + 11.0)
+    found = horizons(of_one(minutes, np.zeros(len(minutes))), resamples=0, levels=(level,)).agents[0].horizons[0]
+    assert (found.minutes, found.low_minutes, found.high_minutes) == (None, None, float(needed))
+
+
+def test_many_tasks_of_one_family_say_no_more_than_one():
+    minutes = np.arange(1.0, 41.0)
+    found = horizons(of_one(minutes, np.ones(40), families=["f"] * 40), resamples=0).agents[0]
+    assert found.horizon(0.5).low_minutes is None
+
+
+def test_the_lower_end_of_an_agent_that_always_succeeds_is_wrong_in_few_lives():
+    """Of 4,000 lives at most 130 (2.5 % are 100; more than 130 once in 500) tell a p50 above the true one."""
+    rng = np.random.default_rng(1)
+    minutes = np.full(6, 30.0001)  # as close above a true p50 of 30 minutes as can be
+    wrong = 0
+    for _ in range(4000):
+        score = (rng.random(6) < 0.5).astype(float)
+        if score.all():
+            wrong += (horizons(of_one(minutes, score), resamples=0).agents[0].horizon(0.5).low_minutes or 0.0) > 30.0
+    assert 0 < wrong <= 130
 
 
 def test_the_agent_that_hardly_ever_succeeds_gets_no_interval(metr):

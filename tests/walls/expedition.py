@@ -156,7 +156,7 @@ class Project:
         if not place.exists():
             place.mkdir()
             self.environment = copied_environment(place)
-        settings = replace(read_settings(self.root, {}), workers=4)
+        settings = replace(read_settings(self.root, {}), workers=4, land="passed")
         settings = replace(settings, agents={**settings.agents, **self.agents})
         return settings, replace(open_world(settings, sandbox=walls), environments=FakeEnvironments(self.environment))
 

@@ -226,7 +226,7 @@ def test_kills_while_tests_are_measured_and_a_pass_is_doubted(tmp_path, temporar
     (repo / "tests" / "test_calc.py").write_text(TESTS)
     (repo / "pytest.ini").write_text("[pytest]\npythonpath = .\n")
     (repo / "reeve.toml").write_text(
-        "default_agents = ['fix']\n[agents.fix]\nkind = 'command'\ncommand = 'sed -i s/.1:.// calc.py'\n"
+        "land = 'passed'\ndefault_agents = ['fix']\n[agents.fix]\nkind = 'command'\ncommand = 'sed -i s/.1:.// calc.py'\n"
     )
     front = {
         "id": "total",

@@ -28,6 +28,8 @@ COMMANDS = {
     "log": LOOK,
     "diff": LOOK,
     "verify": LOOK,
+    "drill": MEASURE,
+    "serve": LOOK,
     "horizon": MEASURE,
     "tell": STEER,
     "go": STEER,

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
-from math import inf, isfinite, log
+from math import ceil, inf, isfinite, log
 
 import numpy as np
 import numpy.typing as npt
 
-from reeve.stats.ends import ends
+from reeve.stats.ends import CONFIDENCE, ends
 from reeve.stats.logistic import fit
 from reeve.stats.resample import Resampler
 from reeve.stats.runs import Floats, Ints, Runs, distinct
@@ -114,7 +114,8 @@ def horizons(
     all that one wants to speak about, and that runs of one agent at one task are exchangeable. The point is the exact
     optimum (within 1e-9). An interval holds the middle 95 % of the resamples, without correction: with few families
     it is somewhat too narrow. Resamples without a curve, or with one that does not fall, count at both ends, against
-    the interval, where the published code leaves them out. An agent that always or never succeeds has no curve.
+    the interval, where the published code leaves them out. An agent that always or never succeeds has no curve, and
+    no point; its runs still bound its horizons on one side (`_one_end`).
 
     >>> minutes = [1, 2, 4, 8, 16, 32, 64, 128]
     >>> names = [f"t{m}" for m in minutes]
@@ -230,8 +231,12 @@ def _agent(
     minutes, successes = runs.minutes[own], float(runs.score[own].sum())
     shortest, longest = float(minutes.min()), float(minutes.max())
     refusal = _refusal(successes, len(minutes), shortest, longest, curve)
-    none = tuple(Horizon(level, None, None, None, beyond=False) for level in levels)
-    found = none if refusal or curve is None else tuple(_horizon(curve, curves, fitted, level) for level in levels)
+    if curve is None:
+        found = tuple(_one_end(runs, own, level, always=successes > 0) for level in levels)
+    elif refusal:
+        found = tuple(Horizon(level, None, None, None, beyond=False) for level in levels)
+    else:
+        found = tuple(_horizon(curve, curves, fitted, level) for level in levels)
     return AgentHorizon(
         agent=runs.agents[place],
         runs=len(minutes),
@@ -244,6 +249,25 @@ def _agent(
         horizons=tuple(replace(each, beyond=_outside(each.minutes, shortest, longest)) for each in found),
         reason=refusal or _open_ends(found, curves, fitted),
     )
+
+
+def _one_end(runs: Runs, own: Mask, level: float, *, always: bool) -> Horizon:
+    """Bound the horizon of an agent that succeeded in all runs from below, of one that failed in all from above.
+
+    Assumes that success falls with length, and independent families, each of which counts once. Were the horizon
+    below L, n families of tasks of at least L would all succeed with a chance of at most level^n: where that is below
+    2.5 %, the horizon is at least L. Of failures the same, with 1 - level and tasks of at most L. The count of
+    families rests on the tasks, not on how they went, so one look is all there is.
+    """
+    family, minutes = runs.family[runs.task[own]], runs.minutes[own]
+    furthest = np.full(len(runs.families), -inf if always else inf)
+    (np.maximum if always else np.minimum).at(furthest, family, minutes)
+    lengths = np.sort(furthest[np.isfinite(furthest)])
+    needed = ceil(log((1.0 - CONFIDENCE) / 2.0) / log(level if always else 1.0 - level))
+    if len(lengths) < needed:
+        return Horizon(level, None, None, None, beyond=False)
+    end = float(lengths[-needed] if always else lengths[needed - 1])
+    return Horizon(level, None, end if always else None, None if always else end, beyond=False)
 
 
 def _refusal(successes: float, count: int, shortest: float, longest: float, curve: Floats | None) -> str:

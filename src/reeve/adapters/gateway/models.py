@@ -19,7 +19,7 @@ from reeve.adapters.gateway.counting import Counting, Visitor
 from reeve.adapters.gateway.exchange import Exchange, Refused, masked
 from reeve.adapters.gateway.headers import carries, passed_back, passed_on, passed_query
 from reeve.adapters.gateway.pauses import retry_after_seconds
-from reeve.adapters.gateway.routes import Question, Route, Unacceptable, read_question, route
+from reeve.adapters.gateway.routes import Question, Route, Unacceptable, below, read_question, route
 from reeve.adapters.gateway.usage import Meter
 from reeve.adapters.gateway.words import cut_event, error_body
 from reeve.records import Api, Pause, Provider, RequestOutcome
@@ -146,7 +146,7 @@ class ModelDoor:
         if request.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
             raise Refused(415, "a compressed body cannot be counted; send it as it is")
         query = passed_query(query)
-        url = URL(provider.base_url.rstrip("/") + path + (f"?{query}" if query else ""), encoded=True)
+        url = URL(below(provider.base_url, path) + (f"?{query}" if query else ""), encoded=True)
         return Call(provider, found, url, passed_on(request.headers, provider))
 
     async def _serve(self, request: web.BaseRequest, exchange: Exchange, call: Call) -> web.StreamResponse:
