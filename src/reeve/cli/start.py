@@ -110,7 +110,7 @@ def open_world(
         admission=Admission(journal, rooms_of(settings, store)),
         rules=rules,
         slots=threading.Semaphore(places),
-        gateway=gateway(settings, keys),
+        gateway=gateway(settings, keys, watch),
         door=partial(door_of, settings, walls=walls.name != "none"),
         keyless=keys.missing,
         terms=_terms(settings),
