@@ -3,10 +3,11 @@
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from model_attempts import BUGGY, FORMS, Attempt
+from model_attempts import BUGGY, FORMS, Attempt, Kept
 
 from reeve.adapters.playback.server import PlaybackServer
 from reeve.attempt.events import declined_in
@@ -22,7 +23,8 @@ def against(tmp_path):
     servers = []
 
     def make(script: object, form: str = "openai-chat", **spec: Any) -> Attempt:
-        servers.append(PlaybackServer(script).__enter__())
+        kept = script if isinstance(script, Kept) else None
+        servers.append(PlaybackServer(None if kept else script, source=kept).__enter__())
         return Attempt(tmp_path, servers[-1], form, **spec)
 
     yield make
@@ -113,7 +115,93 @@ def test_a_long_task_survives_a_small_window(against: Against):
     assert any("parts were condensed" in event["text"] for event in attempt.of("text"))
 
 
+def pairs_of_anthropic(messages: list[dict[str, Any]]) -> None:
+    """Every use of a tool stands right before its result, and no result is without its use."""
+    blocks = [each["content"] if isinstance(each["content"], list) else [] for each in messages]
+    for before, after in zip([[], *blocks], [*blocks, []], strict=True):
+        used = [block["id"] for block in before if block["type"] == "tool_use"]
+        assert used == [block["tool_use_id"] for block in after if block["type"] == "tool_result"]
+
+
+def pairs_of_chat(messages: list[dict[str, Any]]) -> None:
+    expected: list[str] = []
+    for each in messages:
+        if each["role"] == "tool":
+            assert expected.pop(0) == each["tool_call_id"]
+        else:
+            assert expected == []
+            expected = [call["id"] for call in each.get("tool_calls") or ()]
+    assert expected == []
+
+
+@pytest.mark.parametrize(("form", "pairs"), [("anthropic", pairs_of_anthropic), ("openai-chat", pairs_of_chat)])
+def test_more_than_two_hundred_turns_fit_into_the_smallest_window(against: Against, form: str, pairs: Any):
+    window = 8_000
+    plan = {"tool": {"name": "plan", "arguments": {"entries": ["[>] read it all", "[ ] repair add"],
+                                                   "facts": ["add subtracts"]}}}  # fmt: skip
+    turns: list[object] = [plan]
+    for number in range(220):
+        turn = [{"text": f"I look at number {number}."}, {"read": f"long{number % 7}.txt"}]
+        turns.append([*turn, {"run": f"seq {number} {number + 900}"}] if number % 9 == 0 else turn)
+    kept = Kept([*turns, FIX, PYTEST, DONE])
+    attempt = against(kept, form, context_tokens=window, requests=0)
+    for number in range(7):
+        (attempt.work / f"long{number}.txt").write_text(f"line {number} of a long text\n" * 60)
+    attempt.run()
+    assert (attempt.status, attempt.result) == (0, {**attempt.result, "ok": True, "text": DONE["text"]})
+    assert len(attempt.outputs("read")) == 220
+    assert max(seen.input_tokens for seen in attempt.server.seen) < window
+    for asked in kept.asked:
+        pairs(asked["messages"])
+        assert "Repair add." in json.dumps(asked["messages"]) or not asked.get("tools")
+    last = json.dumps(kept.asked[-1])
+    assert "[>] read it all" in last
+    assert "add subtracts" in last
+    assert "I look at number 0." not in last
+    summaries = sum(not asked.get("tools") for asked in kept.asked)
+    assert 0 < summaries < 40
+
+
+def test_a_summary_that_cannot_be_had_is_done_without(against: Against):
+    too_long = {"error": {"status": 400, "message": "the prompt is too long: 9000 tokens > 8000 maximum"}}
+    reads = [{"read": f"long{number}.txt"} for number in range(30)]
+    summaries = {"when": "Write down what of it is", "turns": [too_long]}
+    attempt = against({"summaries": summaries, "first": {"turns": [*reads, FIX, DONE]}}, context_tokens=6_000)
+    for number in range(30):
+        (attempt.work / f"long{number}.txt").write_text(f"line {number} of a long text\n" * 400)
+    attempt.run()
+    assert attempt.result["ok"]
+    assert 400 in {seen.status for seen in attempt.server.seen}
+
+
+def test_a_window_that_is_smaller_than_was_said_is_found_out(against: Against):
+    small = {"error": {"status": 400, "message": "request exceeds the available context size", "times": 1}}
+    attempt = against([[{"read": "a.txt"}], [{"read": "b.txt"}], [small, FIX], DONE])
+    for name in "ab":
+        (attempt.work / f"{name}.txt").write_text("word\n" * 3000)
+    attempt.run()
+    assert attempt.result["ok"]
+    assert 400 in {seen.status for seen in attempt.server.seen}
+
+
+def test_a_task_that_is_longer_than_the_window_is_told_of_at_once(against: Against):
+    small = {"error": {"status": 400, "message": "request exceeds the available context size"}}
+    attempt = against([small]).run()
+    assert attempt.result["text"].startswith("The work could not go on: the conversation does not fit into the model's")
+    assert len(attempt.server.seen) == 1
+
+
 # ---------------------------------------------------------------- people
+
+
+class Cut(Kept):
+    """A model whose every answer is cut at its longest length."""
+
+    def answer(self, received):
+        answer = super().answer(received)
+        chunks = [chunk.replace(b'"finish_reason":"stop"', b'"finish_reason":"length"') for chunk in answer.chunks]
+        return replace(answer, chunks=chunks)
+
 
 WAITS = {"run": "while [ ! -e go ]; do sleep 0.02; done"}
 
@@ -216,6 +304,13 @@ def test_somebody_can_have_to_be_asked_for_tools_of_servers_too(against: Against
 
 
 # ---------------------------------------------------------------- ends
+
+
+def test_an_answer_without_an_end_is_no_end_of_the_work(against: Against):
+    cut = [{"text": f"part {number}"} for number in range(20)]
+    attempt = against(Cut(cut)).run()
+    assert (attempt.result["ok"], attempt.result["why"]) == (False, "endless")
+    assert len(attempt.server.seen) == 5
 
 
 def test_the_same_call_with_the_same_result_ends_it_after_a_warning(against: Against):
