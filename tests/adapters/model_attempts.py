@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from gateways import Upstream
+
 from reeve.adapters.agents.model.cli import made
 from reeve.adapters.agents.model.events import Events
 from reeve.adapters.agents.model.spec import load
@@ -45,7 +47,13 @@ class Attempt:
     """
 
     def __init__(
-        self, folder: Path, server: PlaybackServer, form: str = "openai-chat", *, process: bool = False, **further: Any
+        self,
+        folder: Path,
+        server: PlaybackServer | Upstream,
+        form: str = "openai-chat",
+        *,
+        process: bool = False,
+        **further: Any,
     ) -> None:
         self.alone = process
         self.server = server
@@ -59,7 +67,7 @@ class Attempt:
             "form": form,
             "name": "some-model",
             "api": FORMS.get(form, "openai"),
-            "url": server.address,
+            "url": server.url if isinstance(server, Upstream) else server.address,
             "token": "stand-in",
         }
         spec = folder / "spec.json"

@@ -1,16 +1,25 @@
 """The agent `model`, a real process, against the scripted model: what it does, what it says, and how it ends."""
 
 import json
+import os
+import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from gateways import Upstream, events, plain, said
 from model_attempts import BUGGY, FORMS, Attempt, Kept
 
+from reeve.adapters.gateway.usage import Shape
+from reeve.adapters.gateway.words import cut_event, error_body
+from reeve.adapters.playback.seen import digest_of_key
 from reeve.adapters.playback.server import PlaybackServer
 from reeve.attempt.events import declined_in
+from reeve.records import Api
 
 FIX = {"edit": {"path": "sums.py", "old": "a - b", "new": "a + b"}}
 DONE = {"text": "add adds now; its test passes."}
@@ -53,6 +62,17 @@ def test_it_reads_edits_and_runs_until_the_bug_is_gone_whatever_the_model_speaks
     assert {seen.path.partition("/v1")[0] for seen in attempt.server.seen} == {""}
 
 
+LIKE_OPENAI = ("deepseek", "together", "fireworks", "ollama", "litellm", "moonshotai", "groq", "mistral", "cerebras")
+
+
+@pytest.mark.parametrize("form", LIKE_OPENAI)
+def test_providers_that_pydantic_ai_knows_are_spoken_to_behind_the_door(against: Against, form: str):
+    attempt = against([FIX, DONE], form).run()
+    assert attempt.result["ok"], attempt.result
+    assert {seen.path for seen in attempt.server.seen} == {"/v1/chat/completions"}
+    assert {seen.key for seen in attempt.server.seen} == {digest_of_key("stand-in")}
+
+
 def test_a_provider_of_reeve_toml_with_the_api_of_openai_is_spoken_to_by_chat_completions(against: Against):
     attempt = against([FIX, DONE], "my-own-machine").run()
     assert attempt.result["ok"]
@@ -64,6 +84,29 @@ def test_thoughts_plans_and_facts_are_events(against: Against):
     attempt = against([[{"thought": "Subtracts?"}, plan], DONE], "anthropic").run()
     assert attempt.of("thought")[0]["text"] == "Subtracts?"
     assert attempt.of("plan")[0]["text"] == "[x] look\n[ ] repair"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_is_no_text_goes_to_the_model_and_back(against: Against, form: str):
+    odd = {"tool": {"name": "read", "arguments": {"path": "half\ud800"}}}
+    turns = [{"read": "latin.txt"}, {"run": "printf 'a\\377\\033[2J\\000b'"}, odd, FIX, DONE]
+    attempt = against(turns, form)
+    (attempt.work / "latin.txt").write_bytes(b"caf\xe9\n")
+    attempt.run()
+    assert attempt.result["ok"], attempt.result
+    assert attempt.outputs("read")[0].startswith("    1\tcaf\ufffd\n")
+    assert attempt.outputs("run") == ["[exit 0]\na\ufffd\x1b[2J\0b"]
+
+
+ODD = ["[1]", '"x"', '{"path":', "null", "", "7", '{"path": 7}', '{"path": "a", "x": 1}']
+
+
+@pytest.mark.parametrize("arguments", ODD)
+def test_arguments_of_any_form_are_answered(against: Against, arguments: str):
+    odd = [{"tool": {"name": name, "input": MARK}} for name in ("read", "run", "edit", "plan", "decline", "nothing")]
+    attempt = against(Raw([odd, FIX, DONE], MARK, json.dumps(arguments)[1:-1])).run()
+    assert attempt.result["ok"], attempt.result
+    assert len(attempt.of("tool_call", status="failed")) == len(odd)
 
 
 def test_mistakes_of_the_model_go_back_to_it_and_the_work_goes_on(against: Against):
@@ -194,15 +237,19 @@ def test_a_task_that_is_longer_than_the_window_is_told_of_at_once(against: Again
 # ---------------------------------------------------------------- people
 
 
-class Cut(Kept):
-    """A model whose every answer is cut at its longest length."""
+class Raw(Kept):
+    """A model that says something else than its script, to the letter."""
+
+    def __init__(self, script: object, before: str, after: str) -> None:
+        super().__init__(script)
+        self.before, self.after = before.encode(), after.encode()
 
     def answer(self, received):
         answer = super().answer(received)
-        chunks = [chunk.replace(b'"finish_reason":"stop"', b'"finish_reason":"length"') for chunk in answer.chunks]
-        return replace(answer, chunks=chunks)
+        return replace(answer, chunks=[chunk.replace(self.before, self.after) for chunk in answer.chunks])
 
 
+MARK = "the-arguments"
 WAITS = {"run": "while [ ! -e go ]; do sleep 0.02; done"}
 
 
@@ -256,6 +303,32 @@ def test_what_is_refused_is_not_done_and_the_work_goes_on(against: Against):
     assert attempt.result["ok"]
 
 
+def test_at_the_time_out_even_what_left_the_session_is_ended(against: Against):
+    """As a process of its own it takes over orphans, so that nothing gets away."""
+    away = "for n in 1 2; do (setsid sh -c 'trap \"\" TERM HUP; echo $$ >> pids; exec sleep 4711' &) ; done; sleep 4711"
+    stays = "(setsid sleep 4712 &)"
+    script = [{"run": stays}, {"tool": {"name": "run", "arguments": {"command": away, "timeout_seconds": 5}}}, DONE]
+    attempt = against(script, process=True).start()
+    attempt.until("tool_call", tool="run", status="completed")
+    ended = attempt.until("tool_call", tool="run", status="completed")["output"]
+    left, kept = sleeping("4711"), sleeping("4712")
+    for pid in kept:
+        os.kill(pid, signal.SIGKILL)
+    attempt.end()
+    assert ended.startswith("[ended: it took longer than 5 s]")
+    assert len((attempt.work / "pids").read_text().split()) == 2
+    assert (left, len(kept)) == ([], 1)
+
+
+def sleeping(seconds: str) -> list[int]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if path.read_bytes().split(b"\0")[:2] == [b"sleep", seconds.encode()]:
+                found.append(int(path.parent.name))
+    return found
+
+
 # ---------------------------------------------------------------- servers of the Model Context Protocol
 
 PRICES = """
@@ -291,6 +364,43 @@ def test_tools_of_a_server_are_used_and_one_that_does_not_start_is_told_of(again
     assert attempt.result["ok"]
 
 
+SLOW = """
+import asyncio
+from mcp.server import MCPServer
+shop = MCPServer("shop")
+
+@shop.tool()
+async def wait() -> str:
+    "Wait."
+    await asyncio.sleep(1000)
+
+@shop.tool()
+def explain() -> str:
+    DOC
+    return "b" * 100_000
+
+shop.run()
+"""
+
+
+def test_a_server_that_does_not_answer_says_too_much_or_wants_too_much_room_stops_nothing(against: Against, tmp_path):
+    (tmp_path / "slow.py").write_text(SLOW.replace("DOC", repr("Explain. " + "x" * 50_000)))
+    (tmp_path / "many.py").write_text(
+        "from mcp.server import MCPServer\nshop = MCPServer('shop')\nfor number in range(60):\n"
+        "    shop.tool(name=f'tool{number}', description='y' * 1500)(lambda text='': text)\nshop.run()\n"
+    )
+    calls = [{"tool": {"name": f"shop_{name}", "arguments": {}}} for name in ("wait", "explain")]
+    servers = [
+        {"name": "shop", "command": f"exec {sys.executable} {tmp_path / 'slow.py'}"},
+        {"name": "many", "command": f"exec {sys.executable} {tmp_path / 'many.py'}"},
+    ]
+    attempt = against([calls, FIX, DONE], servers=servers, command_seconds=1.0, context_tokens=20_000).run()
+    assert attempt.result["ok"], attempt.result
+    assert attempt.outputs("shop_wait") == ["shop: no answer within 1 s"]
+    assert len(attempt.outputs("shop_explain")[0]) < 8_100
+    assert any("the MCP server 'many' has more tools than" in event["text"] for event in attempt.of("text"))
+
+
 def test_somebody_can_have_to_be_asked_for_tools_of_servers_too(against: Against, tmp_path):
     (tmp_path / "prices.py").write_text(PRICES)
     call = {"tool": {"name": "shop_price", "arguments": {"name": "tea"}}}
@@ -308,7 +418,7 @@ def test_somebody_can_have_to_be_asked_for_tools_of_servers_too(against: Against
 
 def test_an_answer_without_an_end_is_no_end_of_the_work(against: Against):
     cut = [{"text": f"part {number}"} for number in range(20)]
-    attempt = against(Cut(cut)).run()
+    attempt = against(Raw(cut, '"finish_reason":"stop"', '"finish_reason":"length"')).run()
     assert (attempt.result["ok"], attempt.result["why"]) == (False, "endless")
     assert len(attempt.server.seen) == 5
 
@@ -359,6 +469,67 @@ def test_an_answer_that_breaks_off_is_asked_for_again(against: Against):
     attempt = against([[{"text": "I am"}, {"error": {"status": 500, "times": 1}}, FIX], DONE], "anthropic").run()
     assert attempt.result["ok"]
     assert "+" in (attempt.work / "sums.py").read_text()
+
+
+GARBAGE = {
+    "a page": plain(200, b"<html>Welcome</html>"),
+    "nothing": plain(200, b""),
+    "an empty stream": events(),
+    "no JSON": events(b"data: {nonsense\n\n"),
+    "other JSON": events(b'data: {"choices": 5}\n\n'),
+}
+
+
+@pytest.fixture
+def upstream():
+    found = Upstream()
+    yield found
+    found.close()
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+def test_an_answer_that_is_none_is_asked_for_again_and_then_given_up(upstream: Upstream, tmp_path, garbage: str):
+    upstream.answer = GARBAGE[garbage]
+    attempt = Attempt(tmp_path, upstream).run()
+    assert (attempt.status, attempt.result["why"]) == (1, "error")
+    assert len(upstream.seen) == 3
+
+
+SPOKEN = {"anthropic": "anthropic", "openai": "responses", "openai-chat": "chat", "google": "gemini"}
+
+
+def begun(form: str) -> bytes:
+    """The first event of an answer."""
+    return said(SPOKEN[form]).partition(b"\n\n")[0] + b"\n\n"
+
+
+@pytest.mark.parametrize("form", SPOKEN)
+@pytest.mark.parametrize("whole", [True, False])
+def test_over_budget_is_the_end_whether_it_is_refused_or_cut_off(upstream: Upstream, tmp_path, form: str, whole: bool):
+    reason = "the budget of the attempt is spent"
+    shapes = {
+        "anthropic": Shape.ANTHROPIC,
+        "openai": Shape.RESPONSES,
+        "openai-chat": Shape.CHAT,
+        "google": Shape.GEMINI,
+    }
+    refusal = plain(402, error_body(Api(FORMS[form]), 402, reason))
+    upstream.answer = refusal if whole else events(begun(form), cut_event(shapes[form], reason))
+    attempt = Attempt(tmp_path, upstream, form).run()
+    assert (attempt.status, attempt.result["why"]) == (1, "error")
+    assert reason in attempt.result["text"]
+    assert len(upstream.seen) == 1
+
+
+@pytest.mark.parametrize("form", ["anthropic", "openai"])
+def test_an_answer_that_stops_in_the_middle_is_asked_for_again(upstream: Upstream, tmp_path, form: str):
+    def answer(asked, send):
+        events(begun(form) if len(upstream.seen) < 3 else said(SPOKEN[form], "It is done."))(asked, send)
+
+    upstream.answer = answer
+    attempt = Attempt(tmp_path, upstream, form).run()
+    assert len(upstream.seen) >= 3
+    assert "the answer broke off" in " ".join(event["text"] for event in attempt.of("text"))
 
 
 @pytest.mark.parametrize("status", [401, 402, 400])
