@@ -544,7 +544,7 @@ class Door:
 class RequestOutcome(StrEnum):
     """What became of one request through the gateway."""
 
-    ANSWERED = "answered"  # with a status below 400
+    ANSWERED = "answered"  # with a status below 300
     PROVIDER_ERROR = "provider-error"  # with another status, passed on unchanged
     OVER_BUDGET = "over-budget"  # refused before it left
     CUT_OFF = "cut-off"  # the budget was used up while the answer came
