@@ -57,7 +57,9 @@ def test_the_public_records_are_read_without_a_note():
 
 @pytest.mark.parametrize("name", ["runs.jsonl", "runs.jsonl.gz", "runs"])
 def test_json_lines_are_read_packed_or_not_with_blank_lines_and_a_mark_at_the_front(file, name):
-    content = b"\xef\xbb\xbf" + json.dumps(run(1)).encode() + b"\n\n  \n" + json.dumps(run(2, score_binarized=0)).encode()
+    content = (
+        b"\xef\xbb\xbf" + json.dumps(run(1)).encode() + b"\n\n  \n" + json.dumps(run(2, score_binarized=0)).encode()
+    )
     found = read_runs(file(content, name)).runs
     assert found.tasks == ("f/t1", "f/t2")
     assert found.score.tolist() == [1.0, 0.0]
