@@ -89,7 +89,7 @@ class Progress:
     def see(self, fact: Fact) -> None:
         """Take in one fact."""
         with self._lock:
-            if fact.kind not in ("task", "base", "run", "policy"):
+            if fact.kind not in ("task", "base", "run", "policy", "commitment"):
                 self._facts += 1
             if fact.kind == "order":
                 order = decode(Order, fact.body)
