@@ -1,6 +1,7 @@
 """Time horizons: the exact optimum, the published bootstrap bit for bit, refusals, and intervals that cover."""
 
 import doctest
+from dataclasses import replace
 from math import log
 
 import numpy as np
@@ -9,9 +10,10 @@ from scipy.optimize import minimize
 
 from outcomes import public, world
 from reeve.policy.run_records import read_runs
-from reeve.stats import ends, horizon, logistic, runs
+from reeve.stats import ends, horizon, logistic, points, runs
 from reeve.stats.horizon import horizons
 from reeve.stats.logistic import NotConverged, fit
+from reeve.stats.points import Points, affordable_resamples
 from reeve.stats.resample import Resampler
 from reeve.stats.runs import Runs
 
@@ -192,24 +194,60 @@ def test_equal_seeds_give_equal_numbers_and_other_seeds_others():
     assert first.agents[0].horizon(0.5).low_minutes != other.agents[0].horizon(0.5).low_minutes
 
 
-def test_a_large_table_is_drawn_as_counts_with_the_same_distribution(monkeypatch):
-    """Over 2,000 resamples both ways of drawing agree: means within 6, spreads within 20 standard errors' worth."""
-    some = world(11, agents=(10.0, 60.0), runs=5)
+def in_part(some):
+    """The same runs, some of them with a part of a success."""
+    return replace(some, score=np.where(np.arange(len(some)) % 3, some.score, 0.5 * some.score))
+
+
+@pytest.mark.parametrize("change", [lambda some: some, in_part], ids=["as counts", "as rows in another order"])
+def test_a_large_table_is_drawn_otherwise_with_the_same_distribution(monkeypatch, change):
+    """Over 2,000 resamples both ways of drawing agree: means within 6, spreads within 8 standard errors."""
+    some = change(world(11, agents=(10.0, 60.0), runs=5))
     plain = horizons(some, resamples=2000)
-    monkeypatch.setattr(horizon, "MANY_RUNS", 10)
-    counted = horizons(some, resamples=2000)
-    assert (plain.as_counts, counted.as_counts) == (False, True)
+    for module in (points, horizon):
+        monkeypatch.setattr(module, "MANY_RUNS", 10)
+    other = horizons(some, resamples=2000)
+    assert (plain.as_published, other.as_published) == (True, False)
     for place in range(2):
-        one, other = (each.log2_minutes(0.5)[0][:, place] for each in (plain, counted))
-        error = np.hypot(one.std(), other.std()) / np.sqrt(2000)
-        assert abs(one.mean() - other.mean()) < 6 * error  # by chance less than once in 1e8
-        assert 0.85 < one.std() / other.std() < 1.18  # a standard error is 0.022
-    assert plain.agents[0].horizon(0.5).minutes == counted.agents[0].horizon(0.5).minutes
+        one, two = (each.log2_minutes(0.5)[0][:, place] for each in (plain, other))
+        error = np.hypot(one.std(), two.std()) / np.sqrt(2000)
+        assert abs(one.mean() - two.mean()) < 6 * error  # by chance less than once in 1e8
+        assert 0.85 < one.std() / two.std() < 1.18  # a standard error is 0.022
+        assert not np.array_equal(one, two)
+    assert plain.agents[0].horizon(0.5).minutes == other.agents[0].horizon(0.5).minutes
 
 
-def test_parts_of_successes_are_never_drawn_as_counts(monkeypatch):
-    monkeypatch.setattr(horizon, "MANY_RUNS", 1)
-    assert not horizons(of_one([1, 2, 4, 8], [1, 0.5, 0.5, 0]), resamples=5).as_counts
+def test_only_alike_runs_that_succeed_or_fail_are_drawn_as_counts():
+    assert Points.of(of_one([1, 2, 4, 8], [1, 0, 1, 0])).countable
+    assert not Points.of(of_one([1, 2, 4, 8], [1, 0.5, 0.5, 0])).countable
+    assert not Points.of(Runs.of(["a"] * 2, ["t"] * 2, ["t"] * 2, [1.0, 2.0], [1, 0])).countable
+
+
+def test_bins_of_lengths_hardly_move_a_curve(monkeypatch):
+    """Resamples of a table with many lengths are fitted to bins; the optimum there is that of all lengths to 0.1 %."""
+    rng = np.random.default_rng(1)
+    minutes = 2.0 ** rng.uniform(-1.0, 11.0, 4000)
+    some = of_one(minutes, (rng.random(4000) < 1.0 / (1.0 + (minutes / 30.0) ** 0.9)).astype(float))
+    exact = horizons(some, resamples=0).agents[0]
+    for name in ("MANY_RUNS", "MANY_POINTS"):
+        monkeypatch.setattr(points, name, 10)
+    binned = Points.for_resamples(some)
+    curve, fitted = np.zeros((1, 1, 2)), np.zeros((1, 1), dtype=bool)
+    binned.fit(*binned.observed(), 1e-5, curve, fitted)
+    assert len(binned.agent) <= 12 * points.BINS_A_DOUBLING + 1
+    assert curve[0, 0] == pytest.approx([exact.intercept, exact.slope], rel=1e-3)
+    assert horizons(some, resamples=10).agents[0].slope == exact.slope  # the estimate itself is never binned
+
+
+def test_only_a_huge_table_gets_fewer_resamples(monkeypatch):
+    some = world(1)
+    assert affordable_resamples(some) == 1000
+    monkeypatch.setattr(points, "MANY_RUNS", 10)
+    assert affordable_resamples(some) == 1000  # many runs, but of few tasks
+    monkeypatch.setattr(points, "AFFORDABLE_NANOSECONDS", 3e6)
+    assert 100 < affordable_resamples(some) < 1000
+    monkeypatch.setattr(points, "AFFORDABLE_NANOSECONDS", 1.0)
+    assert affordable_resamples(some) == 100
 
 
 # ---------------------------------------------------------------- refusals

@@ -19,8 +19,9 @@ import numpy as np
 
 from reeve.policy.release_dates import known_releases
 from reeve.policy.run_records import RunRecords
-from reeve.stats.horizon import LEVELS, PENALTY, PUBLISHED_SEED, RESAMPLES, AgentHorizon, Horizons, horizons
+from reeve.stats.horizon import LEVELS, PENALTY, PUBLISHED_SEED, AgentHorizon, Horizons, horizons
 from reeve.stats.plateau import Plateau, plateau
+from reeve.stats.points import RESAMPLES, affordable_resamples
 from reeve.stats.runs import Runs
 from reeve.stats.trend import Trend, trend
 from reeve.units import plural
@@ -58,17 +59,24 @@ def horizon_report(
     records: RunRecords,
     *,
     penalty: float = PENALTY,
-    resamples: int = RESAMPLES,
+    resamples: int | None = None,
     seed: int = PUBLISHED_SEED,
-    progress: Callable[[int], None] = lambda _: None,
+    progress: Callable[[int, int], None] = lambda _done, _of: None,
 ) -> HorizonReport:
-    """Estimate all of it from the runs of one file; as `horizons` and `trend`, which say what they assume."""
-    found = horizons(records.runs, penalty=penalty, resamples=resamples, seed=seed, progress=progress)
+    """Estimate all of it from the runs of one file; as `horizons` and `trend`, which say what they assume.
+
+    `resamples` None: as many as take some seconds, which is 1000 unless the table is very large. `progress` is told how
+    many are done, and of how many.
+    """
+    drawn = affordable_resamples(records.runs) if resamples is None else resamples
+    found = horizons(
+        records.runs, penalty=penalty, resamples=drawn, seed=seed, progress=lambda done: progress(done, drawn)
+    )
     public = known_releases(agent for agent in records.runs.agents if agent not in records.released)
     released = {agent: day for agent, day in {**public, **records.released}.items() if agent != PERSON}
     notes = list(records.notes)
-    if found.as_counts and resamples:
-        notes.append(f"{plural(len(records.runs), 'run')}: resamples are drawn as counts, not in the published order")
+    if drawn and not found.as_published:
+        notes.append(f"{plural(len(records.runs), 'run')}: {plural(drawn, 'resample')}, with random numbers of our own")
     if public:
         notes.append(f"release dates of {plural(len(public), 'agent')} are those of the public models of that name")
     growth = trend(found, released, seed=seed)

@@ -111,6 +111,8 @@ class Conversation:
         self._condense()
         if self.tokens > ROOM * self.window_tokens:
             await self._summarise(ask)
+        if self.tokens >= before:
+            return ""
         return f"The conversation grew to about {before} tokens; its older parts were condensed to {self.tokens}."
 
     def smaller_window(self) -> None:

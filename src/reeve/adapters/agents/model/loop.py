@@ -87,12 +87,15 @@ class _Work:
         for _ in range(SHRINKS):
             if said := await self.conversation.fit(self._summary):
                 self.events.emit("text", f"[{said}]")
+                self.toolbox.forgotten()
             messages = self.conversation.messages()
             try:
                 response = await self.asking.ask(messages, self.instructions, self.toolbox.definitions)
             except TooLong as error:
-                self.conversation.smaller_window()
                 problem = error
+                if not self.conversation.turns:
+                    break
+                self.conversation.smaller_window()
             else:
                 self.conversation.measured(response.usage.input_tokens, messages)
                 return response

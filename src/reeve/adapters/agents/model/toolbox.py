@@ -207,6 +207,10 @@ class Toolbox:
         self._repeat(call, output)
         return "\n\n".join([output, *more])
 
+    def forgotten(self) -> None:
+        """Take note that older results are out of the conversation: who looks again does not go round in circles."""
+        self._repeats.clear()
+
     def _progress(self, changed: list[str]) -> None:
         """Forget repetitions when the tree is in a state in which it has never been."""
         if changed and (state := self.tree.digest(changed)) not in self._states:
