@@ -5,7 +5,7 @@ that nobody needs to drive it. Against it the step of the loop that makes an att
 detached sandbox, the driver and its conversation. Wall: from the call to the moment at which the agent reads its
 prompt, which it says itself. CPU: of everything to the end of the attempt, its record and its removal included,
 so that it is an upper bound. Rounds alternate and differences are taken within a round, so that a noisy neighbour hits
-both sides.
+both sides. Where others keep all cores busy, wall times measure them: `chrt -r 5 python -m bench acp` goes before them.
 """
 
 import argparse
@@ -131,6 +131,7 @@ def measure(rounds: int, folder: Path) -> dict[str, object]:
     spent = [mine - least for mine, least in zip(counted["attempt_cpu_ms"], counted["floor_cpu_ms"], strict=True)]
     return {
         "rounds": rounds,
+        "real_time_priority": os.sched_getscheduler(0) != os.SCHED_OTHER,
         **{name: round(statistics.median(values), 1) for name, values in counted.items()},
         "share_ms": round(statistics.median(wall), 1),
         "share_ms_p90": round(statistics.quantiles(wall, n=10)[-1], 1),
