@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from reeve.adapters.gateway.routes import Question, Unacceptable, read_question, route
+from reeve.adapters.gateway.routes import Question, Unacceptable, below, read_question, route
 from reeve.adapters.gateway.usage import Shape
 from reeve.records import Api
 
@@ -142,3 +142,18 @@ def test_a_provider_is_not_sent_anywhere_by_an_agent(asks):
 )  # fmt: skip
 def test_what_is_only_talked_about_may_be_talked_about(asks):
     assert read_question(RESPONSES, json.dumps({"model": "m", **asks}).encode()).model == "m"
+
+
+@pytest.mark.parametrize(
+    ("base_url", "path", "called"),
+    [
+        ("https://api.openai.com", "/v1/responses", "https://api.openai.com/v1/responses"),
+        ("http://127.0.0.1:11434/v1", "/v1/chat/completions", "http://127.0.0.1:11434/v1/chat/completions"),
+        ("https://x.example/api/v4/", "/v1/chat/completions", "https://x.example/api/v4/chat/completions"),
+        ("https://x.example/v1", "/chat/completions", "https://x.example/v1/chat/completions"),
+        ("https://x.example/v1beta", "/v1beta/models/m:countTokens", "https://x.example/v1beta/models/m:countTokens"),
+        ("https://x.example/vault", "/v1/messages", "https://x.example/vault/v1/messages"),
+    ],
+)
+def test_a_version_in_an_address_is_not_called_twice(base_url, path, called):
+    assert below(base_url, path) == called

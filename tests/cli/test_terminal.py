@@ -1,9 +1,12 @@
 """What a terminal gets: colour, harmless patches, the clock of a person's minutes, a quiet end of a broken pipe."""
 
+import json
 import os
 import pty
 import subprocess
 import sys
+
+import pytest
 
 from reeve.cli.progress import Progress, sentence
 from reeve.ledger.views import task_views
@@ -108,6 +111,21 @@ def test_a_run_shows_what_works_what_is_checked_and_what_waits(story, tmp_path):
         "  b.1  repair  checking  0.0 s  its checks run again, elsewhere\n"
         "  c.1  repair  waiting   0.0 s  for a worker"
     )
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_however_long_what_an_agent_says_the_columns_before_it_stay_whole(story, tmp_path, width):
+    progress = Progress(tmp_path, lambda: story.now)
+    progress.begin([story.task("a")], ())
+    story.order("a.1")
+    output = tmp_path / "attempts" / "a.1" / "output"
+    output.parent.mkdir(parents=True)
+    output.write_text(json.dumps({"kind": "text", "text": "word " * 100}))
+    for fact in story.store.facts():
+        progress.see(fact)
+    row = picture(progress, width).splitlines()[-1]
+    assert row.startswith("  a.1  repair  at work  0.0 s  word word")
+    assert len(row) <= width
 
 
 def test_a_run_shows_who_waits_for_memory_and_says_where_it_is_tight(story, tmp_path):

@@ -28,6 +28,8 @@ COMMANDS = {
     "log": LOOK,
     "diff": LOOK,
     "verify": LOOK,
+    "serve": LOOK,
+    "drill": MEASURE,
     "horizon": MEASURE,
     "tell": STEER,
     "go": STEER,

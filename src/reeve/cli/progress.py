@@ -125,6 +125,10 @@ class Progress:
         with self._lock:
             self._end(task, {Action.LAND: "landed", Action.ASK: "needs-you", Action.GIVE_UP: "failed"}[action])
 
+    def stop(self) -> None:
+        """Take in that the person asked for an end."""
+        self.stopping = True
+
     def picture(self, console: Console) -> RenderableType:
         """Draw the present moment."""
         with self._lock:
@@ -185,13 +189,19 @@ class Progress:
         for _ in range(4):
             table.add_column(no_wrap=True, overflow="ellipsis")
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-        for work in rows:
+        heads = [self._cells(work) for work in rows]
+        # What is said gives way before all else, which would be cut along with it.
+        taken = sum(max(cell.cell_len for cell in column) + 2 for column in zip(*heads, strict=True))
+        for work, cells in zip(rows, heads, strict=True):
             said = self._last_line(work) if work.phase == "at work" else SAID[work.phase]
             said = (work.phase == "waiting" and self.waits(work.attempt)) or said
-            cells = [safe(f"  {work.attempt}"), safe(work.agent, "dim"), safe(work.phase, STYLE[work.phase])]
-            clock = safe(duration(self.now() - work.since), "dim")
-            table.add_row(*cells, clock, safe(one_line(said, max(width - 20, 20)), "dim"))
+            table.add_row(*cells, safe(one_line(said, max(width - taken, 20)), "dim"))
         return table
+
+    def _cells(self, work: Work) -> tuple[Text, ...]:
+        clock = duration(self.now() - work.since)
+        named = safe(f"  {work.attempt}"), safe(work.agent, "dim"), safe(work.phase, STYLE[work.phase])
+        return (*named, safe(clock, "dim"))
 
     def _last_line(self, work: Work) -> str:
         try:

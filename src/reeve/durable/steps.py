@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from reeve.attempt.make import Site, clear, cut_short, make
 from reeve.decision.decide import decide, decide_after_landing
+from reeve.decision.drill import decide_drill
 from reeve.decision.known import decide_known
 from reeve.durable.locks import landing_lock, sweeping
 from reeve.durable.proof import examine
@@ -18,10 +19,12 @@ from reeve.errors import InputError, LedgerError, ReeveError, RepositoryError
 from reeve.landing.land import Ground, land
 from reeve.ledger.codec import decode
 from reeve.ledger.views import summaries
+from reeve.policy.cells import cell_of
 from reeve.records import (
     Action,
     Attempt,
     Base,
+    Cell,
     CheckResult,
     Decision,
     Ending,
@@ -394,11 +397,22 @@ def decision(world: World, task: Task, selection: Selection, verdicts: Sequence[
         left = attempts_left(task, history)
         if task.known_answer is not None:
             mine = [attempt for attempt in history.attempts if attempt.round == selection.round]
+            if task.known_answer.drill:
+                return decide_drill(task, selection.round, mine, verdicts, left, world.policy)
             return decide_known(task, selection.round, mine, verdicts, left, world.policy)
         declined = {attempt.id for attempt in history.attempts if attempt.ending is Ending.DECLINED}
-        return decide(task, selection, verdicts, left, world.policy, declined=declined)
+        cell = cell_of_attempt(world, task, selection.chosen) if selection.chosen else None
+        return decide(task, selection, verdicts, left, world.policy, declined=declined, cell=cell)
 
     return world.journal.once(Decision, "decision", f"{task.id}#{selection.round}", task.id, work)
+
+
+def cell_of_attempt(world: World, task: Task, attempt: str) -> Cell:
+    """Find the cell whose trust the result of an attempt lands on; raises LedgerError if it was never ordered."""
+    order = world.journal.find(Order, "order", attempt)
+    if order is None:
+        raise LedgerError(f"deciding about {attempt}: the ledger has no order for it")
+    return cell_of(order, task, world.policy.parallel_attempts)
 
 
 def landing(world: World, task: Task, decision: Decision) -> Landing:

@@ -47,6 +47,7 @@ class Visitor:
     answers: int = 0
     refused: str = ""  # for the budget, and for good
     refusals: int = 0
+    free_bytes: int = 0  # sent with questions that cost nothing, and so are held by no budget
     under_way: set["asyncio.Task[object]"] = field(default_factory=set)
 
     @contextmanager
@@ -255,14 +256,16 @@ class Counting:
                 self._tell_soon(attempt)
 
 
-def _so_far(requests: Iterable[Request]) -> tuple[int, str, int]:
-    """Answers, why the last one was refused, and refusals: what a visitor is known by."""
-    answers, refused, refusals = 0, "", 0
+def _so_far(requests: Iterable[Request]) -> tuple[int, str, int, int]:
+    """Answers, why the last one was refused, refusals, and bytes sent for nothing: what a visitor is known by."""
+    answers, refused, refusals, free_bytes = 0, "", 0, 0
     for request in requests:
         refused = request.reason if _used_up(request) else refused
         answers += request.outcome is RequestOutcome.ANSWERED and request.tokens > 0
         refusals += request.outcome in REFUSALS
-    return answers, refused, refusals
+        if request.provider and not request.model and request.outcome not in REFUSALS:
+            free_bytes += request.bytes_sent
+    return answers, refused, refusals, free_bytes
 
 
 def _used_up(request: Request) -> bool:

@@ -140,7 +140,7 @@ class Exchange:
 
     def _worth(self, status: int | None) -> tuple[int, float | None, bool]:
         """Tokens and dollars that count, and whether that is the provider's own last word."""
-        if self._reservation is None or not self.left or (status is not None and status >= 400):
+        if self._reservation is None or not self.left or (status is not None and status >= 300):
             return 0, 0.0, True
         usage = self.meter.usage if self.meter is not None else None
         written = self.meter.written if self.meter is not None else 0

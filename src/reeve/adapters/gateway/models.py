@@ -19,8 +19,9 @@ from yarl import URL
 from reeve.adapters.gateway.counting import Counting, Visitor
 from reeve.adapters.gateway.exchange import Exchange, Refused, masked
 from reeve.adapters.gateway.headers import carries, passed_back, passed_on, passed_query
+from reeve.adapters.gateway.masking import Masking
 from reeve.adapters.gateway.pauses import retry_after_seconds
-from reeve.adapters.gateway.routes import Question, Route, Unacceptable, read_question, route
+from reeve.adapters.gateway.routes import Question, Route, Unacceptable, below, read_question, route
 from reeve.adapters.gateway.usage import Form, Meter, Shape
 from reeve.adapters.gateway.words import cut_element, cut_event, error_body
 from reeve.records import Api, Pause, Provider, RequestOutcome
@@ -30,6 +31,7 @@ __all__ = ["ModelDoor", "upstream"]
 BODY_BYTES = 64 << 20
 BODIES_BYTES = 128 << 20  # of all requests of one attempt that wait for their answer
 BODY_SECONDS = 120.0
+FREE_BYTES = 64 << 20  # that an attempt may send with questions that cost nothing, which no budget of tokens bounds
 HEAD_BYTES = 16 << 10
 ERROR_BYTES = 1 << 20
 CONNECT_SECONDS = 30.0
@@ -146,7 +148,7 @@ class ModelDoor:
         if request.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
             raise Refused(415, "a compressed body cannot be counted; send it as it is")
         query = passed_query(query)
-        url = URL(provider.base_url.rstrip("/") + path + (f"?{query}" if query else ""), encoded=True)
+        url = URL(below(provider.base_url, path) + (f"?{query}" if query else ""), encoded=True)
         return Call(provider, found, url, passed_on(request.headers, provider))
 
     async def _serve(self, request: web.BaseRequest, exchange: Exchange, call: Call) -> web.StreamResponse:
@@ -154,7 +156,9 @@ class ModelDoor:
         self._bodies_bytes += len(body)
         try:
             exchange.bytes_sent = len(body)
-            if call.route.shape is not None:
+            if call.route.shape is None:
+                self._take_for_nothing(len(body))
+            else:
                 try:
                     call = replace(call, question=read_question(call.route, body))
                 except Unacceptable as error:
@@ -164,6 +168,13 @@ class ModelDoor:
             return await self._send(request, exchange, call, body)
         finally:
             self._bodies_bytes -= len(body)
+
+    def _take_for_nothing(self, count: int) -> None:
+        """Count what is sent with a question that costs nothing; raises Refused where it is too much."""
+        if self._visitor.free_bytes + count > FREE_BYTES:
+            reason = f"more than {FREE_BYTES >> 20} MB of questions that cost nothing"
+            raise Refused(403, f"{reason}; ask the model itself", RequestOutcome.OVER_BUDGET)
+        self._visitor.free_bytes += count
 
     async def _body(self, request: web.BaseRequest) -> bytes:
         if (request.content_length or 0) > BODY_BYTES:
@@ -203,7 +214,7 @@ class ModelDoor:
                 request.method, call.url, data=body or None, headers=call.headers, allow_redirects=False
             ) as answer:
                 seconds = retry_after_seconds(answer.status, answer.headers, time.time())
-                if answer.status < 400:
+                if answer.status < 300:  # a redirection is told, and nobody follows it
                     return await self._pass_back(request, exchange, call, answer)
                 said = await _body_of(answer)
                 exchange.received(said)
@@ -235,10 +246,12 @@ class ModelDoor:
             form = _form(answer, call.route.shape, streamed=streamed)
             exchange.meter = Meter(call.route.shape, form, answer.headers.get("Content-Encoding", "").lower())
         await _to_agent(out.prepare(request))
+        masking = Masking(call.provider.key)
         try:
             async for chunk in answer.content.iter_any():
                 try:
-                    await _to_agent(out.write(chunk))  # first: what is counted has been said by then
+                    if passed := masking.pass_on(chunk):
+                        await _to_agent(out.write(passed))  # first: what is counted has been said by then
                 finally:
                     exchange.received(chunk)
                 if streamed and not await exchange.covered():
@@ -257,7 +270,7 @@ class ModelDoor:
             )
             return _broken_off(request, out)
         _settle(exchange, answer.status)
-        await _to_agent(out.write_eof())
+        await _to_agent(out.write_eof(masking.end()))
         return out
 
     async def _cut(

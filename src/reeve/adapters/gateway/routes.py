@@ -13,7 +13,7 @@ from reeve.adapters.gateway.reaching import reaching_out
 from reeve.adapters.gateway.usage import Shape
 from reeve.records import Api
 
-__all__ = ["Question", "Route", "Unacceptable", "read_question", "route"]
+__all__ = ["Question", "Route", "Unacceptable", "below", "read_question", "route"]
 
 VERSION = r"(?:/v[0-9][a-z0-9]*)?"
 """Providers put it into their base address or leave it to the path; both are right."""
@@ -142,3 +142,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("a key stands twice in one object")
     return found
+
+
+def below(base_url: str, path: str) -> str:
+    """Put a path below the address of a provider; where the address ends with a version, that is the version."""
+    base_url = base_url.rstrip("/")
+    if re.search(r"/v[0-9][a-z0-9]*$", base_url):
+        path = re.sub(r"^/v[0-9][a-z0-9]*(?=/)", "", path)
+    return base_url + path
