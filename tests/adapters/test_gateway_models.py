@@ -495,7 +495,7 @@ def test_keys_and_tokens_stand_in_no_file_no_argument_and_no_environment(tmp_pat
         found.upstream.answer = events(said("anthropic"))
         found.attempt().ask(f"/anthropic/v1/messages?key={TOKEN}", asked("anthropic"))
         found.settled(1)
-        process = found.gateway._child._process.pid
+        process = found.gateway.pid
         for what in ("cmdline", "environ"):
             with open(f"/proc/{process}/{what}", "rb") as file:
                 assert KEY.encode() not in file.read()
