@@ -261,6 +261,13 @@ def test_only_the_exact_name_of_a_listed_host_opens_a_tunnel(shared, head, statu
         assert len(server.received) == before
 
 
+def test_a_head_without_end_is_refused_and_whoever_still_sends_it_can_read_that(shared):
+    found, _ = shared
+    head = b"CONNECT open.test:443 HTTP/1.1\r\nX: " + b"y" * 16_000_000
+    status, words = refusal(found.attempt("endless.1", hosts=(OPEN,)), head)
+    assert (status, words) == (400, "expected CONNECT name:port HTTP/1.1\n")
+
+
 def test_a_host_of_another_attempt_is_no_host_of_this_one(shared):
     found, _ = shared
     found.attempt("has.1", hosts=(OPEN,))

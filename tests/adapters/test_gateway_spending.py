@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -111,13 +111,16 @@ def test_two_attempts_that_want_the_same_dollar_do_not_both_get_it(tmp_path):
 def test_what_others_have_reserved_is_waited_for(tmp_path):
     with priced(tmp_path, budgets=Budgets(day_usd=10.0)) as found, ThreadPoolExecutor() as pool:
         one, two = found.attempt("a.1"), found.attempt("b.1")
-        found.upstream.answer = held = Held(1)
-        first = pool.submit(one.ask, ASK, question(8))
-        assert held.heard.acquire(timeout=30)
-        second = pool.submit(two.ask, ASK, question(8))
-        held.told.set()
-        assert (first.result()[0], second.result()[0]) == (200, 200)
-        assert [each.usd for each in found.settled(2)] == [1.0, 1.0]
+        with closing(two.client()) as client:
+            client.request("GET", "/anthropic/v1/nothing", headers={"x-api-key": TOKEN})
+            client.getresponse().read()  # the gateway knows this connection by now
+            found.upstream.answer = held = Held(1)
+            first = pool.submit(one.ask, ASK, question(8))
+            assert held.heard.acquire(timeout=30)
+            client.request("POST", ASK, json.dumps(question(8)), {"x-api-key": TOKEN})
+            held.told.set()  # not before the second is there
+            assert (first.result()[0], client.getresponse().status) == (200, 200)
+        assert [each.usd for each in found.settled(3) if each.method == "POST"] == [1.0, 1.0]
 
 
 def test_of_many_that_ask_at_once_exactly_as_many_are_answered_as_can_be_paid(tmp_path):
@@ -281,7 +284,7 @@ def broken(send) -> bool:
 
 def test_a_stream_waits_for_what_others_hold_before_it_is_cut_off(tmp_path):
     with site(tmp_path, budgets=Budgets(run_tokens=12_000)) as found, ThreadPoolExecutor() as pool:
-        held, long = Held(10), threading.Event()
+        held = Held(10)
 
         def answer(asked, send):
             if b'"stream": false' in asked.body:
@@ -290,17 +293,20 @@ def test_a_stream_waits_for_what_others_hold_before_it_is_cut_off(tmp_path):
             send(head(200, {"Content-Type": "text/event-stream"}))
             for _ in range(60):  # about 6000 tokens: more than is left beside what the other holds
                 send(event(ENDLESS["anthropic"]))
-            long.set()
             send(said("anthropic", output_tokens=6000))
 
         found.upstream.answer = answer
         one, two = found.attempt("a.1"), found.attempt("b.1")
         first = pool.submit(one.ask, ASK, question(7000, model="claude-sonnet-4-5"))
         assert held.heard.acquire(timeout=30)
-        second = pool.submit(two.ask, ASK, question(10_000, stream=True, model="claude-sonnet-4-5"))
-        assert long.wait(30)
-        held.told.set()
-        assert (first.result()[0], second.result()[0]) == (200, 200)
+        with closing(two.client()) as client:
+            body = json.dumps(question(10_000, stream=True, model="claude-sonnet-4-5"))
+            client.request("POST", ASK, body, {"x-api-key": TOKEN})
+            response = client.getresponse()
+            passed = response.read(20_000)  # what fits has passed by then
+            held.told.set()
+            assert b"error" not in passed + response.read()
+        assert first.result()[0] == 200
         assert {each.outcome for each in found.settled(2)} == {ANSWERED}
 
 
