@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -118,9 +119,19 @@ def test_what_others_have_reserved_is_waited_for(tmp_path):
             first = pool.submit(one.ask, ASK, question(8))
             assert held.heard.acquire(timeout=30)
             client.request("POST", ASK, json.dumps(question(8)), {"x-api-key": TOKEN})
+            eventually(lambda: taken(client.sock))
             held.told.set()  # not before the second is there
             assert (first.result()[0], client.getresponse().status) == (200, 200)
         assert [each.usd for each in found.settled(3) if each.method == "POST"] == [1.0, 1.0]
+
+
+def taken(connection: socket.socket) -> bool:
+    """Say whether the other side has read all that was sent to it; the kernel knows."""
+    ports = [f":{address[1]:04X}" for address in (connection.getpeername(), connection.getsockname())]
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    waiting = [row[4].split(":")[1] for row in rows if [row[1][8:], row[2][8:]] == ports]
+    assert len(waiting) == 1
+    return int(waiting[0], 16) == 0
 
 
 def test_of_many_that_ask_at_once_exactly_as_many_are_answered_as_can_be_paid(tmp_path):
@@ -293,6 +304,7 @@ def test_a_stream_waits_for_what_others_hold_before_it_is_cut_off(tmp_path):
             send(head(200, {"Content-Type": "text/event-stream"}))
             for _ in range(60):  # about 6000 tokens: more than is left beside what the other holds
                 send(event(ENDLESS["anthropic"]))
+            assert held.told.wait(60)
             send(said("anthropic", output_tokens=6000))
 
         found.upstream.answer = answer
