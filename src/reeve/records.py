@@ -30,11 +30,13 @@ __all__ = [
     "Declines",
     "Defect",
     "Door",
+    "Draw",
     "DrillResult",
     "Ending",
     "Environment",
     "Event",
     "HiddenFile",
+    "Judged",
     "KnownAnswer",
     "Landing",
     "LandingOutcome",
@@ -841,7 +843,8 @@ class ReviewKind(StrEnum):
 
     ACCEPT = "accept"
     REJECT = "reject"
-    REVERT = "revert"  # a landed commit was wrong: an escape if it had landed without a look
+    REVERT = "revert"  # a landed commit was wrong and is taken back: an escape if it had landed without a look
+    WRONG = "wrong"  # an audit found so; it has not been taken back
 
 
 @dataclass(frozen=True, slots=True)
@@ -861,6 +864,7 @@ class Review:
     commit: str | None = None
     escape: bool = False
     rule_for: Whose | None = None
+    reviewer: str = ""  # who it was; "": not recorded then
 
 
 class Status(StrEnum):
@@ -895,23 +899,67 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
-    """What the audits of a cell say, since it was last begun at zero.
+class Draw:
+    """The numbers drawn for one result: is it audited? Recorded before anybody knows what a person will find.
 
-    `e_value` is the evidence against an escape rate of the highest accepted one; `threshold` the confidence that a
-    result must have; None: there are too few audits for one, or none is safe.
+    A result that landed without a look is drawn for once it has landed, one that waits for a person when it begins to.
+    Each number lies in [0, 1), is made from a secret key (`commitment` is the SHA-256 of it) and the attempt, and draws
+    where it is below its chance.
+    """
+
+    task: str
+    attempt: str
+    cell: Cell
+    unseen: bool  # it landed without a look; else it waits for one
+    confidence: float  # that the verdict is right, as it was decided on
+    suspicion: float  # 0 to 1
+    chance: float  # of the uniform stream, that certifies
+    number: float
+    suspicion_chance: float  # of the stream that looks for defects; certifies nothing
+    suspicion_number: float
+    commitment: str
+    policy: str
+
+    @property
+    def uniform(self) -> bool:
+        """It is an audit of the uniform stream."""
+        return self.number < self.chance
+
+    @property
+    def audited(self) -> bool:
+        """A person is to look at it, after it landed or before."""
+        return not self.unseen or self.uniform or self.suspicion_number < self.suspicion_chance
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A result with its draw, and what a person found; None: nobody has said yet."""
+
+    draw: Draw
+    wrong: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What is known of the results of a cell, since it was last begun at zero.
+
+    `e_value` is the evidence against an escape rate at or above the highest that the owner accepts. `alarm` stays
+    until audits that came after it certify again. `threshold` is the confidence that a result must have.
     """
 
     cell: Cell
-    audits: int = 0  # answered, of those drawn uniformly
-    wrong: int = 0  # of them, and whatever else was found to be wrong
+    unseen: int = 0  # landed without a look
+    escapes: int = 0  # of them, that are known to be wrong
+    audits: int = 0  # of the uniform stream, that count
+    wrong: int = 0  # of them
+    waiting: int = 0  # drawn by the uniform stream, and not answered
     e_value: float = 1.0
     certified: bool = False
-    more_clean_audits: int | None = None  # until it is certified; None: it is
+    more_clean_audits: int = 0  # at least, until it is certified
     alarm: bool = False
-    threshold: float | None = None
-    no_threshold: str = ""  # why there is none
-    waiting: int = 0  # drawn uniformly, and not answered yet
+    alarm_e_value: float = 1.0
+    threshold: float | None = None  # None: no confidence is known to be safe
+    no_threshold: str = ""  # why
 
 
 @dataclass(frozen=True, slots=True)
@@ -931,11 +979,14 @@ class Policy:
     audit_share: float = 0.1
     suspicion_share: float = 0.5
     trust: tuple[Trust, ...] = ()
-    learned_through: int = 0  # seq of a fact
+    learned_through: int = 0  # seq of the last fact that was regarded
 
     def trust_in(self, cell: Cell) -> Trust:
-        """Return what was learnt of a cell; nothing yet, where it is a new one."""
-        return next((each for each in self.trust if each.cell == cell), Trust(cell))
+        """Return what was learnt of a cell; raises KeyError for one that the policy says nothing of."""
+        for each in self.trust:
+            if each.cell == cell:
+                return each
+        raise KeyError(cell)
 
 
 # ---------------------------------------------------------------- drill

@@ -16,7 +16,7 @@ import pytest
 from project import REEVE, git, landed, leftovers
 from test_recovery import facts
 from test_stop import output_of, wait_for
-from test_talking import bodies, reeve
+from test_talking import bodies
 
 from reeve.adapters.agents.presets import PRESETS
 from reeve.adapters.playback.seen import digest_of_key

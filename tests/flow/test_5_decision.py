@@ -109,7 +109,7 @@ EARNED = Trust(CELL, audits=90, e_value=31.0, certified=True, threshold=0.4)
 
 
 def trusted(trust, confidence=0.7, cell=CELL):
-    policy = replace(TRUSTED, trust=() if trust is None else (trust,))
+    policy = replace(TRUSTED, trust=(trust,))
     passed = verdict(1, Outcome.PASSED, confidence=confidence)
     return decide(TASK, selection("fix-x.1"), [passed], 0, policy, cell=cell)
 
@@ -117,14 +117,19 @@ def trusted(trust, confidence=0.7, cell=CELL):
 @pytest.mark.parametrize(
     ("trust", "confidence", "case", "said"),
     [
-        (None, 0.7, "not certified yet", "repair 1.0 on tests in parser has no audit so far"),
+        (
+            Trust(CELL, more_clean_audits=79),
+            0.7,
+            "not certified yet",
+            "repair 1.0 on tests in parser: no audit so far, 79 more",
+        ),
         (
             replace(EARNED, audits=30, wrong=1, certified=False, more_clean_audits=66),
             0.7,
             "not certified yet",
-            "29 clean of 30 audits so far; 66 more clean ones would certify at most 5 % escapes with 95 % confidence",
+            "29 clean of 30 audits so far, 66 more clean ones would certify at most 5 % escapes with 95 % confidence",
         ),
-        (replace(EARNED, alarm=True, certified=True), 0.7, "alarm", "everything is looked at"),
+        (replace(EARNED, alarm=True, certified=True), 0.7, "alarm", "trust began again at zero"),
         (
             replace(EARNED, threshold=None, no_threshold="2 of the 59 surest results were wrong"),
             0.7,
@@ -153,7 +158,8 @@ def test_what_audits_allow_lands_and_the_decision_holds_every_number_it_rests_on
 @pytest.mark.parametrize("name", [item.name for item in fields(Cell)])
 def test_trust_is_never_that_of_another_version_configuration_kind_or_repository(name):
     other = replace(CELL, **{name: "another"})
-    assert trusted(EARNED, cell=other).rule == "land = trusted: not certified yet"
+    with pytest.raises(KeyError):
+        trusted(EARNED, cell=other)
 
 
 def test_a_decision_that_may_land_is_never_made_without_saying_whose_trust_it_lands_on():

@@ -1,5 +1,7 @@
 """What `accept`, `reject` and `revert` have in common: the minutes, and how the result is said."""
 
+import os
+import pwd
 import time
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -21,8 +23,16 @@ def spent(store: Store, wanted: str, given: float | None) -> Minutes:
     """Return the minutes a person gave, or else those since their first look."""
     view = task_view(store, wanted.partition(".")[0])
     if given is not None:
-        return Minutes(given, measured=False)
-    return Minutes(measured_minutes(store, view, time.time()), measured=True)
+        return Minutes(given, measured=False, reviewer=_reviewer())
+    return Minutes(measured_minutes(store, view, time.time()), measured=True, reviewer=_reviewer())
+
+
+def _reviewer() -> str:
+    """Name who decides, as the system knows them; its number, where it has no name for it."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid-{os.getuid()}"
 
 
 def say(
@@ -61,4 +71,4 @@ def _outcome(result: Landing | Review) -> tuple[str, str]:
     if isinstance(result, Landing):
         return str(result.outcome), result.reason
     words = {ReviewKind.ACCEPT: "accepted", ReviewKind.REJECT: "rejected", ReviewKind.REVERT: "reverted"}
-    return words[result.kind], result.reason
+    return words.get(result.kind, str(result.kind)), result.reason

@@ -39,6 +39,7 @@ COMMANDS = {
     "accept": DECIDE,
     "reject": DECIDE,
     "revert": DECIDE,
+    "audit": DECIDE,
     "agents": MACHINE,
     "doctor": MACHINE,
     "playback": MACHINE,

@@ -94,7 +94,7 @@ class Progress:
         with self._lock:
             if fact.kind == "pause":
                 self._pauses.append(fact)
-            elif fact.kind not in ("task", "base", "run", "policy"):
+            elif fact.kind not in ("task", "base", "run", "policy", "commitment"):
                 self._facts += 1
             if fact.kind == "order":
                 order = decode(Order, fact.body)

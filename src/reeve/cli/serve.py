@@ -72,12 +72,12 @@ def serve(
             f"serving on {host}: others could reach it, so it needs --password-file, or --proxy-header with a proxy of "
             "yours that checks who comes"
         )
-    listening = _listen(host, port)
+    listening = listen(host, port)
     at = listening.getsockname()[1]
     names = [f"{each}:{at}" for each in dict.fromkeys([*LOOPBACK[:2], "[::1]", host])] + (name or [])
-    access = _access(names, password, proxy_header)
+    access = access_of(names, password, proxy_header)
     address = f"http://{'127.0.0.1' if host in LOOPBACK else host}:{at}/?token={access.token}"
-    application = deck(_deck(settings, access, sandbox))
+    application = deck(deck_of(settings, access, sandbox))
     server = uvicorn.Server(
         uvicorn.Config(
             application,
@@ -117,7 +117,8 @@ def _password(file: Path | None) -> str | None:
     return found
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Open a listening socket; raises InputError with what to do where that cannot be."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -130,13 +131,15 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _access(names: list[str], password: str | None, proxy_header: str | None) -> "Access":
+def access_of(names: list[str], password: str | None, proxy_header: str | None) -> "Access":
+    """Say who may come in, with a token that nobody guesses."""
     from reeve.web.deck.guard import Access
 
     return Access(frozenset(names), secrets.token_urlsafe(32), password, proxy_header)
 
 
-def _deck(settings: Settings, access: "Access", sandbox: str | None) -> "Deck":
+def deck_of(settings: Settings, access: "Access", sandbox: str | None) -> "Deck":
+    """Put a deck together from what a project has; reads its ledger first where that is new."""
     from reeve.adapters.stores.index import LedgerIndex
     from reeve.adapters.trees.objects import GitObjects
     from reeve.web.deck import Deck

@@ -1,17 +1,14 @@
 """May a result that passed land without a look: one rule, computed from what audits say of its cell."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reeve.records import Cell, Policy, Trust
 from reeve.units import plural
 
-__all__ = ["Permission", "permission"]
+__all__ = ["RULE", "Permission", "permission", "standing"]
 
 RULE = "land = trusted"
-ALARM, NOT_CERTIFIED, NO_THRESHOLD, BELOW, LANDS = (
-    f"{RULE}: {case}"
-    for case in ("alarm", "not certified yet", "no safe threshold", "below the threshold", "certified")
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +18,7 @@ class Permission:
     granted: bool
     rule: str
     reason: str  # a clause that goes on from "it passed; "
-    numbers: dict[str, float]
+    numbers: Mapping[str, float]
 
 
 def permission(cell: Cell, confidence: float, policy: Policy) -> Permission:
@@ -31,29 +28,29 @@ def permission(cell: Cell, confidence: float, policy: Policy) -> Permission:
     its confidence reaches the threshold. Whatever is missing is said, the gravest first.
     """
     trust = policy.trust_in(cell)
-    numbers = _numbers(trust, confidence, policy)
-    who, bound = _who(cell), _bound(policy)
+    state, why = standing(trust, policy)
+    who, limit = _who(cell), trust.threshold
+    if state == "certified" and limit is not None and confidence < limit:
+        state = "below the threshold"
+        why = f"its confidence {confidence:.3g} is below {limit:.3g}, the lowest that the audits allow: {why}"
+    elif state == "certified":
+        why = f"its confidence {confidence:.3g} reaches {limit:.3g}, and {why}"
+    return Permission(state == "certified", f"{RULE}: {state}", f"{who}: {why}", _numbers(trust, confidence, policy))
+
+
+def standing(trust: Trust, policy: Policy) -> tuple[str, str]:
+    """Say in one word or two how much a cell is trusted, and in one clause on which numbers."""
+    bound = f"at most {policy.highest_escape_rate * 100:.3g} % escapes with {policy.confidence * 100:.4g} % confidence"
     audited = f"{trust.audits - trust.wrong} clean of {plural(trust.audits, 'audit')}" if trust.audits else "no audit"
+    ones = "one" if trust.more_clean_audits == 1 else "ones"
+    more = f"{trust.more_clean_audits} more clean {ones} would certify {bound}"
     if trust.alarm:
-        reason = (
-            f"more than {policy.highest_escape_rate:.3g} of what {who} landed was wrong, so everything is looked at"
-        )
-        return Permission(False, ALARM, f"{reason}; {_missing(trust)}", numbers)
+        return "alarm", f"too much was wrong, so trust began again at zero; {audited} since, {more}"
     if not trust.certified:
-        reason = f"{who} has {audited} so far; {_missing(trust)} {bound}"
-        return Permission(False, NOT_CERTIFIED, reason, numbers)
+        return "not certified yet", f"{audited} so far, {more}"
     if trust.threshold is None:
-        reason = f"{who} has {audited}, which certify {bound}, but no confidence is safe: {trust.no_threshold}"
-        return Permission(False, NO_THRESHOLD, reason, numbers)
-    if confidence < trust.threshold:
-        reason = (
-            f"its confidence {confidence:.3g} is below {trust.threshold:.3g}, the lowest that audits of {who} allow"
-        )
-        return Permission(False, BELOW, reason, numbers)
-    reason = (
-        f"{who} has {audited}, which certify {bound}, and its confidence {confidence:.3g} reaches {trust.threshold:.3g}"
-    )
-    return Permission(True, LANDS, reason, numbers)
+        return "no safe threshold", f"{audited} certify {bound}, but no confidence is safe: {trust.no_threshold}"
+    return "certified", f"{audited} certify {bound}"
 
 
 def _numbers(trust: Trust, confidence: float, policy: Policy) -> dict[str, float]:
@@ -62,22 +59,13 @@ def _numbers(trust: Trust, confidence: float, policy: Policy) -> dict[str, float
         "wrong": float(trust.wrong),
         "e_value": trust.e_value,
         "e_value_needed": 1.0 / (1.0 - policy.confidence),
+        "more_clean_audits": float(trust.more_clean_audits),
         "alarm": float(trust.alarm),
+        "alarm_e_value": trust.alarm_e_value,
         "confidence": confidence,
         "highest_escape_rate": policy.highest_escape_rate,
     }
-    optional = {"more_clean_audits": trust.more_clean_audits, "threshold": trust.threshold}
-    return found | {name: float(value) for name, value in optional.items() if value is not None}
-
-
-def _missing(trust: Trust) -> str:
-    if trust.more_clean_audits is None:
-        return "clean audits are needed to certify"
-    return f"{trust.more_clean_audits} more clean {'one' if trust.more_clean_audits == 1 else 'ones'} would certify"
-
-
-def _bound(policy: Policy) -> str:
-    return f"at most {policy.highest_escape_rate * 100:.3g} % escapes with {policy.confidence * 100:.4g} % confidence"
+    return found if trust.threshold is None else {**found, "threshold": trust.threshold}
 
 
 def _who(cell: Cell) -> str:

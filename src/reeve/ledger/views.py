@@ -17,6 +17,7 @@ from reeve.ports import Fact, Store
 from reeve.records import (
     Attempt,
     Decision,
+    Draw,
     Ending,
     Environment,
     Landing,
@@ -25,6 +26,7 @@ from reeve.records import (
     Outcome,
     Question,
     Review,
+    ReviewKind,
     Selection,
     Status,
     Task,
@@ -52,7 +54,7 @@ __all__ = [
 Record = TypeVar("Record")
 
 STATUS_KINDS = ("task", "order", "question", "word", "attempt", "verdict", "decision", "landing", "review")
-VIEW_KINDS = (*STATUS_KINDS, "selection", "environment")
+VIEW_KINDS = (*STATUS_KINDS, "selection", "environment", "draw")
 """The kinds of facts that a view, a row and a status are derived from."""
 
 
@@ -110,6 +112,23 @@ class TaskView:
     reviews: tuple[Review, ...]
     environment: Environment | None  # the newest; None: not made yet
     verdicts: tuple[Verdict, ...] = ()  # of no attempt: on the untouched base, and on patches from elsewhere
+    draws: tuple[Draw, ...] = ()
+
+    @property
+    def audit(self) -> Draw | None:
+        """Return the draw by which a person is to look at what landed without a look; None: not drawn, or done."""
+        landing = self.landing
+        for draw in self.draws:
+            if landing is not None and draw.attempt == landing.attempt and draw.unseen and draw.audited:
+                done = any(review.attempt == draw.attempt for review in self.reviews)
+                return None if done else draw
+        return None
+
+    @property
+    def found_wrong(self) -> Review | None:
+        """Return the audit that found what has landed to be wrong; None: none did, or it is taken back."""
+        last = self.reviews[-1] if self.reviews else None
+        return last if last is not None and last.kind is ReviewKind.WRONG and self.landing is not None else None
 
     @property
     def id(self) -> str:
@@ -292,6 +311,7 @@ def view_of(facts: Sequence[Fact]) -> TaskView:
         reviews=_decoded(Review, "review", facts),
         environment=environments[-1] if environments else None,
         verdicts=tuple(verdict for verdict in verdicts if verdict.attempt not in ordered),
+        draws=_decoded(Draw, "draw", facts),
     )
 
 
