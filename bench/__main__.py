@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 PARTS = ("own_cost", "workspaces", "candidates", "humanevalfix", "gateway")
+PARTS = ("own_cost", "workspaces", "candidates", "humanevalfix", "acp")
 RESULTS = Path(__file__).parent / "results"
 
 
