@@ -65,9 +65,18 @@ def test_what_decides_on_the_price_is_read():
     asked = {"model": "m", "stream": True, "max_tokens": 500, "messages": []}
     assert read_question(MESSAGES, json.dumps(asked).encode()) == Question("m", streamed=True, output_tokens=500)
     asked = {"model": "m", "max_output_tokens": 9, "service_tier": "priority", "input": "x"}
-    assert read_question(RESPONSES, json.dumps(asked).encode()) == Question("m", False, 9, fast=True)
-    asked = {"contents": [], "generationConfig": {"maxOutputTokens": 7}}
-    assert read_question(GEMINI, json.dumps(asked).encode()) == Question("gemini-2.5-pro", True, 7)
+    assert read_question(RESPONSES, json.dumps(asked).encode()) == Question("m", False, 9, fast=True, hidden=True)
+    asked = {"contents": [], "generationConfig": {"maxOutputTokens": 7, "candidateCount": 3}}
+    assert read_question(GEMINI, json.dumps(asked).encode()) == Question("gemini-2.5-pro", True, 7, answers=3)
+
+
+def test_what_is_reserved_at_first_is_all_that_an_answer_in_one_piece_may_be():
+    assert Question("m", streamed=False, output_tokens=64_000).reserved_tokens == 64_000
+    assert Question("m", streamed=False, output_tokens=64_000, answers=3).reserved_tokens == 192_000
+    assert Question("m", streamed=False, output_tokens=None).reserved_tokens == 4096
+    assert Question("m", streamed=True, output_tokens=64_000).reserved_tokens == 4096
+    assert Question("m", streamed=True, output_tokens=100).reserved_tokens == 100
+    assert Question("m", streamed=True, output_tokens=None, hidden=True).reserved_tokens == 16_384
 
 
 @pytest.mark.parametrize(

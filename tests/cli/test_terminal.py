@@ -10,7 +10,7 @@ import pytest
 
 from reeve.cli.progress import Progress, sentence
 from reeve.ledger.views import task_views
-from reeve.records import Action, KnownAnswer, Tight
+from reeve.records import Action, KnownAnswer, Pause, Tight
 
 REEVE = [sys.executable, "-m", "reeve.cli.main"]
 
@@ -138,6 +138,19 @@ def test_a_run_shows_who_waits_for_memory_and_says_where_it_is_tight(story, tmp_
     assert picture(progress).endswith("  a.1  repair  waiting  0.0 s  for memory: needs 3.1 GB, 1.0 GB of 8.0 GB free")
     tight = story.tell("tight", "a.1", "a", Tight("a.1", 4096.0, 1024.0))
     assert sentence(tight) == "a.1 may need 4.0 GB of memory, 1.0 GB are free; it begins, since no other runs"
+
+
+def test_a_run_shows_which_provider_has_everybody_wait_and_until_when(story, tmp_path):
+    progress = Progress(tmp_path, lambda: story.now)
+    progress.begin([story.task("a")], ())
+    pause = story.tell("pause", "anthropic:1", "a", Pause("anthropic", story.now, story.now + 65, 529, "a.1"))
+    progress.see(pause)
+    line = "anthropic paused until 14:14:35 UTC: it said so itself, with status 529"
+    assert picture(progress).splitlines()[-1] == f"  {line}"
+    assert sentence(pause) == line
+    assert not progress.did_something
+    story.now += 65
+    assert "paused" not in picture(progress)
 
 
 def test_a_run_counts_what_is_done_already_and_what_comes_to_its_end(story, tmp_path):
