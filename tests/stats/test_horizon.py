@@ -258,8 +258,8 @@ def test_only_a_huge_table_gets_fewer_resamples(monkeypatch):
     [
         ([1, 2, 4], [0, 0, 0], "it failed in all 3 runs, at tasks of 1 to 4 minutes"),
         ([1, 2, 4], [1, 1, 1], "it succeeded in all 3 runs, at tasks of 1 to 4 minutes"),
-        ([5, 5, 5], [1, 0, 1], "all its tasks take 5 minutes"),
-        ([5], [1], "it succeeded in all 1 run"),
+        ([5, 5, 5], [1, 0, 1], "all its tasks take the same time (5 min)"),
+        ([5], [1], "it succeeded in its only run, at tasks of 5 minutes"),
         ([1, 2, 4, 8], [0, 0, 1, 1], "its success does not fall with the length of tasks"),
         ([1, 2, 4, 8], [0.5, 0.5, 0.5, 0.5], "its success does not fall with the length of tasks"),
     ],

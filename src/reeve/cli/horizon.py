@@ -11,6 +11,7 @@ from rich.text import Text
 from reeve.cli.options import Json
 from reeve.cli.output import Column, hanging, listing, print_json, safe, screen
 from reeve.errors import InputError
+from reeve.ledger.plain import one_line
 
 if TYPE_CHECKING:
     from reeve.policy.horizon import HorizonReport
@@ -30,6 +31,7 @@ COLUMNS = (
     Column("95 %"),
 )
 BEYOND = "*"
+NAME_WIDTH = 60
 DRAWN = (".svg", ".png", ".html")
 
 File = Annotated[
@@ -105,7 +107,7 @@ def _print(report: "HorizonReport") -> None:
         console.print(safe(f"{BEYOND} beyond the lengths of the tasks that were tried: no measurement", "dim"))
     for agent in agents:
         if agent.reason:
-            hanging(console, safe(f"{agent.agent}: "), safe(agent.reason))
+            hanging(console, safe(f"{one_line(agent.agent, NAME_WIDTH)}: "), safe(agent.reason))
     _print_trend(console, report.trend)
     hanging(console, safe("plateau: "), safe(_plateau_words(report.plateau)))
     for rule in report.notes:
@@ -113,7 +115,7 @@ def _print(report: "HorizonReport") -> None:
 
 
 def _row(agent: "AgentHorizon") -> list[Text]:
-    cells = [safe(agent.agent), safe(agent.runs), safe(f"{agent.successes:g}")]
+    cells = [safe(one_line(agent.agent, NAME_WIDTH)), safe(agent.runs), safe(f"{agent.successes:g}")]
     for each in agent.horizons:
         cells += [safe(_length(each.minutes) + BEYOND * each.beyond), safe(_range(each), "dim")]
     return cells

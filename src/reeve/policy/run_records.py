@@ -8,7 +8,7 @@ rule that was applied is a note with its count.
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from math import nan
 from pathlib import Path
 from typing import Any, NoReturn
@@ -29,6 +29,7 @@ SCORES = ("score_binarized", "score_cont", "score")
 
 TRUTH = {"true": 1.0, "false": 0.0}
 ROWS_BETWEEN_REPORTS = 20_000
+SHOWN_NAMES, MOST_SHOWN = 6, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +69,13 @@ class _Columns:
     lines: list[int] = field(default_factory=list)
     cells: dict[str, list[Any]] = field(default_factory=dict)
     score: str = ""
+    first: tuple[str, ...] = ()  # the names that the first run has
     _wanted: list[tuple[str, Callable[[Any], None]]] = field(default_factory=list)
     _texts: dict[str, str] = field(default_factory=dict)
 
     def add(self, row: Row, line: int) -> None:
         if not self.lines:
+            self.first = tuple(row)
             self.score = next((key for key in SCORES if key in row), SCORES[0])
             self.cells = {key: [] for key in (AGENT, TASK, FAMILY, RUN, MINUTES, RELEASED, SUITE, self.score)}
             self._wanted = [(key, cells.append) for key, cells in self.cells.items()]
@@ -99,11 +102,20 @@ class _Columns:
                 self.refuse(row, f"{key} must be a name, {_found(cell)}")
         return [str(cell) for cell in cells]
 
+    def require(self, *keys: str) -> None:
+        """Refuse a file that does not have a name that is needed, and say what names it has."""
+        missing = [key for key in keys if self.empty(key) and key not in self.first]
+        if missing:
+            found = ", ".join(map(repr, self.first[:SHOWN_NAMES])) + (", ..." if len(self.first) > SHOWN_NAMES else "")
+            needed = f"run records have {AGENT}, {TASK}, {MINUTES} and {SCORES[0]}"
+            self.refuse(0, f"no run has {' or '.join(missing)}: {needed}; found {_cut(found) or 'nothing'}")
+
     def numbers(self, key: str, good: Callable[[Floats], Any], must: str) -> Floats:
         """Give a column of numbers that are finite and `good`; text that spells a number is one, as in CSV."""
         cells = self.cells[key]
         plain = set(map(type, cells)) == {float}
-        found = np.array(cells if plain else [_number(cell) for cell in cells], dtype=np.float64)
+        read = _score if key in SCORES else _number
+        found = np.array(cells if plain else [read(cell) for cell in cells], dtype=np.float64)
         bad = np.flatnonzero(~(np.isfinite(found) & good(found)))
         if len(bad):
             more = f"; {plural(len(bad) - 1, 'later run')} like it" if len(bad) > 1 else ""
@@ -114,14 +126,24 @@ class _Columns:
 def _number(cell: Any) -> float:
     """Make a number of a cell; NaN, which is refused with its line, of all that is none."""
     try:
-        return TRUTH[cell.lower()] if type(cell) is str and cell.lower() in TRUTH else float(cell)
+        return nan if type(cell) is bool or (type(cell) is str and "_" in cell) else float(cell)
     except (TypeError, ValueError, OverflowError):
         return nan
 
 
+def _score(cell: Any) -> float:
+    """Make a score of a cell, which may say true or false too."""
+    if type(cell) is bool:
+        return float(cell)
+    return TRUTH[cell.lower()] if type(cell) is str and cell.lower() in TRUTH else _number(cell)
+
+
 def _found(cell: Any) -> str:
-    text = repr(cell)
-    return "but is missing" if cell is None else f"found {text if len(text) <= 60 else text[:57] + '...'}"
+    return "but is missing" if cell is None else f"found {_cut(repr(cell))}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 3]}..."
 
 
 # ---------------------------------------------------------------- judging
@@ -129,13 +151,14 @@ def _found(cell: Any) -> str:
 
 def _judged(columns: _Columns) -> RunRecords:
     """Make runs of columns; the first bad line of the first bad column ends it."""
+    columns.require(AGENT, TASK, MINUTES, columns.score)
     agent, task = columns.names(AGENT), columns.names(TASK)
     minutes = columns.numbers(MINUTES, lambda found: found > 0, "a number above 0")
     score = columns.numbers(columns.score, lambda found: (found >= 0) & (found <= 1), "a number from 0 to 1")
     notes: list[str] = []
     family = _families(columns, task, notes)
     released = {name: _date(columns, row, cell) for name, (cell, row) in _one_each(columns, agent, RELEASED).items()}
-    suites = {name: str(cell) for name, (cell, _) in _one_each(columns, task, SUITE).items()}
+    suites = {name: _suite(columns, row, cell) for name, (cell, row) in _one_each(columns, task, SUITE).items()}
     kept = _kept(columns, agent, task, minutes, score, notes)
     if kept is not None:
         agent, task, family = ([names[row] for row in kept] for names in (agent, task, family))
@@ -168,9 +191,15 @@ def _one_each(columns: _Columns, owners: Sequence[str], key: str) -> dict[str, t
     return said
 
 
+def _suite(columns: _Columns, row: int, cell: Any) -> str:
+    if type(cell) not in (str, int) or cell == "":
+        columns.refuse(row, f"{SUITE} must be a name, {_found(cell)}")
+    return str(cell)
+
+
 def _date(columns: _Columns, row: int, cell: Any) -> date:
     try:
-        return date.fromisoformat(cell[:10])
+        return datetime.fromisoformat(cell).date()
     except (TypeError, ValueError):
         columns.refuse(row, f"{RELEASED} must be a date like '2025-02-24', {_found(cell)}")
 

@@ -187,11 +187,12 @@ def _one_end(runs: Runs, own: Mask, level: float, *, always: bool) -> Horizon:
 def _refusal(successes: float, count: int, shortest: float, longest: float, curve: Floats | None) -> str:
     """Say why there is no horizon, or nothing."""
     if curve is None:
-        what = "failed in all" if successes == 0 else "succeeded in all"
-        lengths = f"tasks of {shortest:g} to {longest:g} minutes"
-        return f"it {what} {plural(count, 'run')}, at {lengths}: where success turns into failure cannot be seen"
+        what = "failed" if successes == 0 else "succeeded"
+        lengths = f"{shortest:g}" if shortest == longest else f"{shortest:g} to {longest:g}"
+        where = f"in {'its only run' if count == 1 else f'all {count} runs'}, at tasks of {lengths} minutes"
+        return f"it {what} {where}: where success turns into failure cannot be seen"
     if shortest == longest:
-        return f"all its tasks take {shortest:g} minutes: how success falls with length cannot be seen"
+        return f"all its tasks take the same time ({shortest:g} min): how success falls with length cannot be seen"
     if curve[1] >= 0:
         return f"its success does not fall with the length of tasks (slope {curve[1]:+.3g}): there is no horizon"
     return ""

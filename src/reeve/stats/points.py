@@ -31,7 +31,7 @@ BINS_A_DOUBLING = 16
 CELLS_AT_ONCE = 2_000_000  # of resamples x points, to bound memory
 
 # What a resample costs on one core, from measurements: the order of magnitude decides, not the machine.
-NANOSECONDS_A_RUN, NANOSECONDS_A_PAIR, NANOSECONDS_A_POINT = 15, 60, 300
+NANOSECONDS_A_RUN, NANOSECONDS_A_PAIR, NANOSECONDS_A_POINT = 20, 60, 200
 AFFORDABLE_NANOSECONDS = 3e9
 
 Mask = npt.NDArray[np.bool_]
