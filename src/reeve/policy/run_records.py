@@ -1,15 +1,16 @@
 """Anybody's run records as the estimators take them, and every mistake in them with its line.
 
 The names are those of the public time-horizon data: `alias` (the agent), `task_id`, `task_family`, `run_id`,
-`human_minutes`, `score_binarized`. Nothing is repaired in silence: what cannot be used is an error with its line, and a
-rule that was applied is a note with its count.
+`human_minutes`, `score_binarized`. Two more are our own, both properties of a task that were known before the run:
+`chain_steps` (actions that it needs) and `files_touched` (files that its reference changes). Nothing is repaired in
+silence: what cannot be used is an error with its line, and a rule that was applied is a note with its count.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from math import nan
+from math import inf, nan
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,6 +25,7 @@ __all__ = ["RunRecords", "read_runs"]
 
 AGENT, TASK, FAMILY, RUN, MINUTES = "alias", "task_id", "task_family", "run_id", "human_minutes"
 RELEASED, SUITE = "release_date", "task_source"
+CHAIN, FILES = "chain_steps", "files_touched"
 SCORES = ("score_binarized", "score_cont", "score")
 """What says how a run went: the first of these that the first run has."""
 
@@ -43,12 +45,17 @@ class RunRecords:
     runs: Runs
     released: Mapping[str, date]
     suites: Mapping[str, str]
+    chain_steps: Mapping[str, float]
+    files_touched: Mapping[str, float]
     notes: tuple[str, ...]
 
 
-def read_runs(path: Path, progress: Callable[[int], None] = lambda _: None) -> RunRecords:
+def read_runs(
+    path: Path, progress: Callable[[int], None] = lambda _: None, *, minutes_needed: bool = True
+) -> RunRecords:
     """Read all runs of a file; `progress` is told now and then how many there are so far.
 
+    Where human minutes are not needed, a file may be without: each run then has one minute, which means nothing.
     Raises LocatedError with the line of what cannot be used, InputError where there is no such file or no run in it.
     """
     columns = _Columns(str(path))
@@ -58,6 +65,8 @@ def read_runs(path: Path, progress: Callable[[int], None] = lambda _: None) -> R
             progress(len(columns.lines))
     if not columns.lines:
         raise InputError(f"reading {str(path)!r}: there is no run in it")
+    if not minutes_needed and columns.empty(MINUTES):
+        columns.cells[MINUTES] = [1.0] * len(columns.lines)
     return _judged(columns)
 
 
@@ -77,7 +86,9 @@ class _Columns:
         if not self.lines:
             self.first = tuple(row)
             self.score = next((key for key in SCORES if key in row), SCORES[0])
-            self.cells = {key: [] for key in (AGENT, TASK, FAMILY, RUN, MINUTES, RELEASED, SUITE, self.score)}
+            self.cells = {
+                key: [] for key in (AGENT, TASK, FAMILY, RUN, MINUTES, RELEASED, SUITE, CHAIN, FILES, self.score)
+            }
             self._wanted = [(key, cells.append) for key, cells in self.cells.items()]
         once = self._texts.setdefault  # a million rows hold few names: each is kept once
         for key, append in self._wanted:
@@ -159,12 +170,13 @@ def _judged(columns: _Columns) -> RunRecords:
     family = _families(columns, task, notes)
     released = {name: _date(columns, row, cell) for name, (cell, row) in _one_each(columns, agent, RELEASED).items()}
     suites = {name: _suite(columns, row, cell) for name, (cell, row) in _one_each(columns, task, SUITE).items()}
+    chain_steps, files_touched = (_sizes(columns, task, key) for key in (CHAIN, FILES))
     kept = _kept(columns, agent, task, minutes, score, notes)
     if kept is not None:
         agent, task, family = ([names[row] for row in kept] for names in (agent, task, family))
         minutes, score = minutes[kept], score[kept]
     runs = Runs.of(agent, task, family, minutes, score)
-    return RunRecords(runs, released, suites, (*notes, *_rules(columns, runs)))
+    return RunRecords(runs, released, suites, chain_steps, files_touched, (*notes, *_rules(columns, runs)))
 
 
 def _families(columns: _Columns, task: Sequence[str], notes: list[str]) -> Sequence[str]:
@@ -189,6 +201,16 @@ def _one_each(columns: _Columns, owners: Sequence[str], key: str) -> dict[str, t
             message = f"{key} of {owner!r} is {cell!r} here and {before!r} on line {columns.lines[where]}"
             columns.refuse(row, f"{message}; it must be one")
     return said
+
+
+def _sizes(columns: _Columns, task: Sequence[str], key: str) -> dict[str, float]:
+    """Give a size of each task that has one; what differs between runs of a task was not known before them."""
+    found = {}
+    for name, (cell, row) in _one_each(columns, task, key).items():
+        found[name] = _number(cell)
+        if not 0 < found[name] < inf:
+            columns.refuse(row, f"{key} must be a number above 0, {_found(cell)}")
+    return found
 
 
 def _suite(columns: _Columns, row: int, cell: Any) -> str:

@@ -7,12 +7,12 @@ Reference: METR, "Measuring AI Ability to Complete Long Tasks", arXiv:2503.14499
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from math import ceil, inf, isfinite, log
+from math import ceil, inf, log
 
 import numpy as np
 
 from reeve.stats.ends import CONFIDENCE, ends
-from reeve.stats.points import MANY_RUNS, RESAMPLES, Mask, Points
+from reeve.stats.points import MANY_RUNS, RESAMPLES, Mask, fit_curves
 from reeve.stats.runs import Floats, Runs
 from reeve.units import plural
 
@@ -112,27 +112,14 @@ def horizons(
     >>> round(horizons(runs, resamples=100).agents[0].horizon(0.5).minutes, 3)
     11.314
     """
-    if not (penalty > 0 and isfinite(penalty)):
-        raise ValueError(f"a penalty is above 0, not {penalty!r}: without one, some curves have no optimum")
-    if resamples < 0:
-        raise ValueError(f"a number of resamples is not negative, unlike {resamples!r}")
-    shape = (resamples, len(runs.agents))
-    curves, fitted = np.zeros((*shape, 2)), np.zeros(shape, dtype=np.bool_)
-    points = Points.for_resamples(runs)
-    done = 0
-    for totals, successes in points.resampled(seed, resamples):
-        part = slice(done, done + len(totals))
-        points.fit(totals, successes, penalty, curves[part], fitted[part])
-        done += len(totals)
-        progress(done)
-    curve, has_curve = np.zeros((1, len(runs.agents), 2)), np.zeros((1, len(runs.agents)), dtype=np.bool_)
-    exact = Points.of(runs)
-    exact.fit(*exact.observed(), penalty, curve, has_curve)
+    found = fit_curves(runs, penalty=penalty, resamples=resamples, seed=seed, progress=progress)
     agents = tuple(
-        _agent(runs, place, curve[0, place] if has else None, curves[:, place], fitted[:, place], levels)
-        for place, has in enumerate(has_curve[0])
+        _agent(
+            runs, place, found.observed[place] if has else None, found.drawn[:, place], found.fitted[:, place], levels
+        )
+        for place, has in enumerate(found.has)
     )
-    return Horizons(agents, curves, fitted, as_published=len(runs) <= MANY_RUNS)
+    return Horizons(agents, found.drawn, found.fitted, as_published=len(runs) <= MANY_RUNS)
 
 
 # ---------------------------------------------------------------- one agent
