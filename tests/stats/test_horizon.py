@@ -319,6 +319,12 @@ def test_the_agent_that_hardly_ever_succeeds_gets_no_interval(metr):
     assert found["o1-preview"].reason == ""
 
 
+def test_a_curve_too_flat_for_numbers_says_so():
+    found = horizons(of_one([1, 2, 4, 8], [1, 1, 1, 0]), resamples=5, penalty=100.0, levels=(0.01,)).agents[0]
+    assert found.horizon(0.01).minutes is None
+    assert found.reason == "p1 cannot be told: the curve is so flat that it lies beyond all numbers"
+
+
 def test_no_resamples_no_intervals_and_it_says_so():
     found = horizons(world(1), resamples=0).agents[0]
     assert found.horizon(0.5).minutes is not None

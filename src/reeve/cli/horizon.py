@@ -36,6 +36,7 @@ COLUMNS = (
 )
 BEYOND = "*"
 NAME_WIDTH = 60
+MOST_HOURS = 100_000  # an interval may end anywhere; a life of work is long enough a word
 DRAWN = (".svg", ".png", ".html")
 
 
@@ -88,6 +89,10 @@ def horizon(
     """Say how long a task each agent can do on its own, with which reliability, from anybody's run records."""
     if plot is not None and plot.suffix.lower() not in DRAWN:
         raise InputError(f"drawing to {str(plot)!r}: the name must end in {', '.join(DRAWN)}")
+    if not 1e-9 <= penalty <= 100.0:
+        raise InputError(
+            f"--penalty {penalty:g}: it must lie between 1e-9, below which some curves have no end, and 100"
+        )
     # NumPy takes a tenth of a second to import; `reeve --help` imports this module too.
     from reeve.policy.horizon import horizon_report
     from reeve.policy.run_records import read_runs
@@ -169,6 +174,8 @@ def _length(minutes: float | None) -> str:
     """Say a length of work with two digits: ``0.8 s``, ``43 s``, ``4.7 min``, ``15 h``."""
     if minutes is None:
         return "-"
+    if minutes > MOST_HOURS * 60:
+        return f"over {MOST_HOURS:,} h"
     for size, unit in ((60.0, "h"), (1.0, "min")):
         if minutes >= size * 2:
             return f"{_two_digits(minutes / size)} {unit}"
@@ -189,6 +196,7 @@ def _print_axes(console: Console, both: "Axes") -> None:
             name = one_line(agent.agent, NAME_WIDTH) if place == 0 else ""
             cells = [_cell_words(cell) for cell in agent.cells if cell.minutes_band == place]
             rows.append([safe(name), safe(f"{_length(minutes.low)} to {_length(minutes.high)}"), *map(safe, cells)])
+    console.print()
     listing(console, columns, rows)
     console.print()
     effects = [
@@ -292,9 +300,21 @@ def _json(report: "HorizonReport") -> dict[str, Any]:
             ],
             "reason": found.reason or None,
         },
-        "plateau": report.plateau,
+        "plateau": _plateau_json(report.plateau),
         "axes": report.axes,
         "notes": report.notes,
+    }
+
+
+def _plateau_json(found: "Plateau") -> dict[str, Any]:
+    return {
+        "found": found.found,
+        "p_value": found.p_value,
+        "power": found.power,
+        "since": None if found.since is None else found.since.isoformat(),
+        "lost": found.lost,
+        "suites": found.suites,
+        "reason": found.reason or None,
     }
 
 

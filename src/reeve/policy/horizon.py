@@ -24,6 +24,7 @@ from reeve.policy.release_dates import known_releases
 from reeve.policy.run_records import CHAIN, FILES, RunRecords
 from reeve.stats.axes import Axes, axes
 from reeve.stats.horizon import LEVELS, PENALTY, PUBLISHED_SEED, AgentHorizon, Horizons, horizons
+from reeve.stats.logistic import NotConverged
 from reeve.stats.plateau import Plateau, plateau
 from reeve.stats.points import RESAMPLES, affordable_resamples
 from reeve.stats.runs import Runs
@@ -80,18 +81,21 @@ def horizon_report(
 
     `resamples` None: as many as take some seconds, which is 1000 unless the table is very large. `suites` are records
     of other benchmarks, for the plateau alone. `progress` is told how many resamples are done, and of how many. Raises
-    InputError where success by chain is asked for and cannot be told.
+    InputError where success by chain is asked for and cannot be told, and where a curve has no optimum.
     """
     if by_chain:
         _need_chains(records)
     runs, others = records.runs, suites or {}
     drawn = affordable_resamples(runs) if resamples is None else resamples
     told = partial(_told, progress, drawn)
-    found = horizons(runs, penalty=penalty, resamples=drawn, seed=seed, progress=told)
     both = None
-    if by_chain:
-        sizes = (records.chain_steps, records.files_touched)
-        both = axes(runs, *sizes, penalty=penalty, resamples=drawn, seed=seed, progress=told)
+    try:
+        found = horizons(runs, penalty=penalty, resamples=drawn, seed=seed, progress=told)
+        if by_chain:
+            sizes = (records.chain_steps, records.files_touched)
+            both = axes(runs, *sizes, penalty=penalty, resamples=drawn, seed=seed, progress=told)
+    except NotConverged as error:
+        raise InputError(f"estimating curves: {error}; a larger penalty than {penalty:g} gives each one") from None
     released, public = _released(runs.agents, [records, *others.values()])
     growth = trend(found, released, seed=seed)
     stalled = plateau(_suites(records, others), released, seed=seed)

@@ -207,7 +207,10 @@ def _outside(minutes: float | None, shortest: float, longest: float) -> bool:
 
 
 def _open_ends(found: Sequence[Horizon], curves: Floats, fitted: Mask) -> str:
-    """Say why an end of an interval is missing, or nothing."""
+    """Say why a horizon or an end of an interval is missing, or nothing."""
+    beyond = [f"p{each.success * 100:g}" for each in found if each.minutes is None]
+    if beyond:
+        return f"{', '.join(beyond)} cannot be told: the curve is so flat that it lies beyond all numbers"
     missing = [
         f"p{each.success * 100:g} has no {end} end"
         for each in found
@@ -218,6 +221,6 @@ def _open_ends(found: Sequence[Horizon], curves: Floats, fitted: Mask) -> str:
         return ""
     if not len(curves):
         return "no intervals: no resamples were asked for"
-    without = len(curves) - int((fitted & (curves[:, 1] < 0)).sum())
     which = "no intervals" if len(missing) == 2 * len(found) else ", ".join(missing)
+    without = len(curves) - int((fitted & (curves[:, 1] < 0)).sum())
     return f"{which}: {without} of {plural(len(curves), 'resample')} have no curve that falls"
