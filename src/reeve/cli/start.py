@@ -20,12 +20,13 @@ from reeve.task.known import Invert
 
 if TYPE_CHECKING:
     from reeve.adapters.stores.sqlite import SqliteStore
+    from reeve.adapters.trees.history import History
     from reeve.adapters.trees.objects import GitObjects
     from reeve.durable.admission import Rooms
     from reeve.durable.journal import Journal
     from reeve.durable.world import Terms, World
 
-__all__ = ["Clock", "inverter", "ledger_id", "open_store", "open_world", "repository_of", "rooms_of"]
+__all__ = ["Clock", "history_of", "inverter", "ledger_id", "open_store", "open_world", "repository_of", "rooms_of"]
 
 
 class Clock:
@@ -75,8 +76,10 @@ def open_world(
     from reeve.adapters.trees.objects import GitObjects
     from reeve.adapters.trees.repository import GitRepository
     from reeve.durable.admission import Admission
+    from reeve.durable.drawing import Drawing
     from reeve.durable.journal import Journal
     from reeve.durable.world import World
+    from reeve.ledger.audits import Results
 
     store, state, clock = open_store(settings, watch), settings.state, Clock()
     objects = GitObjects(state / "objects.git")
@@ -86,9 +89,10 @@ def open_world(
     stop = threading.Event()
     keys = keys_of(settings, os.environ)
     journal = Journal(store, clock, reach) if reach else Journal(store, clock)
+    ledger = ledger_id(journal)
     return World(
         state=state,
-        ledger=ledger_id(journal),
+        ledger=ledger,
         policy=to_policy(settings),
         journal=journal,
         objects=objects,
@@ -107,9 +111,11 @@ def open_world(
         clock=clock,
         workers=places,
         admission=Admission(journal, rooms_of(settings, store)),
+        results=Results(store),
+        drawing=Drawing(state, ledger, journal, clock),
         rules=rules,
         slots=threading.Semaphore(places),
-        gateway=gateway(settings, keys),
+        gateway=gateway(settings, keys, watch),
         door=partial(door_of, settings, walls=walls.name != "none"),
         keyless=keys.missing,
         terms=_terms(settings),
@@ -182,3 +188,10 @@ def inverter() -> Invert:
         return found[0] if found is not None and test in found[1] else None
 
     return turned_round
+
+
+def history_of(repo: Path, head: str, most: int) -> "History":
+    """Read the newest commits of a repository up to a head."""
+    from reeve.adapters.trees.history import read_history
+
+    return read_history(repo, head, most)
