@@ -4,7 +4,7 @@ SETUP := .venv/.ready
 # Files, not single tests, go to the workers: what a file sets up once is made once.
 PYTEST := $(PY) -m pytest -n auto --dist loadfile
 
-.PHONY: setup demo test test-walls check format bench bench-verifier clean
+.PHONY: setup demo test test-walls check format bench bench-verifier bench-trust clean
 
 setup: $(SETUP)
 
@@ -37,6 +37,10 @@ bench: $(SETUP)
 bench-verifier: $(SETUP)
 	$(PY) -m compileall -q src/reeve  # as an installed package is
 	$(PY) -m bench.verifier
+
+# REEVE_DATA=FOLDER plays the public records too; then what was measured is written to docs/trust.md.
+bench-trust: $(SETUP)
+	$(PY) -m bench.trust --record
 
 clean:
 	rm -rf .venv .tools demo-run .mypy_cache .ruff_cache
