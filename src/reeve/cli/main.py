@@ -28,6 +28,7 @@ COMMANDS = {
     "log": LOOK,
     "diff": LOOK,
     "verify": LOOK,
+    "policy": MEASURE,
     "horizon": MEASURE,
     "tell": STEER,
     "go": STEER,
