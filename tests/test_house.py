@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "cli": {*BELOW_STAGES, *STAGES, "settings", "registry", "durable", "flow", "web"},
     "web": {*BELOW_STAGES, *STAGES, "settings", "flow"},
 }
-CHOOSES_ADAPTERS = {"cli/agents.py", "cli/doctor.py", "cli/doors.py", "cli/playback.py", "cli/start.py"}
+CHOOSES_ADAPTERS = {"cli/agents.py", "cli/doctor.py", "cli/doors.py", "cli/playback.py", "cli/serve.py", "cli/start.py"}
 
 ALONE = (
     SOURCE / "adapters" / "agents" / "acp",
@@ -157,6 +157,7 @@ def test_public_names_are_sorted_and_there(path):
 
 PINNED = {
     "records": (
+        "Action AgentSpec Answer Api Attempt Base Budgets Canary CanaryKind Cell Challenge Change CheckResult Checks CommandCheck Decision Declined Declines Defect Door DrillResult Ending Environment Event HiddenFile KnownAnswer Landing LandingOutcome Limits McpServer Measurement Order Outcome Patch Pause Policy Provider Question QuestionKind Ranked RepoSource Request RequestOutcome Review "
         "Action AgentSpec Answer Api Attempt Base Budgets Canary CanaryKind Cell Challenge Change CheckResult Checks CommandCheck Decision "
         "Declined Declines Defect Door Draw Ending Environment Event HiddenFile Judged KnownAnswer Landing LandingOutcome Limits McpServer Measurement Order Outcome Patch Pause Policy Provider Question QuestionKind Ranked RepoSource Request RequestOutcome Review "
         "ReviewKind Rule Runner SandboxResult SandboxRun Selection SourceChange Status Strength Surplus Task "

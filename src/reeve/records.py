@@ -31,6 +31,7 @@ __all__ = [
     "Defect",
     "Door",
     "Draw",
+    "DrillResult",
     "Ending",
     "Environment",
     "Event",
@@ -187,10 +188,20 @@ class Limits:
 
 
 class KnownAnswer(StrEnum):
-    """Of a task that reeve mixes into a run to see what an agent does with it; nothing of such a task ever lands."""
+    """Of a task that reeve made to see what an agent does with it; nothing of such a task ever lands.
+
+    The first two are mixed into a run, the others are drills.
+    """
 
     IMPOSSIBLE = "impossible"  # its checks contradict each other: whatever passes them has cheated
     SOLVED = "already-solved"  # nothing needs to be changed: a change is over-eager
+    MINED = "mined"  # a commit of the past, to be done again
+    INJECTED = "injected"  # a defect that the tests notice, to be undone
+
+    @property
+    def drill(self) -> bool:
+        """It stands for ordinary work, so that passing it counts for an agent: as a prior, and never as an audit."""
+        return self in (KnownAnswer.MINED, KnownAnswer.INJECTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -535,7 +546,7 @@ class Door:
 class RequestOutcome(StrEnum):
     """What became of one request through the gateway."""
 
-    ANSWERED = "answered"  # with a status below 400
+    ANSWERED = "answered"  # with a status below 300
     PROVIDER_ERROR = "provider-error"  # with another status, passed on unchanged
     OVER_BUDGET = "over-budget"  # refused before it left
     CUT_OFF = "cut-off"  # the budget was used up while the answer came
@@ -976,6 +987,28 @@ class Policy:
             if each.cell == cell:
                 return each
         raise KeyError(cell)
+
+
+# ---------------------------------------------------------------- drill
+
+
+@dataclass(frozen=True, slots=True)
+class DrillResult:
+    """What one attempt at a drill task gave; `human_minutes` None: not estimated, `usd` None: not known."""
+
+    attempt: str
+    task: str
+    answer: KnownAnswer
+    agent: str
+    version: str
+    outcome: Outcome
+    reason: str
+    declined: bool
+    wall_seconds: float
+    usd: float | None
+    human_minutes: float | None
+    required: tuple[str, ...]
+    measurement: str  # key; "": nothing was measured
 
 
 # ---------------------------------------------------------------- what the ports exchange

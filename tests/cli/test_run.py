@@ -218,7 +218,7 @@ def test_accepting_lands_the_result_with_the_minutes_given(reeve, after):
 def test_a_decision_needs_minutes_from_somewhere(reeve, after):
     said = reeve("accept", "look")
     assert said.code == 2
-    assert "nobody looked at it on a terminal yet" in said.err
+    assert "nobody looked at it on a terminal or page yet" in said.err
     assert task_row(reeve, "look")["status"] == "needs-you"
 
 

@@ -1,14 +1,9 @@
 """`reeve run`."""
 
-import os
-import signal
-import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -25,6 +20,7 @@ from reeve.cli.output import STYLES, Column, listing, note, print_json, safe, sc
 from reeve.cli.progress import Progress, sentence
 from reeve.cli.rules import given_rules
 from reeve.cli.start import inverter, open_store, open_world
+from reeve.cli.stopping import stopping
 from reeve.durable.world import World
 from reeve.errors import InputError, Interrupted
 from reeve.ledger.codec import encode
@@ -128,7 +124,7 @@ def run(
     progress.waits = world.admission.waits
     if world.sandbox.name == "none" and not (quiet or as_json):
         note("without walls (--sandbox none): agents and tests can do whatever you can; the report says so")
-    with _stopping(world.stop, progress), _picture(console, progress, live=live):
+    with stopping(world.stop, progress.stop, "`reeve run` goes on"), _picture(console, progress, live=live):
         tasks = backlog.tasks
         if failing:
             tasks = tasks_that_fail(world, settings)
@@ -201,28 +197,6 @@ def _picture(console: Console, progress: Progress, *, live: bool) -> Iterator[No
         redirect_stderr=False,
     ):
         yield
-
-
-@contextmanager
-def _stopping(stop: threading.Event, progress: Progress) -> Iterator[None]:
-    """The first Ctrl-C asks for an end, the second one ends this process at once; the ledger can take both."""
-
-    def asked(_signal: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
-            sys.stderr.write("\n\x1b[?25h" if sys.stderr.isatty() else "\n")
-            sys.stderr.flush()
-            os._exit(130)
-        progress.stopping = True
-        stop.set()
-        if not sys.stderr.isatty():
-            os.write(2, b"reeve: stopping; what is done is kept, and `reeve run` goes on\n")
-
-    before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 # ---------------------------------------------------------------- the end

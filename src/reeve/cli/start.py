@@ -20,12 +20,13 @@ from reeve.task.known import Invert
 
 if TYPE_CHECKING:
     from reeve.adapters.stores.sqlite import SqliteStore
+    from reeve.adapters.trees.history import History
     from reeve.adapters.trees.objects import GitObjects
     from reeve.durable.admission import Rooms
     from reeve.durable.journal import Journal
     from reeve.durable.world import Terms, World
 
-__all__ = ["Clock", "inverter", "ledger_id", "open_store", "open_world", "repository_of", "rooms_of"]
+__all__ = ["Clock", "history_of", "inverter", "ledger_id", "open_store", "open_world", "repository_of", "rooms_of"]
 
 
 class Clock:
@@ -114,7 +115,7 @@ def open_world(
         drawing=Drawing(state, ledger, journal, clock),
         rules=rules,
         slots=threading.Semaphore(places),
-        gateway=gateway(settings, keys),
+        gateway=gateway(settings, keys, watch),
         door=partial(door_of, settings, walls=walls.name != "none"),
         keyless=keys.missing,
         terms=_terms(settings),
@@ -187,3 +188,10 @@ def inverter() -> Invert:
         return found[0] if found is not None and test in found[1] else None
 
     return turned_round
+
+
+def history_of(repo: Path, head: str, most: int) -> "History":
+    """Read the newest commits of a repository up to a head."""
+    from reeve.adapters.trees.history import read_history
+
+    return read_history(repo, head, most)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from reeve.decision.decide import COUNTS, decide, decide_after_landing, decide_passed
+from reeve.decision.drill import decide_drill
 from reeve.decision.known import decide_known
 from reeve.decision.trusted import RULE
 from reeve.durable.steps import TROUBLE
@@ -120,6 +121,8 @@ def _decided(past: _Past, stored: Decision, policy: Policy) -> Decision:
     verdicts = [past.verdict(id_) for id_ in made or [f"{past.task.id}.0.{stored.round}"]]
     if past.task.known_answer is not None:
         attempts = [attempt for attempt in history.attempts if attempt.round == stored.round]
+        if past.task.known_answer.drill:
+            return decide_drill(past.task, stored.round, attempts, verdicts, left, policy)
         return decide_known(past.task, stored.round, attempts, verdicts, left, policy)
     return _settled(past, stored, policy, verdicts, history, left)
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from reeve.attempt.make import Site, clear, cut_short, make
 from reeve.decision.decide import COUNTS, decide, decide_after_landing, decide_passed
+from reeve.decision.drill import decide_drill
 from reeve.decision.known import decide_known
 from reeve.decision.trusted import RULE as TRUSTED
 from reeve.durable.locks import landing_lock, sweeping
@@ -396,6 +397,8 @@ def decision(world: World, task: Task, selection: Selection, verdicts: Sequence[
         left = attempts_left(task, history)
         if task.known_answer is not None:
             mine = [attempt for attempt in history.attempts if attempt.round == selection.round]
+            if task.known_answer.drill:
+                return decide_drill(task, selection.round, mine, verdicts, left, world.policy)
             return decide_known(task, selection.round, mine, verdicts, left, world.policy)
         declined = {attempt.id for attempt in history.attempts if attempt.ending is Ending.DECLINED}
         policy, cell = world.policy, None

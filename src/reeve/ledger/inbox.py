@@ -13,7 +13,7 @@ from enum import StrEnum
 from reeve.ledger.views import AttemptView, TaskView
 from reeve.records import LandingOutcome, Outcome, QuestionKind, Status
 
-__all__ = ["InboxItem", "Need", "inbox"]
+__all__ = ["InboxItem", "Need", "inbox", "inbox_order"]
 
 
 class Need(StrEnum):
@@ -81,8 +81,12 @@ def inbox(views: Iterable[TaskView]) -> tuple[InboxItem, ...]:
         else:
             items.append(_item(view))
     items.extend(_setup_failed(group) for group in broken.values())
-    places = {need: place for place, need in enumerate(Need)}
-    return tuple(sorted(items, key=lambda item: (places[item.need], -(item.human_minutes or 0.0), item.tasks)))
+    return tuple(sorted(items, key=inbox_order))
+
+
+def inbox_order(item: InboxItem) -> tuple[int, float, tuple[str, ...]]:
+    """Return what the list is sorted by."""
+    return list(Need).index(item.need), -(item.human_minutes or 0.0), item.tasks
 
 
 def _item(view: TaskView) -> InboxItem:

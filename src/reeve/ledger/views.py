@@ -36,6 +36,7 @@ from reeve.records import (
 from reeve.stats.pass_at_k import Tally
 
 __all__ = [
+    "VIEW_KINDS",
     "AttemptView",
     "FirstRound",
     "Summary",
@@ -47,11 +48,14 @@ __all__ = [
     "summaries",
     "task_view",
     "task_views",
+    "view_of",
 ]
 
 Record = TypeVar("Record")
 
 STATUS_KINDS = ("task", "order", "question", "word", "attempt", "verdict", "decision", "landing", "review")
+VIEW_KINDS = (*STATUS_KINDS, "selection", "environment", "draw")
+"""The kinds of facts that a view, a row and a status are derived from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +199,7 @@ def counts(items: Iterable[Summary | TaskView]) -> dict[Status, int]:
 
 def task_views(store: Store) -> tuple[TaskView, ...]:
     """View every task of the ledger, in the order in which the tasks came."""
-    kinds = (*STATUS_KINDS, "selection", "environment", "draw")
-    return tuple(map(_view, _by_task(store, kinds).values()))
+    return tuple(map(view_of, _by_task(store, VIEW_KINDS).values()))
 
 
 def task_view(store: Store, task: str) -> TaskView:
@@ -205,7 +208,7 @@ def task_view(store: Store, task: str) -> TaskView:
     if not any(fact.kind == "task" for fact in facts):
         known = sorted({fact.task for fact in store.facts(kind="task")})
         raise InputError(f"no task {task!r} in the ledger{_nearest(task, known)}")
-    return _view(facts)
+    return view_of(facts)
 
 
 def attempt_view(store: Store, attempt: str) -> tuple[TaskView, AttemptView]:
@@ -277,7 +280,8 @@ def _summary(task: str, facts: tuple[Fact, ...]) -> Summary:
     )
 
 
-def _view(facts: tuple[Fact, ...]) -> TaskView:
+def view_of(facts: Sequence[Fact]) -> TaskView:
+    """View one task from its facts since its newest version."""
     derived = status_of(facts)
     attempts = {fact.key: decode(Attempt, fact.body) for fact in facts if fact.kind == "attempt"}
     verdicts = _decoded(Verdict, "verdict", facts)

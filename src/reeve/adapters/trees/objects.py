@@ -19,7 +19,7 @@ from reeve.adapters.trees.gittree import BLOB, EMPTY_TREE, EXECUTABLE, FOLDER, G
 from reeve.errors import PatchError, RepositoryError
 from reeve.records import Base, Change, SourceChange
 
-__all__ = ["GitObjects", "Piece", "decoded", "encoded"]
+__all__ = ["GitObjects", "Piece", "decoded", "encoded", "isolate"]
 
 _HEX = re.compile(r"[0-9a-f]{40}")
 _CONFIG = "[safe]\n\tdirectory = *\n[core]\n\tprotectHFS = true\n\tprotectNTFS = true\n[gc]\n\tauto = 0\n"
@@ -62,7 +62,7 @@ class Piece:
         return 1 if self.whole else len(self.old) + len(self.new)
 
 
-def _isolate() -> None:
+def isolate() -> None:
     """Keep the configuration of the person and of the machine out of libgit2, for the whole process."""
     if _isolated.is_set():
         return
@@ -88,7 +88,7 @@ class GitObjects:
         """The libgit2 handle of this thread."""
         found: pygit2.Repository | None = getattr(self._local, "repository", None)
         if found is None:
-            _isolate()
+            isolate()
             if not self._config.exists():
                 self._create()
             found = self._local.repository = pygit2.Repository(str(self.folder))

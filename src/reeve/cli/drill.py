@@ -1,0 +1,192 @@
+"""`reeve drill`."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from reeve import flow
+from reeve.cli.drilled import Drill, print_drill, shape
+from reeve.cli.opened import project
+from reeve.cli.options import Json, SandboxName
+from reeve.cli.output import print_json, screen
+from reeve.cli.rules import given_rules
+from reeve.cli.start import history_of, open_world
+from reeve.cli.stopping import stopping
+from reeve.durable.drilling import Asked, Mined, Searched, mine_history
+from reeve.durable.locks import working
+from reeve.durable.world import World
+from reeve.errors import InputError, Interrupted
+from reeve.ledger.drill import drill_results
+from reeve.policy.drill import agent_drills, drill_horizons
+from reeve.records import Task
+from reeve.settings import Settings, task_defaults
+from reeve.task.build import top_of_repository
+from reeve.units import plural
+
+COMMITS_READ = 2000
+MINING_SHARE = 0.5
+"""Of the time that may be taken: the rest is for the agents."""
+
+
+class Source(StrEnum):
+    """What tasks are made of."""
+
+    HISTORY = "history"
+    DEFECTS = "defects"
+    BOTH = "both"
+
+
+Agent = Annotated[
+    list[str] | None,
+    typer.Option("--agent", metavar="NAME", help="Drill this agent; repeatable; default: those of reeve.toml."),
+]
+Tasks = Annotated[int, typer.Option("--tasks", metavar="N", min=1, max=1000, help="Tasks at most.")]
+Mine = Annotated[Source, typer.Option("--mine", help="Make tasks of the history, of injected defects, or of both.")]
+Minutes = Annotated[
+    float | None,
+    typer.Option("--minutes", metavar="N", min=0.1, help="End after so long, with what there is then."),
+]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Draws what is drawn.")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Attempts and verdicts at one time.", show_default=False)
+]
+
+
+def drill(
+    *,
+    agent: Agent = None,
+    tasks: Tasks = 20,
+    mine: Mine = Source.HISTORY,
+    minutes: Minutes = None,
+    seed: Seed = 0,
+    workers: Workers = None,
+    sandbox: SandboxName = None,
+    as_json: Json = False,
+) -> None:
+    """Qualify agents and the tests here, on work that was done before: nothing of it lands."""
+    settings = project()
+    agents = _agents(settings, agent or ())
+    defaults = task_defaults(settings)
+    if top_of_repository(defaults.repo) is None:
+        raise InputError(f"not a git repository: {str(defaults.repo)!r}; run this inside one")
+    world = open_world(settings, sandbox=sandbox, workers=workers, rules=given_rules(settings))
+    clock = Clock(minutes, world.stop)
+    asked = Asked(tasks, agents, defaults, seed, clock.mining_is_over)
+    with _bars() as bars, stopping(world.stop, lambda: None, "`reeve drill` goes on"):
+        done = drilled(world, asked, mine, bars, clock)
+    if as_json:
+        print_json(shape(done))
+    else:
+        print_drill(screen(), done)
+    raise typer.Exit(130 if done.interrupted else 0 if done.mined.examples else 1)
+
+
+def drilled(world: World, asked: Asked, mine: Source, bars: Progress, clock: "Clock") -> Drill:
+    """Find tasks, attempt them in the ordinary loop, and put together what was seen; stopped, what there is then."""
+    interrupted, mined = False, Mined()
+    try:
+        mined = _mined(world, asked, mine, bars)
+        _run(world, [example.task for example in mined.examples], bars, clock)
+    except Interrupted:
+        interrupted = not clock.over
+    results = drill_results(world.journal.store, {example.task.digest for example in mined.examples})
+    return Drill(
+        repository=str(asked.repo),
+        mined=mined,
+        agents=agent_drills(results),
+        horizons=drill_horizons(results, seed=asked.seed),
+        interrupted=interrupted,
+        late=clock.over or not mined.complete,
+    )
+
+
+def _agents(settings: Settings, named: Sequence[str]) -> tuple[str, ...]:
+    agents = tuple(dict.fromkeys(named)) or settings.default_agents
+    for name in agents:
+        if name not in settings.agents:
+            raise InputError(f"--agent {name}: reeve.toml names {', '.join(sorted(settings.agents))}")
+    return agents
+
+
+class Clock:
+    """The time that a drill may take; None: no end."""
+
+    def __init__(self, minutes: float | None, stop: threading.Event) -> None:
+        self.over = False
+        self._stop = stop
+        self._seconds = None if minutes is None else minutes * 60
+        self._began = time.monotonic()
+
+    def mining_is_over(self) -> bool:
+        return self._seconds is not None and time.monotonic() - self._began > self._seconds * MINING_SHARE
+
+    @contextmanager
+    def ends(self) -> Iterator[None]:
+        """Stop what runs when the time is over."""
+        if self._seconds is None:
+            yield
+            return
+        left = max(0.0, self._seconds - (time.monotonic() - self._began))
+        timer = threading.Timer(left, self._end)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _end(self) -> None:
+        self.over = True
+        self._stop.set()
+
+
+@contextmanager
+def _bars() -> Iterator[Progress]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=screen(stderr=True), transient=True) as bars:
+        yield bars
+
+
+# ---------------------------------------------------------------- mining
+
+
+def _mined(world: World, asked: Asked, mine: Source, bars: Progress) -> Mined:
+    """Find the tasks; raises InputError where there is nothing to find them in."""
+    head = world.objects.import_base(asked.repo, "HEAD").commit
+    with working(world.state):
+        del mine
+        return _from_history(world, asked, head, bars)
+
+
+def _from_history(world: World, asked: Asked, head: str, bars: Progress) -> Mined:
+    history = history_of(asked.repo, head, COMMITS_READ)
+    bar = bars.add_task("commits tried", total=None)
+
+    def tell(said: Searched) -> None:
+        words = f"commits tried, {plural(said.found, 'task')}"
+        bars.update(bar, description=words, completed=said.looked_at, total=said.candidates)
+
+    found = mine_history(world, asked, history.commits, tell)
+    bars.update(bar, total=found.looked_at, completed=found.looked_at)
+    notes = [f"{plural(len(history.commits), 'commit')} read up to {head[:10]}"]
+    if history.shallow:
+        notes.append("the clone is shallow: `git fetch --unshallow` gives more history to make tasks of")
+    elif len(history.commits) < 2:
+        notes.append("there is no history: one commit has nothing before it")
+    return replace(found, notes=tuple(notes))
+
+
+# ---------------------------------------------------------------- running
+
+
+def _run(world: World, tasks: Sequence[Task], bars: Progress, clock: Clock) -> None:
+    """Attempt the tasks in the ordinary loop."""
+    bar = bars.add_task("tasks done", total=len(tasks))
+    with clock.ends():
+        flow.run(world, tasks, lambda _task, _decision: bars.advance(bar))

@@ -1,0 +1,207 @@
+"""Find drill tasks, each proved by running it: tests that do not pass at its base and pass with its solution."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+from reeve.durable.world import World, go_on_or_stop, measure, slot
+from reeve.errors import RepositoryError
+from reeve.globs import matching
+from reeve.ports import CheckRequest
+from reeve.records import Base, Checks, Environment, Measurement, Task
+from reeve.task.build import Defaults
+from reeve.task.mined import Commit, is_source, is_test, mined_task, passed_over, turned
+from reeve.verdict.protected import globs_of
+
+__all__ = ["Asked", "Example", "Mined", "Searched", "mine_history"]
+
+RUNS = 2
+"""Of the tests on each side, so that a test which disagrees with itself proves nothing."""
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be found: how many tasks, for which agents, with what everything else has by default.
+
+    `late` says that the time for it is over.
+    """
+
+    tasks: int
+    agents: tuple[str, ...]
+    defaults: Defaults
+    seed: int = 0
+    late: Callable[[], bool] = lambda: False
+
+    @property
+    def repo(self) -> Path:
+        """The folder of the repository."""
+        return self.defaults.repo
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A task with its solution, as trees of our object store; `passing` are the tests that pass before and after."""
+
+    task: Task
+    base_tree: str
+    solution_tree: str
+    passing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mined:
+    """What was found. `dropped` counts what was not, by reason; `complete` is false where time was over first."""
+
+    examples: tuple[Example, ...] = ()
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    looked_at: int = 0
+    complete: bool = True
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """What a search is told to say: the examples so far, and how many candidates it has looked at."""
+
+    found: int
+    looked_at: int
+    candidates: int
+
+
+Tell = Callable[[Searched], None]
+
+
+# ---------------------------------------------------------------- from the past
+
+
+def mine_history(world: World, asked: Asked, commits: Sequence[Commit], tell: Tell = lambda _: None) -> Mined:
+    """Try the commits that look like tasks, the newest first, until enough are proved.
+
+    What was measured is kept, so that a search which was interrupted costs little when it is made again. Raises
+    Interrupted when the person stops it.
+    """
+    reasons = [passed_over(commit) for commit in commits]
+    dropped = Counter(reason for reason in reasons if reason)
+    candidates = [commit for commit, reason in zip(commits, reasons, strict=True) if not reason]
+    return _search(world, asked, candidates, lambda commit: _example_of(world, asked, commit), dropped, tell)
+
+
+def _example_of(world: World, asked: Asked, commit: Commit) -> Example | str:
+    """Prove one commit: its tests do not pass on its parent, and do with its source."""
+    before = world.objects.import_base(asked.repo, commit.parents[0])
+    after = world.objects.import_base(asked.repo, commit.id)
+    pieces = world.objects.split(before.tree, after.tree)
+    tests = [piece for piece in pieces if is_test(_path(piece))]
+    with_tests = world.objects.join(before.tree, tests)
+    patch = world.objects.diff(before.tree, with_tests).decode("utf-8", "surrogateescape")
+    named = tuple(change.path for change in commit.changes if is_test(change.path) and change.path.endswith(".py"))
+    lines = sum(change.lines for change in commit.changes if is_source(change.path))
+    # Which ids are required is not known yet: a file says as much, and what is measured is the whole suite.
+    draft = mined_task(commit, named[:1], patch, asked.agents, lines, asked.defaults)
+    solution = _solution(world, draft, before, pieces)
+    if solution == before.tree:
+        return "whose source no attempt may change"
+    outcomes = _both(world, draft, before, solution)
+    if isinstance(outcomes, str):
+        return outcomes
+    found = turned(*outcomes)
+    if not found.turned:
+        return "whose tests are flaky" if found.flaky else "whose tests pass without them"
+    task = mined_task(commit, found.turned, patch, asked.agents, lines, asked.defaults)
+    return Example(task, before.tree, solution, found.kept)
+
+
+def _solution(world: World, task: Task, before: Base, pieces: Sequence[Any]) -> str:
+    """Make the tree of the parent with what of a commit an attempt could have made: no tests, nothing protected."""
+    protected = matching(globs_of(task))
+    mine = [piece for piece in pieces if not (is_test(_path(piece)) or protected.fullmatch(_path(piece)))]
+    return world.objects.join(before.tree, mine)
+
+
+def _path(piece: Any) -> str:
+    return bytes(piece.path).decode("utf-8", "surrogateescape")
+
+
+def _both(world: World, task: Task, base: Base, solution: str) -> tuple[Measurement, Measurement] | str:
+    """Measure the tests on the base and with the solution, or say in a few words why that cannot be done."""
+    environment = prepared(world, task, base)
+    if not environment.ok:
+        return "whose environment cannot be made"
+    before = measured(world, task, environment, base.tree, base.tree, RUNS)
+    if before.problem:
+        return "whose tests cannot be run before them"
+    after = measured(world, task, environment, base.tree, solution, RUNS)
+    return "whose tests cannot be run after them" if after.problem else (before, after)
+
+
+# ---------------------------------------------------------------- what both kinds share
+
+
+def prepared(world: World, task: Task, base: Base) -> Environment:
+    """Make the environment of a base, or find it."""
+    with slot(world):
+        return world.environments.prepare(task, base)
+
+
+def measured(
+    world: World, task: Task, environment: Environment, base: str, tree: str, runs: int, checks: Checks | None = None
+) -> Measurement:
+    """Measure a tree as the loop would for this task, so that the loop finds it done."""
+    return measure(
+        world, CheckRequest(tree, base, checks or task.checks, environment, task.limits, task.env, runs=runs)
+    )
+
+
+def _search(
+    world: World,
+    asked: Asked,
+    candidates: Sequence[Item],
+    work: Callable[[Item], Example | str],
+    dropped: Counter[str],
+    tell: Tell,
+) -> Mined:
+    """Try candidates side by side, and take what they give in their order, so that the result is the same again."""
+    examples: list[Example] = []
+    looked_at = 0
+    late = False
+
+    def tried(item: Item) -> Example | str:
+        try:
+            return work(item)
+        except RepositoryError:
+            return "that cannot be read"
+
+    for found in in_order(world, candidates, tried):
+        looked_at += 1
+        if isinstance(found, Example):
+            examples.append(found)
+        else:
+            dropped[found] += 1
+        tell(Searched(len(examples), looked_at, len(candidates)))
+        late = asked.late()
+        if len(examples) >= asked.tasks or late:
+            break
+    complete = not late or len(examples) >= asked.tasks
+    return Mined(tuple(examples), dict(dropped.most_common()), looked_at, complete)
+
+
+def in_order(world: World, items: Iterable[Item], work: Callable[[Item], Any]) -> Iterator[Any]:
+    """Do the work of some items side by side, a few ahead of the one whose result is asked for."""
+    rest = iter(items)
+    with ThreadPoolExecutor(world.workers) as pool:
+        ahead: list[Future[Any]] = [pool.submit(work, item) for item in islice(rest, world.workers)]
+        try:
+            while ahead:
+                found = ahead.pop(0).result()
+                go_on_or_stop(world)
+                yield found
+                ahead += [pool.submit(work, item) for item in islice(rest, 1)]
+        finally:
+            for future in ahead:
+                future.cancel()

@@ -1,0 +1,337 @@
+"""Drills on a real repository with a past: real git, real sandbox, real pytest; only the set-up is copied."""
+
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.progress import Progress
+
+from reeve.adapters.environments.fake import FakeEnvironments, copied_environment
+from reeve.adapters.trees.history import read_history
+from reeve.cli.drill import Clock, Source, drilled
+from reeve.cli.start import open_world
+from reeve.durable import reviews
+from reeve.durable.drilling import Asked
+from reeve.durable.reviews import Minutes
+from reeve.errors import InputError
+from reeve.ledger.inbox import inbox
+from reeve.ledger.views import first_round, summaries, task_views
+from reeve.records import AgentSpec, KnownAnswer, Measurement, TestOutcome
+from reeve.settings import read_settings, task_defaults
+from reeve.task.mined import Commit, FileChange, estimated_minutes, is_source, is_test, passed_over, turned, wording
+
+CLAMP = """\
+def clamp(value, low, high):
+    if value < low:
+        return low
+    return value
+"""
+CLAMP_BOTH = CLAMP.replace("    return value\n", "    if value > high:\n        return high\n    return value\n")
+MEAN = "\n\ndef mean(values):\n    return sum(values) / len(values)\n"
+TEST = """\
+from calc import clamp
+
+
+def test_low():
+    assert clamp(1, 2, 3) == 2
+"""
+TEST_HIGH = "\n\ndef test_high():\n    assert clamp(4, 2, 3) == 3\n"
+TEST_MIDDLE = "\n\ndef test_middle():\n    assert clamp(2, 1, 3) == 2\n"
+TEST_MEAN = "\n\ndef test_mean():\n    from calc import mean\n\n    assert mean([1, 2, 3]) == 2\n"
+FIX = "sed -i 's/    return value$/    return min(value, high)/' calc.py"
+
+
+class Past:
+    """A repository to which commits are added."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self.files = {}
+        root.mkdir()
+        self.git("init", "-q", "-b", "main")
+
+    def git(self, *arguments):
+        me = {f"GIT_{who}_{what}": "ada@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        when = {"GIT_AUTHOR_DATE": "2026-01-01T00:00:00Z", "GIT_COMMITTER_DATE": "2026-01-01T00:00:00Z"}
+        env = {**os.environ, **me, **when}
+        done = subprocess.run(["git", "-C", self.root, *arguments], check=True, capture_output=True, text=True, env=env)
+        return done.stdout.strip()
+
+    def commit(self, message, **files):
+        """Write files (None: remove), named with __ for / and _dot_ for a dot, and commit; returns the id."""
+        for name, content in files.items():
+            path = self.root / name.replace("__", "/").replace("_dot_", ".")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if content is None:
+                path.unlink()
+            else:
+                path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-m", message)
+        return self.git("rev-parse", "HEAD")
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    return copied_environment(tmp_path_factory.mktemp("env"))
+
+
+@pytest.fixture
+def past(tmp_path):
+    made = Past(tmp_path / "calc")
+    made.commit(
+        "The beginning of it",
+        calc_dot_py=CLAMP,
+        tests__test_calc_dot_py=TEST,
+        pytest_dot_ini="[pytest]\npythonpath = .\n",
+    )
+    return made
+
+
+AGENTS = {
+    "fixer": FIX,
+    "idler": "true",
+    "spy": "git log --all --format=%H%n%B; git reflog; cat .git/* ; ls -R . .git; env",
+}
+
+
+def world_of(past, environment):
+    settings = replace(read_settings(past.root, {}), workers=2)
+    specs = {name: AgentSpec(name, "command", "", command=command) for name, command in AGENTS.items()}
+    settings = replace(settings, agents={**settings.agents, **specs})
+    return settings, replace(open_world(settings), environments=FakeEnvironments(environment))
+
+
+def drill(past, environment, *agents, tasks=20, mine=Source.HISTORY, seed=0, late=lambda: False):
+    settings, world = world_of(past, environment)
+    asked = Asked(tasks, agents, task_defaults(settings), seed, late)
+    with Progress(disable=True) as bars:
+        return world, drilled(world, asked, mine, bars, Clock(None, world.stop))
+
+
+# ---------------------------------------------------------------- from the past
+
+
+def test_a_commit_that_changed_source_and_tests_is_asked_for_again_and_agents_are_told_apart(past, environment):
+    fixed = past.commit(
+        "Clamp to the upper end too\n\nValues above it came through.\n\nSigned-off-by: Ada <a@x>",
+        calc_dot_py=CLAMP_BOTH,
+        tests__test_calc_dot_py=TEST + TEST_HIGH,
+    )
+    world, done = drill(past, environment, "fixer", "idler")
+    (example,) = done.mined.examples
+    task = example.task
+    assert task.instruction == "Clamp to the upper end too\n\nValues above it came through."
+    assert task.base == past.git("rev-parse", f"{fixed}^")
+    assert (task.checks.required, example.passing) == (
+        ("tests/test_calc.py::test_high",),
+        ("tests/test_calc.py::test_low",),
+    )
+    assert (task.known_answer, task.attempts, task.human_minutes) == (KnownAnswer.MINED, 2, 4.0)
+    assert {each.agent: (each.passed, each.failed) for each in done.agents} == {"fixer": (1, 0), "idler": (0, 1)}
+    assert done.agents[0].share.low == pytest.approx(0.025)
+    assert "a horizon needs" in done.horizons.reason
+    assert (done.interrupted, done.late) == (False, False)
+    attempts = [fact.body["agent"]["name"] for fact in world.journal.store.facts(kind="attempt")]
+    assert sorted(attempts) == ["fixer", "idler"]
+
+
+def test_nothing_of_a_drill_lands_and_nobody_is_asked_about_it(past, environment):
+    past.commit("Clamp to the upper end", calc_dot_py=CLAMP_BOTH, tests__test_calc_dot_py=TEST + TEST_HIGH)
+    before = past.git("for-each-ref"), past.git("status", "--porcelain", "--untracked-files=no")
+    world, done = drill(past, environment, "fixer")
+    assert done.agents[0].passed == 1
+    assert (past.git("for-each-ref"), past.git("status", "--porcelain", "--untracked-files=no")) == before
+    store = world.journal.store
+    assert (summaries(store), inbox(task_views(store)), first_round(store).tallies) == ((), (), ())
+    assert not store.facts(kind="landing")
+    with pytest.raises(InputError, match="nobody has to decide"):
+        reviews.accept(world, f"{done.mined.examples[0].task.id}.1", Minutes(1.0, measured=False))
+
+
+def test_an_attempt_sees_the_parent_and_nothing_of_what_came_later(past, environment):
+    wanted = past.commit("Clamp to the upper end", calc_dot_py=CLAMP_BOTH, tests__test_calc_dot_py=TEST + TEST_HIGH)
+    later = past.commit("A later and secret thing", secret_dot_txt="xyzzy\n")
+    world, done = drill(past, environment, "spy")
+    assert wanted[:6] not in done.mined.examples[0].task.id
+    store = world.journal.store
+    said = store.get(store.facts(kind="attempt")[0].body["trajectory"]).decode("latin-1")
+    assert "calc.py" in said  # it did look
+    for hidden in (wanted, later, wanted[:10], "secret", "xyzzy", "test_high", "mined", "drill", "fixer"):
+        assert hidden not in said, hidden
+
+
+def test_what_makes_no_task_is_counted_with_its_reason(past, environment):
+    both = {"calc_dot_py": CLAMP_BOTH, "tests__test_calc_dot_py": TEST + TEST_HIGH}
+    past.commit("Clamp to the upper end", **both)
+    past.commit("Say how to use it", readme_dot_md="Use it.\n")
+    past.commit("Add only a test", tests__test_calc_dot_py=TEST + TEST_HIGH + TEST_MIDDLE)
+    past.commit(
+        "Tidy a comment and check the middle", calc_dot_py=CLAMP_BOTH + "# done\n", tests__test_more_dot_py=TEST
+    )
+    past.commit("wip", calc_dot_py=CLAMP_BOTH, tests__test_more_dot_py=TEST + TEST_HIGH)
+    past.commit("Add a picture of it", calc_dot_py=CLAMP, tests__test_more_dot_py=TEST, a_dot_png=b"\x89PNG\0\1")
+    past.git("mv", "calc.py", "calculate.py")
+    past.commit(
+        "Rename the module of it",
+        tests__test_more_dot_py=TEST.replace("calc", "calculate"),
+        tests__test_calc_dot_py=None,
+    )
+    broken = "def (:\n"
+    past.commit("Break all of the module", calculate_dot_py=broken, tests__test_more_dot_py=TEST)
+    past.git("checkout", "-q", "-b", "side", "HEAD~1")
+    past.commit("Something on the side", notes_dot_txt="x\n")
+    past.git("checkout", "-q", "main")
+    past.git("merge", "-q", "--no-ff", "-m", "Merge the side", "side")
+    _, done = drill(past, environment, "idler")
+    assert [example.task.instruction for example in done.mined.examples] == ["Clamp to the upper end"]
+    assert done.mined.dropped == {
+        "first commits, or where a shallow clone ends": 1,
+        "merge commits": 1,
+        "that rename source files": 1,
+        "whose message has fewer than 3 words": 1,
+        "with binary files": 1,
+        "without source": 3,
+        "whose tests pass without them": 2,
+    }
+
+
+def test_a_repository_with_one_commit_says_that_there_is_no_history(past, environment):
+    _, done = drill(past, environment, "idler")
+    assert done.mined.examples == ()
+    assert "there is no history: one commit has nothing before it" in done.mined.notes
+
+
+def test_a_shallow_clone_is_read_as_far_as_it_goes_and_says_so(past, environment, tmp_path):
+    past.commit("Clamp to the upper end", calc_dot_py=CLAMP_BOTH, tests__test_calc_dot_py=TEST + TEST_HIGH)
+    past.commit(
+        "Add the mean of values", calc_dot_py=CLAMP_BOTH + MEAN, tests__test_calc_dot_py=TEST + TEST_HIGH + TEST_MEAN
+    )
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "-q", "--depth", "2", f"file://{past.root}", clone], check=True)
+    past.root = clone
+    _, done = drill(past, environment, "idler")
+    assert [example.task.instruction for example in done.mined.examples] == ["Add the mean of values"]
+    assert done.mined.dropped == {"first commits, or where a shallow clone ends": 1}
+    assert any("git fetch --unshallow" in note for note in done.mined.notes)
+
+
+def test_an_environment_that_cannot_be_made_drops_the_commit(past, environment):
+    past.commit("Clamp to the upper end", calc_dot_py=CLAMP_BOTH, tests__test_calc_dot_py=TEST + TEST_HIGH)
+    _, done = drill(past, replace(environment, ok=False, reason="no network"), "idler")
+    assert done.mined.dropped["whose environment cannot be made"] == 1
+
+
+def test_the_newest_come_first_and_no_more_than_were_asked_for(past, environment):
+    past.commit("Clamp to the upper end", calc_dot_py=CLAMP_BOTH, tests__test_calc_dot_py=TEST + TEST_HIGH)
+    past.commit(
+        "Add the mean of values", calc_dot_py=CLAMP_BOTH + MEAN, tests__test_calc_dot_py=TEST + TEST_HIGH + TEST_MEAN
+    )
+    _, done = drill(past, environment, "idler", tasks=1)
+    assert [example.task.instruction for example in done.mined.examples] == ["Add the mean of values"]
+    assert done.mined.complete
+
+
+def test_when_time_is_over_it_ends_with_what_is_there(past, environment):
+    for number in range(8):
+        past.commit(
+            f"Add number {number} to it",
+            calc_dot_py=CLAMP + f"N = {number}\n",
+            tests__test_n_dot_py=f"import calc\ndef test_n(): assert calc.N == {number}\n",
+        )
+    _, done = drill(past, environment, "idler", late=lambda: True)
+    assert len(done.mined.examples) == 1
+    assert done.late
+
+
+def test_a_drill_that_is_made_again_runs_nothing_again(past, environment):
+    past.commit("Clamp to the upper end", calc_dot_py=CLAMP_BOTH, tests__test_calc_dot_py=TEST + TEST_HIGH)
+    world, first = drill(past, environment, "fixer")
+    count = len(world.journal.store.facts())
+    world, second = drill(past, environment, "fixer")
+    assert len(world.journal.store.facts()) == count
+    assert second.agents == first.agents
+
+
+# ---------------------------------------------------------------- the rules
+
+
+def change(path, kind="M", lines=4, **more):
+    return FileChange(path, kind, lines, **more)
+
+
+def commit(*changes, parents=("p",), message="Mend the parser of it"):
+    return Commit("c" * 40, parents, 0, message, changes)
+
+
+SOURCE, TESTED = change("pkg/parser.py"), change("tests/test_parser.py")
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        (commit(SOURCE, TESTED), ""),
+        (commit(SOURCE, TESTED, change("tests/data/x.json", "A")), ""),
+        (commit(SOURCE, TESTED, parents=("p", "q")), "merge commits"),
+        (commit(SOURCE, TESTED, parents=()), "first commits, or where a shallow clone ends"),
+        (commit(SOURCE), "without tests"),
+        (commit(SOURCE, change("tests/test_parser.py", "D")), "without tests"),
+        (commit(SOURCE, change("tests/data.json")), "without tests"),
+        (commit(TESTED), "without source"),
+        (commit(TESTED, change("docs/conf.py")), "without source"),
+        (commit(SOURCE, TESTED, change("logo.png", binary=True)), "with binary files"),
+        (commit(change("pkg/b.py", "R", before="pkg/a.py"), TESTED), "that rename source files"),
+        (commit(SOURCE, change("tests/test_b.py", "R", before="tests/test_a.py")), ""),
+        (commit(SOURCE, TESTED, *(change(f"d{n}.txt") for n in range(20))), "of more than 20 files or 400 lines of source"),
+        (commit(change("pkg/parser.py", lines=401), TESTED), "of more than 20 files or 400 lines of source"),
+        (commit(SOURCE, change("tests/test_parser.py", lines=4000)), ""),
+        (commit(SOURCE, TESTED, message="fix it"), "whose message has fewer than 3 words"),
+        (commit(SOURCE, TESTED, message="fix it\n\nSigned-off-by: Ada Lovelace <a@x>"), "whose message has fewer than 3 words"),
+    ],
+)  # fmt: skip
+def test_which_commits_are_candidates(given, reason):
+    assert passed_over(given) == reason
+
+
+def test_what_is_a_test_and_what_is_source():
+    for path in ("tests/a.py", "pkg/tests/data/x.txt", "test_a.py", "pkg/a_test.py", "conftest.py", "src/Testing/x.py"):
+        assert (is_test(path), is_source(path)) == (True, False), path
+    for path in ("pkg/a.py", "src/pkg/contest.py", "a.py", "latest/test.c.py"):
+        assert (is_test(path), is_source(path)) == (False, True), path
+    for path in ("setup.py", "docs/conf.py", ".github/x.py", "README.md", "pkg/a.pyi", "benchmarks/run.py"):
+        assert is_source(path) is False, path
+
+
+def test_a_message_is_an_instruction_without_its_trailers():
+    message = "Keep the first line\n\n\n\nIt was lost.\n\nCo-authored-by: B <b@x>\n(cherry picked from commit abc)\nSee: #12\n"
+    assert wording(message) == "Keep the first line\n\nIt was lost.\n\nSee: #12"
+
+
+def test_minutes_follow_the_size_of_the_patch():
+    assert [estimated_minutes(lines) for lines in (0, 1, 2, 10, 100)] == [2.0, 2.0, 4.0, 20.0, 200.0]
+
+
+def measured(flaky=(), **outcomes):
+    letters = {"p": TestOutcome.PASSED, "f": TestOutcome.FAILED, "e": TestOutcome.ERROR, "s": TestOutcome.SKIPPED}
+    return Measurement("k", "t", {name: letters[letter] for name, letter in outcomes.items()}, flaky=flaky)
+
+
+def test_a_flaky_test_proves_nothing_on_either_side():
+    before = measured(a="f", b="f", c="p", d="f", e="p", flaky=("d",))
+    after = measured(a="p", b="p", c="p", d="p", e="f", new="p", skipped="s", flaky=("b",))
+    found = turned(before, after)
+    assert (found.turned, found.kept, found.flaky) == (("a", "new"), ("c",), ("b", "d"))
+
+
+def test_the_past_is_read_newest_first_with_renames_and_sizes(past):
+    past.commit("Add more", calc_dot_py=CLAMP_BOTH, blob_dot_bin=b"\0\1")
+    past.git("mv", "calc.py", "calculate.py")
+    head = past.commit("Rename it")
+    found = read_history(past.root, head, 10)
+    assert [each.message.strip() for each in found.commits] == ["Rename it", "Add more", "The beginning of it"]
+    assert found.commits[0].changes == (FileChange("calculate.py", "R", 0, before="calc.py"),)
+    assert found.commits[1].changes == (FileChange("blob.bin", "A", 0, binary=True), FileChange("calc.py", "M", 2))
+    assert (found.commits[2].parents, found.commits[2].changes, found.shallow) == ((), (), False)
+    assert len(read_history(past.root, head, 2).commits) == 2
