@@ -30,6 +30,7 @@ COMMANDS = {
     "verify": LOOK,
     "serve": LOOK,
     "policy": MEASURE,
+    "trust": MEASURE,
     "drill": MEASURE,
     "horizon": MEASURE,
     "tell": STEER,
