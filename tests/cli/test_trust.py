@@ -4,9 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from reeve.cli.alone import every_seconds
+from reeve.cli.start import open_world
 from reeve.ledger.audits import Results
 from reeve.ledger.tracks import Who, runs, tracks
 from reeve.records import AgentSpec, KnownAnswer, Outcome, ReviewKind, Strength, Surplus
+from reeve.settings import CheckIns, read_settings
 from stories import BASE, REPAIR
 
 OTHER = AgentSpec("other", "command", "2", "true")
@@ -117,18 +120,47 @@ def test_it_says_all_of_it_in_plain_lines(reeve, story):
     assert said.splitlines()[:2] == [f"repair 0.1.0 on tests in {BASE.repo}", "  attempts    3 at 3 tasks: 3 passed"]
     assert "3, 3 without a look; 0 of these known to be wrong; 1 uniform audit found 0 wrong" in said
     assert "1 min of people" in said
-    assert "no horizons: 3 tasks with a length; a horizon needs 10" in said
+    assert "A horizon needs 10 tasks with `human_minutes`." in said
     (track,) = reeve("trust", "--json").json["tracks"]
     assert (track["who"]["agent"], track["landed"], track["escapes"]["audited"]) == ("repair", 3, 1)
 
 
-def test_an_agent_with_enough_tasks_of_different_lengths_has_a_horizon(reeve, story):
+def lengths(story) -> None:
+    """Sixteen tasks of 1 to 128 minutes, of which the shorter ones succeed."""
     for number in range(16):
         story.task(f"t{number}", human_minutes=2.0 ** (number // 2))
         story.attempt(f"t{number}.1")
         fails = number > 10 or number == 5
         story.verdict(f"t{number}.1", Outcome.FAILED if fails and number != 13 else Outcome.PASSED)
+
+
+def test_an_agent_with_enough_tasks_of_different_lengths_has_a_horizon(reeve, story):
+    lengths(story)
     said = reeve("trust").out
     assert "  horizon     p50 " in said
-    (horizon,) = reeve("trust", "--json").json["horizons"]["agents"]
+    (horizon,) = reeve("trust", "--json").json["horizons"]
     assert horizon["agent"] == "repair 0.1.0"
+
+
+def test_check_ins_follow_from_the_lower_bound_of_the_horizon_and_the_owner_may_say_otherwise(reeve, story, project):
+    assert "every agent checks in every 1 h 0 min of work" in reeve("policy").out
+    lengths(story)
+    horizon = reeve("trust", "--json").json["horizons"][0]
+    low = next(each["low_minutes"] for each in horizon["horizons"] if each["success"] == 0.8)
+    found = reeve("policy", "--json").json["check_ins"]
+    assert found["agents"] == {"repair 0.1.0": {"every_seconds": low * 60.0, "reason": "the lower end of p80"}}
+    settings = read_settings(project, {})
+    measured = every_seconds(settings, story.store)
+    assert (measured(REPAIR), measured(OTHER)) == (low * 60.0, 3600.0)
+    for said, seconds in (("every_seconds = 90", 90.0), ("every_seconds = 7", 7.0)):
+        (project / "reeve.toml").write_text(f"[check_in]\n{said}\n")
+        assert every_seconds(read_settings(project, {}), story.store)(REPAIR) == seconds
+    never = replace(settings, check_in=CheckIns(every_seconds=None))
+    assert every_seconds(never, story.store)(REPAIR) is None
+
+
+def test_what_was_measured_reaches_the_agents_of_a_world(story, project):
+    lengths(story)
+    (project / "reeve.toml").write_text('[agents.a]\nkind = "acp"\ncommand = "true"\nversion = "1"\n')
+    world = open_world(read_settings(project, {}), sandbox="none")
+    assert world.agents["a"].context.check_in(REPAIR) < 3600.0 == world.agents["a"].context.check_in(OTHER)

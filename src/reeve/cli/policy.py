@@ -1,12 +1,13 @@
 """`reeve policy`."""
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
+from reeve.cli.alone import UNKNOWN_SECONDS, check_ins
 from reeve.cli.opened import ledger_of, project
 from reeve.cli.options import Json
 from reeve.cli.output import Column, hanging, listing, print_json, safe, screen
@@ -16,8 +17,8 @@ from reeve.ledger.plain import one_line
 from reeve.ledger.views import find
 from reeve.ports import Fact, Store
 from reeve.records import Cell, Draw, Policy, Trust, Verdict
-from reeve.settings import Settings, to_policy
-from reeve.units import plural, short_hash
+from reeve.settings import MEASURED, Settings, to_policy
+from reeve.units import duration, plural, short_hash
 
 if TYPE_CHECKING:
     from reeve.durable.recompute import Recomputed
@@ -66,9 +67,9 @@ def policy(words: Words = None, *, as_json: Json = False) -> None:
     rows = standings(results, owner)
     unlike = unlike_the_key(settings, [judged.draw for found, _ in results.all().values() for judged in found])
     if as_json:
-        print_json(_json(owner, rows, unlike))
+        print_json(_json(owner, rows, unlike) | {"check_ins": _check_ins(settings)})
         return
-    _print(owner, rows, unlike)
+    _print(owner, rows, unlike, _check_ins(settings))
 
 
 def standings(results: Results, owner: Policy) -> list[Standing]:
@@ -90,7 +91,19 @@ def unlike_the_key(settings: Settings, draws: list[Draw]) -> list[str]:
     return check_draws(settings.state, str(fact.body["id"]), store, draws) if fact is not None else []
 
 
-def _json(owner: Policy, rows: list[Standing], unlike: list[str]) -> object:
+def _check_ins(settings: Settings) -> dict[str, object]:
+    """Say how long each agent works before it pauses for a person, in seconds."""
+    every = settings.check_in.every_seconds
+    if every != MEASURED:
+        return {"every_seconds": every, "agents": {}}
+    found = check_ins(ledger_of(settings), settings.trust.reliability)
+    return {
+        "every_seconds": UNKNOWN_SECONDS,
+        "agents": {name: {"every_seconds": seconds, "reason": reason} for name, (seconds, reason) in found.items()},
+    }
+
+
+def _json(owner: Policy, rows: list[Standing], unlike: list[str]) -> dict[str, object]:
     return {
         "land": owner.land,
         "highest_escape_rate": owner.highest_escape_rate,
@@ -117,7 +130,7 @@ def _new(owner: Policy) -> Trust:
     return trust_of(Cell("", "", "", "", ""), (), owner)
 
 
-def _print(owner: Policy, rows: list[Standing], unlike: list[str]) -> None:
+def _print(owner: Policy, rows: list[Standing], unlike: list[str], pauses: dict[str, Any]) -> None:
     console = screen()
     if owner.land == "passed":
         console.print(safe("land = passed: all that passed its checks lands without a look, whoever made it."))
@@ -132,6 +145,12 @@ def _print(owner: Policy, rows: list[Standing], unlike: list[str]) -> None:
     if rows:
         console.print()
         listing(console, COLUMNS, [_row(row) for row in rows])
+    console.print()
+    for name, each in pauses["agents"].items():
+        console.print(safe(f"{name} checks in every {duration(each['every_seconds'])} of work: {each['reason']}"))
+    rest = "every other agent" if pauses["agents"] else "every agent"
+    every = "never" if pauses["every_seconds"] is None else f"every {duration(pauses['every_seconds'])} of work"
+    console.print(safe(f"{rest} checks in {every}"))
     if unlike:
         console.print()
         named = ", ".join(unlike[:5])

@@ -1,37 +1,36 @@
 """`reeve trust`."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from reeve.cli.opened import ledger
+from reeve.cli.alone import FEWEST_TASKS, measured_horizons
+from reeve.cli.opened import ledger_of, project
 from reeve.cli.options import Json
 from reeve.cli.output import hanging, minutes, print_json, safe, screen
 from reeve.cli.status import answered
 from reeve.ledger.audits import Results
 from reeve.ledger.plain import one_line
-from reeve.ledger.tracks import Escapes, Track, runs, tracks
-from reeve.policy.alone import Horizons, Length, horizons_of
-from reeve.ports import Store
+from reeve.ledger.tracks import Escapes, Track, tracks
 from reeve.units import duration, plural
 
 if TYPE_CHECKING:
     from reeve.stats.horizon import AgentHorizon
 
-__all__ = ["measured_horizons", "trust"]
-
 
 def trust(*, as_json: Json = False) -> None:
     """Say how reliable each version of an agent is here, at which kind of task, and what it costs."""
-    store = ledger()
+    settings = project()
+    store = ledger_of(settings)
     found = tracks(store, Results(store))
-    horizons = measured_horizons(store)
+    horizons = measured_horizons(store, settings.trust.reliability)
     if as_json:
         print_json(
             {
                 "tracks": [asdict(each) for each in found],
-                "horizons": {"agents": [asdict(each) for each in horizons.agents], "reason": horizons.reason},
+                "horizons": [asdict(each) for each in horizons.values()],
             }
         )
         return
@@ -41,24 +40,15 @@ def trust(*, as_json: Json = False) -> None:
         return
     for each in found:
         _print(console, each, horizons)
-    if horizons.reason:
-        console.print(safe(f"no horizons: {horizons.reason}", "dim"))
+    if not horizons:
+        console.print(safe(f"A horizon needs {FEWEST_TASKS} tasks with `human_minutes`.", "dim"))
 
 
-def measured_horizons(store: Store, reliability: float | None = None) -> Horizons:
-    """Estimate the horizons of all agents from what the ledger holds, a repository being a family of tasks."""
-    lengths = [
-        Length(f"{run.agent} {run.version}", run.task, run.repository, run.human_minutes, run.succeeded)
-        for run in runs(store)
-    ]
-    return horizons_of(lengths, reliability)
-
-
-def _print(console: Console, track: Track, horizons: Horizons) -> None:
+def _print(console: Console, track: Track, horizons: "Mapping[str, AgentHorizon]") -> None:
     who = track.who
     name = f"{who.agent} {who.version}"
     console.print(safe(f"{name} on {one_line(who.kind)} in {one_line(who.repository)}", "bold"))
-    horizon = horizons.of(name)
+    horizon = horizons.get(name)
     for label, said in (
         ("attempts", _attempts(track)),
         ("rates", _rates(track)),
