@@ -233,6 +233,15 @@ class Task:
     source: str = ""  # file:line, or the command line
     digest: str = ""
 
+    @property
+    def kind(self) -> str:
+        """What kind of task it is: its first tag, or else what proves it: hidden tests, tests or commands."""
+        if self.tags:
+            return self.tags[0]
+        if self.checks.hidden or self.checks.test_patch:
+            return "hidden tests"
+        return "tests" if self.checks.required else "commands"
+
 
 @dataclass(frozen=True, slots=True)
 class Base:

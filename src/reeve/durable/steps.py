@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from reeve.attempt.make import Site, clear, cut_short, make
-from reeve.decision.decide import decide, decide_after_landing, decide_passed
+from reeve.decision.decide import COUNTS, decide, decide_after_landing, decide_passed
 from reeve.decision.drill import decide_drill
 from reeve.decision.known import decide_known
 from reeve.decision.trusted import RULE as TRUSTED
@@ -45,7 +45,7 @@ from reeve.task.known import Mixing, drawn, impossible, solved, solved_first
 from reeve.task.plan import History, attempts_left, plan
 from reeve.verdict.examined import examined_tree
 
-__all__ = ["Past"]
+__all__ = ["TROUBLE", "Past"]
 
 TROUBLE = "trouble"
 """The rule of a decision that rests on an error and on no verdict."""
@@ -446,7 +446,8 @@ def _withheld(world: World, task: Task, decision: Decision, attempt: Attempt, ve
 def _trusted_now(world: World, task: Task, decision: Decision, verdict: Verdict) -> Decision:
     """Decide about a result again, on what is known of its cell at this moment."""
     cell = cell_of_attempt(world, task, verdict.attempt)
-    return decide_passed(task.id, decision.round, verdict, cell, decision.numbers, policy_for(world, cell))
+    counts = {name: decision.numbers[name] for name in COUNTS}
+    return decide_passed(task.id, decision.round, verdict, cell, counts, policy_for(world, cell))
 
 
 def ground(world: World, task: Task, attempt: Attempt, round_: int) -> Ground:
