@@ -71,6 +71,8 @@ __all__ = [
     "Word",
     "WordKind",
     "Workspace",
+    "WrongKind",
+    "WrongPatch",
 ]
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
@@ -908,6 +910,29 @@ class DrillResult:
     human_minutes: float | None
     required: tuple[str, ...]
     measurement: str  # key; "": nothing was measured
+
+
+class WrongKind(StrEnum):
+    """Where a wrong patch comes from."""
+
+    COVERED = "defect in code that the tests run"
+    UNCOVERED = "defect in code that no test runs"
+    DEFECT = "defect"  # which of the two is not known
+    PARTIAL = "partial fix"
+    ATTEMPT = "attempt that failed"
+
+
+@dataclass(frozen=True, slots=True)
+class WrongPatch:
+    """A patch that is known to be wrong, and whether the tests would have let it pass."""
+
+    kind: WrongKind
+    let_pass: bool
+    path: str = ""  # of a defect; "": it is none
+    line: int = 0
+    was: str = ""
+    now: str = ""
+    of: str = ""  # the attempt, or the task that it fixes in part
 
 
 # ---------------------------------------------------------------- what the ports exchange

@@ -12,12 +12,12 @@ from reeve.durable.world import World, go_on_or_stop, measure, slot
 from reeve.errors import RepositoryError
 from reeve.globs import matching
 from reeve.ports import CheckRequest
-from reeve.records import Base, Checks, Environment, Measurement, Task
+from reeve.records import Base, Checks, Environment, Measurement, Task, WrongPatch
 from reeve.task.build import Defaults
 from reeve.task.mined import Commit, is_source, is_test, mined_task, passed_over, turned
 from reeve.verdict.protected import globs_of
 
-__all__ = ["Asked", "Example", "Mined", "Searched", "mine_history"]
+__all__ = ["RUNS", "Asked", "Example", "Mined", "Searched", "Tell", "in_order", "measured", "mine_history", "prepared"]
 
 RUNS = 2
 """Of the tests on each side, so that a test which disagrees with itself proves nothing."""
@@ -56,13 +56,28 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Mined:
-    """What was found. `dropped` counts what was not, by reason; `complete` is false where time was over first."""
+    """What was found. `dropped` counts what was not, by reason; `complete` is false where time was over first.
+
+    `wrong` are the wrong patches that were tried on the tests meanwhile.
+    """
 
     examples: tuple[Example, ...] = ()
     dropped: Mapping[str, int] = field(default_factory=dict)
     looked_at: int = 0
     complete: bool = True
     notes: tuple[str, ...] = ()
+    wrong: tuple[WrongPatch, ...] = ()
+
+    def __add__(self, other: "Mined") -> "Mined":
+        """Put two searches together."""
+        return Mined(
+            self.examples + other.examples,
+            dict(Counter(self.dropped) + Counter(other.dropped)),
+            self.looked_at + other.looked_at,
+            self.complete and other.complete,
+            self.notes + other.notes,
+            self.wrong + other.wrong,
+        )
 
 
 @dataclass(frozen=True, slots=True)

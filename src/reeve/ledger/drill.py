@@ -6,11 +6,11 @@ learns from them takes them as a prior.
 
 from collections.abc import Collection, Iterator, Sequence
 
-from reeve.ledger.codec import decode
+from reeve.ledger.codec import decode, loads
 from reeve.ports import Fact, Store
-from reeve.records import Attempt, DrillResult, Ending, KnownAnswer, Outcome, Task, Verdict
+from reeve.records import Attempt, DrillResult, Ending, KnownAnswer, Measurement, Outcome, Task, Verdict
 
-__all__ = ["DRILLS", "drill_results"]
+__all__ = ["DRILLS", "drill_results", "measurement_of"]
 
 DRILLS = tuple(answer for answer in KnownAnswer if answer.drill)
 
@@ -35,6 +35,12 @@ def drill_results(store: Store, digests: Collection[str] | None = None) -> tuple
             facts = [later for later in store.facts(task=task.id) if later.seq > fact.seq]
             found += _results(task, facts)
     return tuple(found)
+
+
+def measurement_of(store: Store, key: str) -> Measurement | None:
+    """Read a measurement by its key; None where it was not kept."""
+    fact = store.fact("measurement", key) if key else None
+    return None if fact is None else loads(Measurement, store.get(str(fact.body["artefact"])))
 
 
 def _results(task: Task, facts: Sequence[Fact]) -> Iterator[DrillResult]:
