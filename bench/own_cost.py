@@ -28,6 +28,7 @@ from reeve.settings import read_settings
 FILES = 2000
 PR_SET_CHILD_SUBREAPER = 36
 SETTINGS = """\
+land = "passed"
 workers = 1
 parallel_attempts = 1
 

@@ -23,6 +23,7 @@ from reeve.records import Checks, CommandCheck, RepoSource, Task
 from reeve.settings import read_settings
 
 SETTINGS = """\
+land = "passed"
 workers = 1
 parallel_attempts = 1
 

@@ -83,6 +83,7 @@ class Project:
         self.root = folder / "calc"
         self.environment = environment
         self.agents = {}
+        self.land = "passed"
         (self.root / "tests").mkdir(parents=True)
         (self.root / "backlog").mkdir()
         (self.root / "calc.py").write_text(CALC)
@@ -104,7 +105,7 @@ class Project:
         (self.root / "backlog" / f"{name}.md").write_text(text)
 
     def world(self):
-        settings = replace(read_settings(self.root, {}), workers=2)
+        settings = replace(read_settings(self.root, {}), workers=2, land=self.land)
         settings = replace(settings, agents={**settings.agents, **self.agents})
         world = replace(open_world(settings), environments=FakeEnvironments(self.environment))
         self.opened = world

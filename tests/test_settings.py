@@ -9,6 +9,7 @@ import pytest
 from reeve.errors import SettingsError
 from reeve.records import AgentSpec, Limits
 from reeve.settings import (
+    TrustTerms,
     find_root,
     read_settings,
     starter_backlog,
@@ -41,6 +42,10 @@ author_email = "bot@example.org"
 wall_seconds = 30
 tokens = 100
 
+[trust]
+highest_escape_rate = 0.1
+confidence = 0.9
+
 [env]
 TOKEN = "hush"
 
@@ -64,7 +69,7 @@ def test_without_a_file_the_defaults_hold(tmp_path):
     settings = read_settings(tmp_path, {"XDG_CACHE_HOME": "/var/cache/me"})
     assert settings.file is None
     assert settings.workers >= 1
-    assert (settings.land, settings.branch, settings.sandbox) == ("passed", "reeve/landed", "bubblewrap")
+    assert (settings.land, settings.branch, settings.sandbox) == ("trusted", "reeve/landed", "bubblewrap")
     assert settings.state == tmp_path / ".reeve"
     assert settings.cache == Path("/var/cache/me/reeve")
     assert settings.agents == {"repair": AgentSpec("repair", "repair", "")}
@@ -82,6 +87,8 @@ def test_every_setting_reaches_its_place(tmp_path):
     assert (settings.branch, settings.sandbox, settings.backlog) == ("bot/landed", "none", "tasks")
     assert (settings.attempts, settings.parallel_attempts, settings.conflicts_before_ask) == (3, 4, 5)
     assert settings.canary_rate == 0.02
+    assert settings.trust == TrustTerms(highest_escape_rate=0.1, confidence=0.9)
+    assert (to_policy(settings).highest_escape_rate, to_policy(settings).confidence) == (0.1, 0.9)
     assert settings.state.resolve() == tmp_path.parent / "elsewhere"
     assert settings.limits == Limits(wall_seconds=30.0, tokens=100)
     assert (settings.author_name, settings.author_email) == ("Bot", "bot@example.org")
@@ -108,7 +115,9 @@ def test_what_may_be_secret_hides_itself(tmp_path):
         ("worker = 2", "1: unknown key 'worker'; did you mean 'workers'?"),
         ("\n\nworkers = '2'", "3: workers: must be a whole number, found '2'"),
         ("workers = 0", "1: workers: must be at least 1, found 0"),
-        ("land = 'everything'", "1: land: must be 'passed', found 'everything'"),
+        ("land = 'everything'", "1: land: must be 'trusted' or 'passed', found 'everything'"),
+        ("[trust]\nhighest_escape_rate = 0", "2: trust.highest_escape_rate: must be greater than 0, found 0"),
+        ("[trust]\nconfidence = 1.0", "2: trust.confidence: must be less than 1, found 1.0"),
         ("sandbox = 'docker'", "1: sandbox: must be 'bubblewrap' or 'none', found 'docker'"),
         ("branch = 'a..b'", "1: branch: git allows no branch of the name 'a..b'"),
         ("branch = '-D'", "1: branch: must look like"),

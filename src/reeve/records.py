@@ -19,6 +19,7 @@ __all__ = [
     "Budgets",
     "Canary",
     "CanaryKind",
+    "Cell",
     "Challenge",
     "Change",
     "CheckResult",
@@ -29,11 +30,13 @@ __all__ = [
     "Declines",
     "Defect",
     "Door",
+    "Draw",
     "DrillResult",
     "Ending",
     "Environment",
     "Event",
     "HiddenFile",
+    "Judged",
     "KnownAnswer",
     "Landing",
     "LandingOutcome",
@@ -65,7 +68,9 @@ __all__ = [
     "Surplus",
     "Task",
     "TestOutcome",
+    "TestsDrilled",
     "Tight",
+    "Trust",
     "Verdict",
     "Whose",
     "Word",
@@ -544,7 +549,7 @@ class Door:
 class RequestOutcome(StrEnum):
     """What became of one request through the gateway."""
 
-    ANSWERED = "answered"  # with a status below 400
+    ANSWERED = "answered"  # with a status below 300
     PROVIDER_ERROR = "provider-error"  # with another status, passed on unchanged
     OVER_BUDGET = "over-budget"  # refused before it left
     CUT_OFF = "cut-off"  # the budget was used up while the answer came
@@ -841,7 +846,8 @@ class ReviewKind(StrEnum):
 
     ACCEPT = "accept"
     REJECT = "reject"
-    REVERT = "revert"  # a landed commit was wrong: an escape if it had landed without a look
+    REVERT = "revert"  # a landed commit was wrong and is taken back: an escape if it had landed without a look
+    WRONG = "wrong"  # an audit found so; it has not been taken back
 
 
 @dataclass(frozen=True, slots=True)
@@ -861,6 +867,7 @@ class Review:
     commit: str | None = None
     escape: bool = False
     rule_for: Whose | None = None
+    reviewer: str = ""  # who it was; "": not recorded then
 
 
 class Status(StrEnum):
@@ -880,14 +887,109 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Cell:
+    """What trust is measured for, and kept to: nothing is inherited from one cell to another.
+
+    `configuration` is a digest of all that makes the results what they are beside the version: how the agent is
+    started, the rules it was given, and how many attempts of whom a result is chosen from.
+    """
+
+    agent: str
+    version: str
+    configuration: str
+    kind: str  # of task
+    repository: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """The numbers drawn for one result: is it audited? Recorded before anybody knows what a person will find.
+
+    A result that landed without a look is drawn for once it has landed, one that waits for a person when it begins to.
+    Each number lies in [0, 1), is made from a secret key (`commitment` is the SHA-256 of it) and the attempt, and draws
+    where it is below its chance.
+    """
+
+    task: str
+    attempt: str
+    cell: Cell
+    unseen: bool  # it landed without a look; else it waits for one
+    confidence: float  # that the verdict is right, as it was decided on
+    suspicion: float  # 0 to 1
+    chance: float  # of the uniform stream, that certifies
+    number: float
+    suspicion_chance: float  # of the stream that looks for defects; certifies nothing
+    suspicion_number: float
+    commitment: str
+    policy: str
+
+    @property
+    def uniform(self) -> bool:
+        """It is an audit of the uniform stream."""
+        return self.number < self.chance
+
+    @property
+    def audited(self) -> bool:
+        """A person is to look at it, after it landed or before."""
+        return not self.unseen or self.uniform or self.suspicion_number < self.suspicion_chance
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A result with its draw, and what a person found; None: nobody has said yet."""
+
+    draw: Draw
+    wrong: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What is known of the results of a cell, since it was last begun at zero.
+
+    `e_value` is the evidence against an escape rate at or above the highest that the owner accepts. `alarm` stays
+    until audits that came after it certify again. `threshold` is the confidence that a result must have.
+    """
+
+    cell: Cell
+    unseen: int = 0  # landed without a look
+    escapes: int = 0  # of them, that are known to be wrong
+    audits: int = 0  # of the uniform stream, that count
+    wrong: int = 0  # of them
+    waiting: int = 0  # drawn by the uniform stream, and not answered
+    e_value: float = 1.0
+    certified: bool = False
+    more_clean_audits: int = 0  # at least, until it is certified
+    alarm: bool = False
+    alarm_e_value: float = 1.0
+    threshold: float | None = None  # None: no confidence is known to be safe
+    no_threshold: str = ""  # why
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
-    """The numbers that decide, frozen and named by `version`; every decision stores the version it used."""
+    """The numbers that decide, frozen and named by `version`; every decision stores the version it used.
+
+    `trust` is what was learnt of the cells that a decision is about, from the facts up to `learned_through`.
+    """
 
     version: str
-    land: str = "passed"
+    land: str = "trusted"
     parallel_attempts: int = 2  # in one round of a task
     conflicts_before_ask: int = 2
     branch: str = "reeve/landed"
+    highest_escape_rate: float = 0.05
+    confidence: float = 0.95
+    audit_share: float = 0.1
+    suspicion_share: float = 0.5
+    trust: tuple[Trust, ...] = ()
+    learned_through: int = 0  # seq of the last fact that was regarded
+
+    def trust_in(self, cell: Cell) -> Trust:
+        """Return what was learnt of a cell; raises KeyError for one that the policy says nothing of."""
+        for each in self.trust:
+            if each.cell == cell:
+                return each
+        raise KeyError(cell)
 
 
 # ---------------------------------------------------------------- drill
@@ -895,10 +997,13 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class DrillResult:
-    """What one attempt at a drill task gave; `human_minutes` None: not estimated, `usd` None: not known."""
+    """What one attempt at a drill task gave; `human_minutes` None: not estimated, `usd` None: not known.
+
+    `example` names what was asked for, whichever agent got it.
+    """
 
     attempt: str
-    task: str
+    example: str
     answer: KnownAnswer
     agent: str
     version: str
@@ -933,6 +1038,19 @@ class WrongPatch:
     was: str = ""
     now: str = ""
     of: str = ""  # the attempt, or the task that it fixes in part
+
+
+@dataclass(frozen=True, slots=True)
+class TestsDrilled:
+    """What the tests of a repository did with wrong patches; `patches` is the artefact that lists them."""
+
+    __test__ = False  # not a test class for pytest
+
+    repo: str
+    head: str  # commit
+    tried: int
+    let_pass: int
+    patches: str
 
 
 # ---------------------------------------------------------------- what the ports exchange

@@ -22,6 +22,7 @@ __all__ = [
     "Network",
     "ProviderSource",
     "Settings",
+    "TrustTerms",
     "find_root",
     "read_settings",
     "starter_backlog",
@@ -64,6 +65,16 @@ class CheckIns:
     answer_seconds: float = 600.0
 
 
+@dataclass(frozen=True, slots=True)
+class TrustTerms:
+    """What the owner accepts of results that land without a look, and how many of them are audited."""
+
+    highest_escape_rate: float = 0.05
+    confidence: float = 0.95
+    audit_share: float = 0.1
+    suspicion_share: float = 0.5
+
+
 PROVIDERS: Mapping[str, ProviderSource] = {
     each.name: each
     for each in (
@@ -86,7 +97,7 @@ class Settings:
     state: Path
     cache: Path
     workers: int
-    land: str = "passed"
+    land: str = "trusted"
     branch: str = "reeve/landed"
     sandbox: str = "bubblewrap"
     attempts: int = 2
@@ -111,6 +122,7 @@ class Settings:
     mcp: Mapping[str, McpServer] = field(default_factory=dict)
     permissions: tuple[Rule, ...] = ()
     check_in: CheckIns = field(default_factory=CheckIns)
+    trust: TrustTerms = field(default_factory=TrustTerms)
     profile: Path | None = None  # None: nobody's home is known
     memory_reserve_mb: int = 1024
     house_rules: str = HOUSE_RULES  # relative to the root
@@ -215,6 +227,7 @@ def _beyond(plain: Settings, form: "SettingsForm") -> dict[str, Any]:
             for each in form.permissions
         ),
         "check_in": CheckIns(**form.check_in.model_dump()),
+        "trust": TrustTerms(**form.trust.model_dump()),
         "profile": plain.profile if form.profile is None else plain.root / Path(form.profile).expanduser(),
         "memory_reserve_mb": form.memory_reserve_mb,
         "house_rules": form.house_rules,
@@ -316,6 +329,10 @@ def to_policy(settings: Settings) -> Policy:
             parallel_attempts=settings.parallel_attempts,
             conflicts_before_ask=settings.conflicts_before_ask,
             branch=settings.branch,
+            highest_escape_rate=settings.trust.highest_escape_rate,
+            confidence=settings.trust.confidence,
+            audit_share=settings.trust.audit_share,
+            suspicion_share=settings.trust.suspicion_share,
         )
     )
 
@@ -329,6 +346,7 @@ def starter_toml() -> str:
 # reeve.toml: every setting is optional; all of them are in docs/settings.md.
 
 # workers = 2                  # attempts and verdicts at one time; default: the cores
+# land = "trusted"             # or "passed": all that passed its checks lands without a look
 # branch = "reeve/landed"      # where results land; never a branch that is checked out
 # attempts = 2                 # at a task, before it is given up
 # protected = ["docs/**"]      # no patch may change these; tests are protected anyway

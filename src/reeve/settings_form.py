@@ -42,6 +42,7 @@ HOST_PORT = re.compile(
 )
 Address = Annotated[Text, AfterValidator(_address)]
 HostPort = Annotated[Text, AfterValidator(_host_port)]
+Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class AgentForm(Form):
@@ -127,6 +128,23 @@ class CheckInForm(Form):
     answer_seconds: Positive = Field(600.0, description="Time to answer, unless it waits; its own clock stands still.")
 
 
+class TrustForm(Form):
+    """The table ``[trust]``: what the owner accepts."""
+
+    highest_escape_rate: Share = Field(
+        0.05, description="Highest acceptable share of wrong results among those that land without a look."
+    )
+    confidence: Annotated[float, Field(ge=0.5, lt=1)] = Field(
+        0.95, description="Confidence with which it must be kept before anything lands without a look."
+    )
+    audit_share: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.1, description="Share of what landed without a look that is drawn for an audit, each result alike."
+    )
+    suspicion_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.5, description="Probability that the most suspicious result is audited beside that; others in proportion."
+    )
+
+
 AgentName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 BranchName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*[A-Za-z0-9]$"), AfterValidator(_branch)]
 ProviderName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
@@ -139,7 +157,10 @@ class SettingsForm(Form):
     workers: Annotated[int, Field(ge=1, le=1024)] | None = Field(
         None, description="Attempts and verdicts at one time; default: the cores this process may use."
     )
-    land: Literal["passed"] = Field("passed", description="The rule that decides what lands: what passed its checks.")
+    land: Literal["trusted", "passed"] = Field(
+        "trusted",
+        description="What lands without a look: `trusted`, what passed where audits allow it; `passed`, all of it.",
+    )
     branch: BranchName = Field("reeve/landed", description="Branch that results land on; never one checked out.")
     sandbox: Literal["bubblewrap", "none"] = Field(
         "bubblewrap", description="Walls around agents and checks; `none` runs them bare, and the report says so."
@@ -182,6 +203,7 @@ class SettingsForm(Form):
         [], description="Rules for what agents ask for; without one that fits, it is allowed: the walls hold."
     )
     check_in: CheckInForm = Field(CheckInForm.model_validate({}), description="When an attempt pauses for a person.")
+    trust: TrustForm = Field(TrustForm.model_validate({}), description="What may land without a look.")
     profile: Text | None = Field(
         None, description="File with a person's own rules for every agent; default: reeve/profile.md in ~/.config."
     )
@@ -202,6 +224,7 @@ TABLES: Mapping[str, type[Form]] = {
     "mcp.NAME": McpForm,
     "permissions": PermissionForm,
     "check_in": CheckInForm,
+    "trust": TrustForm,
 }
 
 

@@ -1,6 +1,14 @@
 """Numbers with their units, for a person to read."""
 
-__all__ = ["duration", "megabytes", "plural", "short_hash"]
+import datetime as dt
+
+__all__ = ["clock_time", "duration", "megabytes", "plural", "short_hash"]
+
+
+def clock_time(at_utc: float, now_utc: float) -> str:
+    """Say when something is, in UTC: ``14:03:07 UTC``, with the date if that is another day."""
+    at, now = (dt.datetime.fromtimestamp(each, dt.UTC) for each in (at_utc, now_utc))
+    return at.strftime("%H:%M:%S UTC" if at.date() == now.date() else "%Y-%m-%d %H:%M:%S UTC")
 
 
 def duration(seconds: float) -> str:

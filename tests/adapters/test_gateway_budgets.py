@@ -1,7 +1,7 @@
 """Budgets: reserved on all accounts or on none, used up to what is left, settled by what was really used."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reeve.adapters.gateway.budgets import Account, Reservation, Shortfall, reserve
@@ -10,6 +10,7 @@ from reeve.adapters.gateway.usage import Usage
 
 PRICE = Price(input=3.0, output=15.0)
 MODEL = "some-model"
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 
 
 def test_what_is_reserved_is_held_on_every_account_and_settled_on_every_account():
@@ -64,6 +65,27 @@ def test_what_is_left_for_less_than_an_answer_is_left():
     assert isinstance(reserve(accounts, MODEL, None, 1000, 100), Reservation), "all it asks for fits"
 
 
+def test_an_answer_that_comes_in_one_piece_fits_as_a_whole_or_not_at_all():
+    account = Account("a", limit_usd=0.1)
+    refused = reserve((account,), MODEL, PRICE, 1000, 64_000, whole=True)
+    assert isinstance(refused, Shortfall)
+    assert "it needs about 0.9630; an answer in one piece must fit as a whole" in refused.reason
+    assert isinstance(reserve((account,), MODEL, PRICE, 1000, 64_000), Reservation), "a stream can be cut off"
+
+
+def test_what_others_hold_and_may_give_back_is_told_from_what_is_gone():
+    account = Account("a", limit_tokens=10_000)
+    other, held = (reserve((account,), MODEL, None, 1000, 4000) for _ in range(2))
+    assert isinstance(held, Reservation)
+    assert isinstance(other, Reservation)
+    assert held.more(1) == 0
+    assert held.others_hold(5000)
+    assert not held.others_hold(5001)
+    other.settle(2000, None)
+    assert held.more(3001) == 3000
+    assert not held.others_hold(1)
+
+
 def test_a_refusal_says_which_budget_and_what_it_needs():
     spent = Account("the task fix", limit_usd=0.5, spent_usd=0.45)
     found = reserve((Account("other", limit_tokens=10**9), spent), MODEL, PRICE, 20_000, 4096)
@@ -88,6 +110,7 @@ def test_a_model_that_costs_nothing_fits_into_any_budget_that_is_not_used_up():
     assert isinstance(reserve((Account("a", limit_usd=0.01),), "local", free, 10**6, 4096), Reservation)
 
 
+@unhurried
 @given(
     st.lists(st.tuples(st.integers(0, 20_000), st.integers(1, 8192), st.integers(0, 3000), st.booleans()), max_size=40),
     st.floats(0.001, 0.5),

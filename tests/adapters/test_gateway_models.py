@@ -165,6 +165,38 @@ def test_a_key_that_a_provider_repeats_is_not_passed_back(story):
     assert KEY not in str(headers)
 
 
+def test_a_redirection_is_told_without_the_key_and_not_followed(story):
+    site, attempt = story
+    said = {"error": f"go on with {KEY}"}
+    site.upstream.answer = plain(302, said, {"Location": f"{site.upstream.url}/?key={KEY}"})
+    status, headers, body = attempt.ask("/anthropic/v1/messages", asked("anthropic"))
+    assert (status, body) == (302, b'{"error": "go on with ***"}')
+    assert "location" not in headers
+    assert len(site.upstream.seen) == 1
+    (fact,) = site.settled(1, attempt.door.attempt)
+    assert (fact.outcome, fact.status, fact.tokens) == (RequestOutcome.PROVIDER_ERROR, 302, 0)
+
+
+@pytest.mark.parametrize("cut", [1, 5, len(KEY) - 1, len(KEY)])
+def test_a_key_within_a_good_answer_becomes_stars_wherever_it_is_cut(story, cut):
+    site, attempt = story
+    half, rest = f"sk-the-{KEY}"[: 7 + cut].encode(), f"{KEY[cut:]} sk-the-r".encode()
+    site.upstream.answer = events(half, rest)
+    _, _, body = attempt.ask("/anthropic/v1/messages", asked("anthropic"))
+    assert body == b"sk-the-" + b"*" * len(KEY) + b" sk-the-r"
+
+
+def test_what_is_sent_with_questions_that_cost_nothing_is_bounded_and_counted(story):
+    site, attempt = story
+    body = json.dumps({"model": "claude-sonnet-4-5", "messages": [{"content": "x" * (30 << 20)}]}).encode()
+    found = [attempt.ask("/anthropic/v1/messages/count_tokens", body)[0] for _ in range(3)]
+    assert found == [200, 200, 403]
+    facts = site.settled(3, attempt.door.attempt)
+    assert sum(fact.bytes_sent for fact in facts if fact.outcome is RequestOutcome.ANSWERED) == 2 * len(body)
+    assert facts[2].outcome is RequestOutcome.OVER_BUDGET
+    assert "cost nothing" in facts[2].reason
+
+
 def test_an_error_in_the_middle_of_a_stream_is_known_as_one(story):
     site, attempt = story
     error = event({"type": "error", "error": {"type": "overloaded_error", "message": "too much"}}, "error")

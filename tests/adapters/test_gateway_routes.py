@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from reeve.adapters.gateway.routes import Question, Unacceptable, read_question, route
+from reeve.adapters.gateway.routes import Question, Unacceptable, below, read_question, route
 from reeve.adapters.gateway.usage import Shape
 from reeve.records import Api
 
@@ -65,9 +65,18 @@ def test_what_decides_on_the_price_is_read():
     asked = {"model": "m", "stream": True, "max_tokens": 500, "messages": []}
     assert read_question(MESSAGES, json.dumps(asked).encode()) == Question("m", streamed=True, output_tokens=500)
     asked = {"model": "m", "max_output_tokens": 9, "service_tier": "priority", "input": "x"}
-    assert read_question(RESPONSES, json.dumps(asked).encode()) == Question("m", False, 9, fast=True)
-    asked = {"contents": [], "generationConfig": {"maxOutputTokens": 7}}
-    assert read_question(GEMINI, json.dumps(asked).encode()) == Question("gemini-2.5-pro", True, 7)
+    assert read_question(RESPONSES, json.dumps(asked).encode()) == Question("m", False, 9, fast=True, hidden=True)
+    asked = {"contents": [], "generationConfig": {"maxOutputTokens": 7, "candidateCount": 3}}
+    assert read_question(GEMINI, json.dumps(asked).encode()) == Question("gemini-2.5-pro", True, 7, answers=3)
+
+
+def test_what_is_reserved_at_first_is_all_that_an_answer_in_one_piece_may_be():
+    assert Question("m", streamed=False, output_tokens=64_000).reserved_tokens == 64_000
+    assert Question("m", streamed=False, output_tokens=64_000, answers=3).reserved_tokens == 192_000
+    assert Question("m", streamed=False, output_tokens=None).reserved_tokens == 4096
+    assert Question("m", streamed=True, output_tokens=64_000).reserved_tokens == 4096
+    assert Question("m", streamed=True, output_tokens=100).reserved_tokens == 100
+    assert Question("m", streamed=True, output_tokens=None, hidden=True).reserved_tokens == 16_384
 
 
 @pytest.mark.parametrize(
@@ -133,3 +142,18 @@ def test_a_provider_is_not_sent_anywhere_by_an_agent(asks):
 )  # fmt: skip
 def test_what_is_only_talked_about_may_be_talked_about(asks):
     assert read_question(RESPONSES, json.dumps({"model": "m", **asks}).encode()).model == "m"
+
+
+@pytest.mark.parametrize(
+    ("base_url", "path", "called"),
+    [
+        ("https://api.openai.com", "/v1/responses", "https://api.openai.com/v1/responses"),
+        ("http://127.0.0.1:11434/v1", "/v1/chat/completions", "http://127.0.0.1:11434/v1/chat/completions"),
+        ("https://x.example/api/v4/", "/v1/chat/completions", "https://x.example/api/v4/chat/completions"),
+        ("https://x.example/v1", "/chat/completions", "https://x.example/v1/chat/completions"),
+        ("https://x.example/v1beta", "/v1beta/models/m:countTokens", "https://x.example/v1beta/models/m:countTokens"),
+        ("https://x.example/vault", "/v1/messages", "https://x.example/vault/v1/messages"),
+    ],
+)
+def test_a_version_in_an_address_is_not_called_twice(base_url, path, called):
+    assert below(base_url, path) == called

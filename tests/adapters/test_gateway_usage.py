@@ -5,13 +5,15 @@ import json
 
 import pytest
 from gateways import event, said
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from reeve.adapters.gateway.elements import Elements
 from reeve.adapters.gateway.sse import Events
-from reeve.adapters.gateway.usage import Meter, Shape, Usage
+from reeve.adapters.gateway.usage import Form, Meter, Shape, Usage
 
 SHAPES = ("anthropic", "responses", "chat", "gemini")
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 EXPECTED = {
     "anthropic": Usage(11, 7, cached=5, cache_write=3),
     "responses": Usage(11, 7, cached=5, reasoning=2),
@@ -21,7 +23,7 @@ EXPECTED = {
 
 
 def metered(name: str, stream: bytes, cuts: list[int], *, end: bool = True, **options) -> Meter:
-    meter = Meter(Shape(name), streamed=True, **options)
+    meter = Meter(Shape(name), Form.EVENTS, **options)
     for start, stop in zip([0, *cuts], [*cuts, len(stream)], strict=True):
         meter.feed(stream[start:stop])
     if end:
@@ -39,9 +41,10 @@ def test_a_stream_cut_at_any_byte_is_read_alike(name, newline):
     assert metered(name, stream, list(range(1, len(stream)))).usage == EXPECTED[name]
 
 
+@unhurried
 @given(st.lists(st.binary(max_size=30)), st.sampled_from(SHAPES))
 def test_garbage_is_read_without_complaint(pieces, name):
-    meter = Meter(Shape(name), streamed=True)
+    meter = Meter(Shape(name), Form.EVENTS)
     for piece in pieces:
         meter.feed(piece)
         meter.feed(b"\ndata: " + piece + b"\n\n")
@@ -146,7 +149,7 @@ def test_long_events_in_small_pieces_cost_no_more_than_their_length():
 @pytest.mark.parametrize("encoding", ["", "gzip"])
 def test_an_answer_in_one_piece_is_read_too(name, body, encoding):
     content = json.dumps(body).encode()
-    meter = Meter(Shape(name), streamed=False, encoding=encoding)
+    meter = Meter(Shape(name), Form.WHOLE, encoding=encoding)
     for byte in gzip.compress(content) if encoding else content:
         meter.feed(bytes((byte,)))
     meter.end()
@@ -163,7 +166,7 @@ def test_a_compression_that_cannot_be_read_leaves_the_usage_unknown():
 
 
 def test_a_body_that_unpacks_without_end_is_given_up():
-    meter = Meter(Shape.ANTHROPIC, streamed=False, encoding="gzip")
+    meter = Meter(Shape.ANTHROPIC, Form.WHOLE, encoding="gzip")
     meter.feed(gzip.compress(b" " * (64 << 20)))
     meter.end()
     assert meter.usage is None
@@ -178,7 +181,7 @@ def test_half_a_stream_gives_what_was_said_so_far_and_says_so(name):
 
 
 def test_what_was_written_is_estimated_while_it_comes():
-    meter = Meter(Shape.ANTHROPIC, streamed=True)
+    meter = Meter(Shape.ANTHROPIC, Form.EVENTS)
     meter.feed(event({"type": "message_start", "message": {"usage": {"input_tokens": 11, "output_tokens": 1}}}))
     for kind in ("text", "thinking", "partial_json"):
         meter.feed(event({"type": "content_block_delta", "delta": {"type": f"{kind}_delta", kind: "x" * 300}}))
@@ -187,14 +190,70 @@ def test_what_was_written_is_estimated_while_it_comes():
 
 
 def test_what_a_stream_repeats_at_its_end_is_not_counted_twice():
-    meter = Meter(Shape.RESPONSES, streamed=True)
+    meter = Meter(Shape.RESPONSES, Form.EVENTS)
     meter.feed(event({"type": "response.output_text.delta", "delta": "x" * 300}))
     meter.feed(event({"type": "response.output_text.done", "text": "x" * 300}))
     meter.feed(event({"type": "response.completed", "response": {"output": [{"content": [{"text": "x" * 300}]}]}}))
     assert meter.written == 100
 
 
+def test_what_a_model_writes_cannot_hide_what_it_writes():
+    meter = Meter(Shape.RESPONSES, Form.EVENTS)
+    sly = '"type":"response.completed" "response.created" x.done'
+    meter.feed(event({"type": "response.output_text.delta", "delta": sly * 10}))
+    assert meter.written > 100
+
+
+def array(*messages: object) -> bytes:
+    """As Gemini streams where nobody asks for events."""
+    return b"[" + b",\r\n".join(json.dumps(each, indent=1).encode() for each in messages) + b"\n]\n"
+
+
+def gemini_array() -> bytes:
+    text = 'a [ "quoted" { brace \\ and \\" more }'
+    part = {"candidates": [{"content": {"parts": [{"text": text}, {"functionCall": {"args": {"x": ["}"]}}}]}}]}
+    counts = {"promptTokenCount": 16, "cachedContentTokenCount": 5}
+    return array(
+        {**part, "usageMetadata": {**counts, "candidatesTokenCount": 3}},
+        {
+            **part,
+            "candidates": [{"finishReason": "STOP"}],
+            "usageMetadata": {**counts, "candidatesTokenCount": 5, "thoughtsTokenCount": 2},
+        },
+    )
+
+
+def test_a_stream_that_is_an_array_cut_at_any_byte_is_read_alike():
+    stream = gemini_array()
+    for cuts in ([], *([cut] for cut in range(len(stream))), list(range(1, len(stream)))):
+        meter = Meter(Shape.GEMINI, Form.ARRAY)
+        for start, stop in zip([0, *cuts], [*cuts, len(stream)], strict=True):
+            meter.feed(stream[start:stop])
+        assert (meter.usage, meter.complete) == (EXPECTED["gemini"], True)
+        assert meter.written < len(stream) / 3 / 3, "what is written is estimated from the text and not from the form"
+
+
+def test_half_an_array_gives_what_was_said_so_far_and_whether_more_would_fit():
+    stream = gemini_array()
+    boundary = stream.index(b",\r\n")
+    meter = Meter(Shape.GEMINI, Form.ARRAY)
+    meter.feed(stream[:boundary])
+    assert (meter.usage, meter.complete, meter.between) == (Usage(11, 3, cached=5), False, True)
+    meter.feed(stream[boundary : boundary + 20])
+    assert not meter.between
+    meter.feed(stream[boundary + 20 :])
+    assert not meter.between
+
+
+def test_an_element_that_is_too_long_is_passed_over_and_the_next_is_read():
+    elements = Elements(limit_bytes=100)
+    found = [each for chunk in (b'[{"a":"', b"x" * 200, b'"}, {"b": 1}', b"]") for each in elements.feed(chunk)]
+    assert found == [b'{"b": 1}']
+
+
 def test_an_error_in_the_middle_of_a_stream_is_noticed():
+    failed = {"type": "response.failed", "response": {"error": {"code": "server_error", "message": "x"}, "usage": None}}
+    assert metered("responses", event(failed), []).error == "server_error"
     meter = metered("anthropic", event({"type": "error", "error": {"type": "overloaded_error"}}), [])
     assert meter.error == "overloaded_error"
 
@@ -208,7 +267,7 @@ def test_tokens_kept_for_an_hour_and_searches_are_told_apart():
         "server_tool_use": {"web_search_requests": 4},
         "speed": "fast",
     }
-    meter = Meter(Shape.ANTHROPIC, streamed=False)
+    meter = Meter(Shape.ANTHROPIC, Form.WHOLE)
     meter.feed(json.dumps({"type": "message", "usage": usage}).encode())
     meter.end()
     assert meter.usage == Usage(1, 2, cache_write=30, cache_write_1h=20, searches=4, fast=True)

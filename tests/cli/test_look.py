@@ -1,12 +1,24 @@
 """What a person and a program see when they look: status, inbox, show, log, diff, report."""
 
 import json
+import time
 
 import pytest
 
 from reeve.cli.main import main
 from reeve.durable.locks import only_run
-from reeve.records import Action, AgentSpec, Change, CheckResult, Checks, HiddenFile, KnownAnswer, Outcome, ReviewKind
+from reeve.records import (
+    Action,
+    AgentSpec,
+    Change,
+    CheckResult,
+    Checks,
+    HiddenFile,
+    KnownAnswer,
+    Outcome,
+    Pause,
+    ReviewKind,
+)
 
 
 @pytest.fixture
@@ -44,7 +56,7 @@ No run is active; `reeve run` goes on from here.
 def test_status_as_json_has_exactly_the_documented_shape(reeve, fleet):
     fleet.review("first-line.1", ReviewKind.ACCEPT, minutes=2.5, commit="c")
     found = reeve("status", "--json").json
-    assert set(found) == {"tasks", "counts", "first_round", "canaries", "waits_for_memory"}
+    assert set(found) == {"tasks", "counts", "first_round", "canaries", "waits_for_memory", "pauses"}
     assert found["tasks"][0] == {
         "id": "first-line",
         "status": "landed",
@@ -57,6 +69,21 @@ def test_status_as_json_has_exactly_the_documented_shape(reeve, fleet):
     assert found["counts"] == {"working": 1, "landed": 2, "needs-you": 4, "failed": 1}
     assert found["first_round"] == {"passed": 3, "wrong": 1, "declined": 0}
     assert found["canaries"] == {"agents": [], "unknown": 0, "open": 0}
+
+
+def test_a_provider_that_asked_to_wait_is_named_until_the_time_that_it_named(reeve, story, monkeypatch):
+    story.landed("a")
+    story.tell("pause", "openai:1", "a", Pause("openai", story.now, story.now + 40, 429, "a.1"))
+    story.tell("pause", "openai:2", "a", Pause("openai", story.now, story.now + 90, 503, "a.1"))
+    story.tell("pause", "gemini:1", "a", Pause("gemini", story.now, story.now + 90_000, 429, "a.1"))
+    monkeypatch.setattr(time, "time", lambda: story.now)
+    assert reeve("status").out.splitlines()[-2:] == [
+        "gemini paused until 2026-09-22 15:14:15 UTC: it said so itself, with status 429",
+        "openai paused until 14:15:40 UTC: it said so itself, with status 503",
+    ]
+    assert [each["provider"] for each in reeve("status", "--json").json["pauses"]] == ["gemini", "openai"]
+    story.now += 100
+    assert "openai" not in reeve("status").out
 
 
 def test_status_tells_declined_from_wrong_and_says_what_needs_a_person(reeve, story):
@@ -121,6 +148,7 @@ def test_an_empty_project_says_what_to_do_and_leaves_no_folder_behind(reeve, pro
         "first_round": {"passed": 0, "wrong": 0, "declined": 0},
         "canaries": {"agents": [], "unknown": 0, "open": 0},
         "waits_for_memory": None,
+        "pauses": [],
     }
     assert reeve("inbox").out == "Nothing needs you.\n"
     assert (
@@ -447,10 +475,46 @@ def test_version_and_doctor_as_json(reeve):
     said = reeve("doctor", "--json")
     found = said.json
     assert said.code == (0 if found["ok"] else 4)
-    assert {"python", "git", "sandbox", "user", "repository", "backlog", "agent repair", "disk"} <= {
+    assert {"python", "git", "sandbox", "user", "repository", "backlog", "agent repair", "ripgrep", "disk"} <= {
         item["name"] for item in found["findings"]
     }
     assert all(set(item) == {"name", "ok", "detail", "remedy", "needed"} for item in found["findings"])
+
+
+def test_doctor_says_which_providers_can_be_called_and_never_a_key(reeve, project, monkeypatch, tmp_path):
+    (project / "reeve.toml").write_text(
+        'default_agents = ["mine"]\n[agents.mine]\nkind = "command"\ncommand = "true"\n'
+        'providers = ["anthropic", "openai"]\n[agents.other]\nkind = "command"\ncommand = "true"\n'
+        'providers = ["gemini"]\n'
+    )
+    for name in ("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-nobody-may-see-this")
+    said = reeve("doctor", "--json")
+    assert "sk-nobody" not in said.out
+    found = {item["name"]: item for item in said.json["findings"]}
+    assert found["provider anthropic"] == {
+        "name": "provider anthropic",
+        "ok": True,
+        "detail": "https://api.anthropic.com; the key is in $ANTHROPIC_API_KEY",
+        "remedy": "",
+        "needed": True,
+    }
+    assert (found["provider openai"]["ok"], found["provider openai"]["needed"]) == (False, True)
+    assert found["provider openai"]["detail"] == "the provider 'openai' has no key"
+    assert "OPENAI_API_KEY" in found["provider openai"]["remedy"]
+    assert (found["provider gemini"]["ok"], found["provider gemini"]["needed"]) == (False, False)
+    assert not said.json["ok"]
+
+
+def test_doctor_names_a_file_that_holds_no_key_and_a_table_that_holds_no_prices(reeve, project):
+    (project / "key").write_text("two words\n")
+    (project / "prices.toml").write_text("[[price]]\nmodels = 3\n")
+    (project / "reeve.toml").write_text('prices = "prices.toml"\n[providers.anthropic]\nkey_file = "key"\n')
+    found = {item["name"]: item for item in reeve("doctor", "--json").json["findings"]}
+    assert "must hold the key and nothing else" in found["providers"]["detail"]
+    assert "two words" not in str(found)
+    assert "price 1" in found["prices"]["detail"]
 
 
 def test_a_broken_setting_is_one_line_with_its_place(reeve, project):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 SETTINGS = """\
+land = "passed"
 setup = "true"
 [agents.fixer]
 kind = "command"
@@ -217,7 +218,7 @@ def test_accepting_lands_the_result_with_the_minutes_given(reeve, after):
 def test_a_decision_needs_minutes_from_somewhere(reeve, after):
     said = reeve("accept", "look")
     assert said.code == 2
-    assert "nobody looked at it on a terminal yet" in said.err
+    assert "nobody looked at it on a terminal or page yet" in said.err
     assert task_row(reeve, "look")["status"] == "needs-you"
 
 
@@ -321,7 +322,9 @@ def test_an_attempt_cannot_land_a_change_of_the_house_rules(reeve, repository, h
     git(repository, "add", "-A")
     git(repository, "commit", "-q", "-m", "Rules")
     command = "echo fixed > state; echo '- Skip the tests.' >> house-rules.md"
-    (repository / "reeve.toml").write_text(f'setup = "true"\n[agents.fixer]\nkind = "command"\ncommand = "{command}"\n')
+    (repository / "reeve.toml").write_text(
+        f'land = "passed"\nsetup = "true"\n[agents.fixer]\nkind = "command"\ncommand = "{command}"\n'
+    )
     write_task(repository, "fix")
     assert run(reeve).code == 0
     assert git(repository, "show", "reeve/landed:state") == "fixed"

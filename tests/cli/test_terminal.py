@@ -1,13 +1,16 @@
 """What a terminal gets: colour, harmless patches, the clock of a person's minutes, a quiet end of a broken pipe."""
 
+import json
 import os
 import pty
 import subprocess
 import sys
 
+import pytest
+
 from reeve.cli.progress import Progress, sentence
 from reeve.ledger.views import task_views
-from reeve.records import Action, KnownAnswer, Tight
+from reeve.records import Action, KnownAnswer, Pause, Tight
 
 REEVE = [sys.executable, "-m", "reeve.cli.main"]
 
@@ -110,6 +113,21 @@ def test_a_run_shows_what_works_what_is_checked_and_what_waits(story, tmp_path):
     )
 
 
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_however_long_what_an_agent_says_the_columns_before_it_stay_whole(story, tmp_path, width):
+    progress = Progress(tmp_path, lambda: story.now)
+    progress.begin([story.task("a")], ())
+    story.order("a.1")
+    output = tmp_path / "attempts" / "a.1" / "output"
+    output.parent.mkdir(parents=True)
+    output.write_text(json.dumps({"kind": "text", "text": "word " * 100}))
+    for fact in story.store.facts():
+        progress.see(fact)
+    row = picture(progress, width).splitlines()[-1]
+    assert row.startswith("  a.1  repair  at work  0.0 s  word word")
+    assert len(row) <= width
+
+
 def test_a_run_shows_who_waits_for_memory_and_says_where_it_is_tight(story, tmp_path):
     progress = Progress(tmp_path, lambda: story.now)
     progress.begin([story.task("a")], ())
@@ -120,6 +138,19 @@ def test_a_run_shows_who_waits_for_memory_and_says_where_it_is_tight(story, tmp_
     assert picture(progress).endswith("  a.1  repair  waiting  0.0 s  for memory: needs 3.1 GB, 1.0 GB of 8.0 GB free")
     tight = story.tell("tight", "a.1", "a", Tight("a.1", 4096.0, 1024.0))
     assert sentence(tight) == "a.1 may need 4.0 GB of memory, 1.0 GB are free; it begins, since no other runs"
+
+
+def test_a_run_shows_which_provider_has_everybody_wait_and_until_when(story, tmp_path):
+    progress = Progress(tmp_path, lambda: story.now)
+    progress.begin([story.task("a")], ())
+    pause = story.tell("pause", "anthropic:1", "a", Pause("anthropic", story.now, story.now + 65, 529, "a.1"))
+    progress.see(pause)
+    line = "anthropic paused until 14:14:35 UTC: it said so itself, with status 529"
+    assert picture(progress).splitlines()[-1] == f"  {line}"
+    assert sentence(pause) == line
+    assert not progress.did_something
+    story.now += 65
+    assert "paused" not in picture(progress)
 
 
 def test_a_run_counts_what_is_done_already_and_what_comes_to_its_end(story, tmp_path):

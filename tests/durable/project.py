@@ -7,6 +7,7 @@ from pathlib import Path
 REEVE = [sys.executable, "-m", "reeve.cli.main"]
 
 SETTINGS = """\
+land = "passed"
 workers = 2
 attempts = 2
 parallel_attempts = 1

@@ -18,6 +18,7 @@ from reeve.adapters.playback.server import PlaybackServer
 
 REAL_KEY = "sk-real-and-secret"
 SETTINGS = """\
+land = "passed"
 workers = 3
 attempts = 1
 default_agents = ["mine"]

@@ -55,7 +55,7 @@ FIRST_CHECKS_IN = f"if name == 't00.txt':{CHECK_IN.replace(chr(10), chr(10) + ' 
 def asking_project(tmp_path, does, settings="", count=1):
     """A project whose agent does what is asked of it here; it stands outside of what is checked."""
     repo = make_project(tmp_path, count)
-    toml = f'attempts = 1\ndefault_agents = ["asker"]\n{settings}\n[agents.asker]\nkind = "command"\ncommand = "python3 asker.py"\n'
+    toml = f'land = "passed"\nattempts = 1\ndefault_agents = ["asker"]\n{settings}\n[agents.asker]\nkind = "command"\ncommand = "python3 asker.py"\n'
     (repo / "reeve.toml").write_text(toml)
     (repo / "asker.py").write_text(ASKS + does)
     git(repo, "add", ".")

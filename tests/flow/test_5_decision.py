@@ -1,6 +1,6 @@
 """Land, ask, again, give up: one plain rule on records."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
@@ -11,6 +11,7 @@ from reeve.records import (
     AgentSpec,
     Attempt,
     Base,
+    Cell,
     CheckResult,
     Ending,
     KnownAnswer,
@@ -22,11 +23,12 @@ from reeve.records import (
     RepoSource,
     Selection,
     Task,
+    Trust,
     Verdict,
 )
 
 TASK = Task(id="fix-x", instruction="Fix x", repo=RepoSource(path="/r"))
-POLICY = Policy(version="p1")
+POLICY = Policy(version="p1", land="passed")
 
 
 def verdict(number, outcome, *, lines=1, reason="because", confidence=0.0):
@@ -97,6 +99,78 @@ def test_the_first_conflict_is_a_new_attempt_and_the_second_goes_to_a_person(fai
     assert (decision.action, decision.attempt) == (action, attempt)
     assert decision.numbers["failed_landings"] == failed
     assert "conflict in a.py" in decision.reason
+
+
+# ---------------------------------------------------------------- trusted
+
+CELL = Cell("repair", "1.0", "c0ffee", "tests", "/home/ada/parser")
+TRUSTED = Policy(version="p2", highest_escape_rate=0.05, confidence=0.95)
+EARNED = Trust(CELL, audits=90, e_value=31.0, certified=True, threshold=0.4)
+
+
+def trusted(trust, confidence=0.7, cell=CELL):
+    policy = replace(TRUSTED, trust=(trust,))
+    passed = verdict(1, Outcome.PASSED, confidence=confidence)
+    return decide(TASK, selection("fix-x.1"), [passed], 0, policy, cell=cell)
+
+
+@pytest.mark.parametrize(
+    ("trust", "confidence", "case", "said"),
+    [
+        (
+            Trust(CELL, more_clean_audits=79),
+            0.7,
+            "not certified yet",
+            "repair 1.0 on tests in parser: no audit so far, 79 more",
+        ),
+        (
+            replace(EARNED, audits=30, wrong=1, certified=False, more_clean_audits=66),
+            0.7,
+            "not certified yet",
+            "29 clean of 30 audits so far, 66 more clean ones would certify at most 5 % escapes with 95 % confidence",
+        ),
+        (replace(EARNED, alarm=True, certified=True), 0.7, "alarm", "trust began again at zero"),
+        (
+            replace(EARNED, threshold=None, no_threshold="2 of the 59 surest results were wrong"),
+            0.7,
+            "no safe threshold",
+            "2 of the 59 surest results were wrong",
+        ),
+        (EARNED, 0.39, "below the threshold", "its confidence 0.39 is below 0.4"),
+    ],
+)
+def test_a_result_that_passed_asks_for_as_long_as_anything_is_missing(trust, confidence, case, said):
+    decision = trusted(trust, confidence)
+    assert (decision.action, decision.attempt) == (Action.ASK, "fix-x.1")
+    assert decision.rule == f"land = trusted: {case}"
+    assert said in decision.reason
+
+
+def test_what_audits_allow_lands_and_the_decision_holds_every_number_it_rests_on():
+    decision = trusted(EARNED, 0.4)
+    assert (decision.action, decision.rule) == (Action.LAND, "land = trusted: certified")
+    known = {"audits": 90, "wrong": 0, "e_value": 31.0, "alarm": 0, "confidence": 0.4, "threshold": 0.4}
+    assert known.items() <= decision.numbers.items()
+    assert decision.numbers["e_value_needed"] == pytest.approx(20)
+    assert "90 clean of 90 audits" in decision.reason
+
+
+@pytest.mark.parametrize("name", [item.name for item in fields(Cell)])
+def test_trust_is_never_that_of_another_version_configuration_kind_or_repository(name):
+    other = replace(CELL, **{name: "another"})
+    with pytest.raises(KeyError):
+        trusted(EARNED, cell=other)
+
+
+def test_a_decision_that_may_land_is_never_made_without_saying_whose_trust_it_lands_on():
+    with pytest.raises(ValueError, match="whose trust"):
+        trusted(EARNED, cell=None)
+
+
+def test_trust_changes_nothing_about_what_did_not_pass():
+    policy = replace(TRUSTED, trust=(EARNED,))
+    assert decide(TASK, selection(), [verdict(1, Outcome.FAILED)], 1, policy).action is Action.AGAIN
+    assert decide(TASK, selection(), [verdict(1, Outcome.UNVERIFIED)], 1, policy).action is Action.ASK
 
 
 # ---------------------------------------------------------------- tasks with a known answer

@@ -6,7 +6,7 @@ import pytest
 
 from reeve.policy.memory import MARGIN, RECENT, expected_memory_mb
 from reeve.policy.versioned import versioned
-from reeve.records import Policy
+from reeve.records import Cell, Policy, Trust
 
 
 def test_equal_policies_have_one_version_whatever_they_were_called_before():
@@ -17,7 +17,8 @@ def test_equal_policies_have_one_version_whatever_they_were_called_before():
 def test_every_number_of_a_policy_is_in_its_version(name):
     policy = Policy(version="")
     value = getattr(policy, name)
-    changed = replace(policy, **{name: value + 1 if isinstance(value, int) else value + "x"})
+    more = {int: 1, float: 0.01, str: "x", tuple: (Trust(Cell("a", "1", "c", "tests", "/r")),)}[type(value)]
+    changed = replace(policy, **{name: value + more})
     assert versioned(changed).version != versioned(policy).version
 
 

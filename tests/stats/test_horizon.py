@@ -1,6 +1,7 @@
 """Time horizons: the exact optimum, the published bootstrap bit for bit, refusals, and intervals that cover."""
 
 import doctest
+from dataclasses import replace
 from math import log
 
 import numpy as np
@@ -9,9 +10,10 @@ from scipy.optimize import minimize
 
 from outcomes import public, world
 from reeve.policy.run_records import read_runs
-from reeve.stats import ends, horizon, logistic, runs
+from reeve.stats import ends, horizon, logistic, points, runs
 from reeve.stats.horizon import horizons
 from reeve.stats.logistic import NotConverged, fit
+from reeve.stats.points import Points, affordable_resamples
 from reeve.stats.resample import Resampler
 from reeve.stats.runs import Runs
 
@@ -192,24 +194,60 @@ def test_equal_seeds_give_equal_numbers_and_other_seeds_others():
     assert first.agents[0].horizon(0.5).low_minutes != other.agents[0].horizon(0.5).low_minutes
 
 
-def test_a_large_table_is_drawn_as_counts_with_the_same_distribution(monkeypatch):
-    """Over 2,000 resamples both ways of drawing agree: means within 6, spreads within 20 standard errors' worth."""
-    some = world(11, agents=(10.0, 60.0), runs=5)
+def in_part(some):
+    """The same runs, some of them with a part of a success."""
+    return replace(some, score=np.where(np.arange(len(some)) % 3, some.score, 0.5 * some.score))
+
+
+@pytest.mark.parametrize("change", [lambda some: some, in_part], ids=["as counts", "as rows in another order"])
+def test_a_large_table_is_drawn_otherwise_with_the_same_distribution(monkeypatch, change):
+    """Over 2,000 resamples both ways of drawing agree: means within 6, spreads within 8 standard errors."""
+    some = change(world(11, agents=(10.0, 60.0), runs=5))
     plain = horizons(some, resamples=2000)
-    monkeypatch.setattr(horizon, "MANY_RUNS", 10)
-    counted = horizons(some, resamples=2000)
-    assert (plain.as_counts, counted.as_counts) == (False, True)
+    for module in (points, horizon):
+        monkeypatch.setattr(module, "MANY_RUNS", 10)
+    other = horizons(some, resamples=2000)
+    assert (plain.as_published, other.as_published) == (True, False)
     for place in range(2):
-        one, other = (each.log2_minutes(0.5)[0][:, place] for each in (plain, counted))
-        error = np.hypot(one.std(), other.std()) / np.sqrt(2000)
-        assert abs(one.mean() - other.mean()) < 6 * error  # by chance less than once in 1e8
-        assert 0.85 < one.std() / other.std() < 1.18  # a standard error is 0.022
-    assert plain.agents[0].horizon(0.5).minutes == counted.agents[0].horizon(0.5).minutes
+        one, two = (each.log2_minutes(0.5)[0][:, place] for each in (plain, other))
+        error = np.hypot(one.std(), two.std()) / np.sqrt(2000)
+        assert abs(one.mean() - two.mean()) < 6 * error  # by chance less than once in 1e8
+        assert 0.85 < one.std() / two.std() < 1.18  # a standard error is 0.022
+        assert not np.array_equal(one, two)
+    assert plain.agents[0].horizon(0.5).minutes == other.agents[0].horizon(0.5).minutes
 
 
-def test_parts_of_successes_are_never_drawn_as_counts(monkeypatch):
-    monkeypatch.setattr(horizon, "MANY_RUNS", 1)
-    assert not horizons(of_one([1, 2, 4, 8], [1, 0.5, 0.5, 0]), resamples=5).as_counts
+def test_only_alike_runs_that_succeed_or_fail_are_drawn_as_counts():
+    assert Points.of(of_one([1, 2, 4, 8], [1, 0, 1, 0])).countable
+    assert not Points.of(of_one([1, 2, 4, 8], [1, 0.5, 0.5, 0])).countable
+    assert not Points.of(Runs.of(["a"] * 2, ["t"] * 2, ["t"] * 2, [1.0, 2.0], [1, 0])).countable
+
+
+def test_bins_of_lengths_hardly_move_a_curve(monkeypatch):
+    """Resamples of a table with many lengths are fitted to bins; the optimum there is that of all lengths to 0.1 %."""
+    rng = np.random.default_rng(1)
+    minutes = 2.0 ** rng.uniform(-1.0, 11.0, 4000)
+    some = of_one(minutes, (rng.random(4000) < 1.0 / (1.0 + (minutes / 30.0) ** 0.9)).astype(float))
+    exact = horizons(some, resamples=0).agents[0]
+    for name in ("MANY_RUNS", "MANY_POINTS"):
+        monkeypatch.setattr(points, name, 10)
+    binned = Points.for_resamples(some)
+    curve, fitted = np.zeros((1, 1, 2)), np.zeros((1, 1), dtype=bool)
+    binned.fit(*binned.observed(), 1e-5, curve, fitted)
+    assert len(binned.agent) <= 12 * points.BINS_A_DOUBLING + 1
+    assert curve[0, 0] == pytest.approx([exact.intercept, exact.slope], rel=1e-3)
+    assert horizons(some, resamples=10).agents[0].slope == exact.slope  # the estimate itself is never binned
+
+
+def test_only_a_huge_table_gets_fewer_resamples(monkeypatch):
+    some = world(1)
+    assert affordable_resamples(some) == 1000
+    monkeypatch.setattr(points, "MANY_RUNS", 10)
+    assert affordable_resamples(some) == 1000  # many runs, but of few tasks
+    monkeypatch.setattr(points, "AFFORDABLE_NANOSECONDS", 3e6)
+    assert 100 < affordable_resamples(some) < 1000
+    monkeypatch.setattr(points, "AFFORDABLE_NANOSECONDS", 1.0)
+    assert affordable_resamples(some) == 100
 
 
 # ---------------------------------------------------------------- refusals
@@ -229,8 +267,45 @@ def test_parts_of_successes_are_never_drawn_as_counts(monkeypatch):
 def test_where_there_is_no_horizon_there_is_a_reason(minutes, score, reason):
     found = horizons(of_one(minutes, score), resamples=20).agents[0]
     assert reason in found.reason
-    assert all((at.minutes, at.low_minutes, at.high_minutes) == (None, None, None) for at in found.horizons)
+    assert all(at.minutes is None for at in found.horizons)
+    assert found.horizon(0.5).low_minutes is None
+    assert found.horizon(0.5).high_minutes is None
     assert (found.runs, found.successes) == (len(minutes), sum(score))
+
+
+@pytest.mark.parametrize(("level", "needed"), [(0.5, 6), (0.8, 17), (0.95, 72)])
+def test_an_agent_that_always_succeeds_has_a_lower_end_where_families_are_enough(level, needed):
+    """Seen with a chance of at most 2.5 % below it: 0.5^6, 0.8^17 and 0.95^72 are the first powers so small."""
+    minutes = np.arange(1.0, needed + 11.0)
+    found = horizons(of_one(minutes, np.ones(len(minutes))), resamples=0, levels=(level,)).agents[0].horizons[0]
+    assert (found.minutes, found.low_minutes, found.high_minutes) == (None, 11.0, None)
+    few = horizons(of_one(minutes[: needed - 1], np.ones(needed - 1)), resamples=0, levels=(level,)).agents[0]
+    assert few.horizons[0].low_minutes is None
+
+
+@pytest.mark.parametrize(("level", "needed"), [(0.5, 6), (0.8, 3), (0.95, 2)])
+def test_an_agent_that_never_succeeds_has_an_upper_end_where_families_are_enough(level, needed):
+    minutes = np.arange(1.0, needed + 11.0)
+    found = horizons(of_one(minutes, np.zeros(len(minutes))), resamples=0, levels=(level,)).agents[0].horizons[0]
+    assert (found.minutes, found.low_minutes, found.high_minutes) == (None, None, float(needed))
+
+
+def test_many_tasks_of_one_family_say_no_more_than_one():
+    minutes = np.arange(1.0, 41.0)
+    found = horizons(of_one(minutes, np.ones(40), families=["f"] * 40), resamples=0).agents[0]
+    assert found.horizon(0.5).low_minutes is None
+
+
+def test_the_lower_end_of_an_agent_that_always_succeeds_is_wrong_in_few_lives():
+    """Of 4,000 lives at most 130 (2.5 % are 100; more than 130 once in 500) tell a p50 above the true one."""
+    rng = np.random.default_rng(1)
+    minutes = np.full(6, 30.0001)  # as close above a true p50 of 30 minutes as can be
+    wrong = 0
+    for _ in range(4000):
+        score = (rng.random(6) < 0.5).astype(float)
+        if score.all():
+            wrong += (horizons(of_one(minutes, score), resamples=0).agents[0].horizon(0.5).low_minutes or 0.0) > 30.0
+    assert 0 < wrong <= 130
 
 
 def test_the_agent_that_hardly_ever_succeeds_gets_no_interval(metr):

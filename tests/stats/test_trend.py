@@ -61,7 +61,7 @@ def measured(minutes: dict[str, float], beyond: tuple[str, ...] = ()) -> Horizon
         )
         for name, value in minutes.items()
     )
-    return Horizons(agents, np.zeros((0, len(agents), 2)), np.zeros((0, len(agents)), dtype=bool), as_counts=False)
+    return Horizons(agents, np.zeros((0, len(agents), 2)), np.zeros((0, len(agents)), dtype=bool), as_published=True)
 
 
 def of_days(minutes, step_days=100, first=date(2022, 1, 1)):

@@ -23,8 +23,10 @@ from dataclasses import replace
 from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 
+from doors import Behind
+
 HERE = Path(__file__).parent
-SECRETS = ("ssh", "aws", "file", "variable", "descriptor", "future", "ledger", "hidden")
+SECRETS = ("ssh", "aws", "file", "variable", "descriptor", "future", "ledger", "hidden", "key", "key2")
 AGENT_WALL_SECONDS = 60
 
 
@@ -42,7 +44,7 @@ def environment(folder, token):
         "SSH_AUTH_SOCK": str(run / "agent"), "DOCKER_HOST": f"unix://{run}/docker.sock",
         "DBUS_SESSION_BUS_ADDRESS": f"unix:path={run}/bus", "http_proxy": "http://127.0.0.1:3128",
         "WALLS_TOKEN": token,
-    }  # fmt: skip
+    } | {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}  # fmt: skip
 
 
 # ---------------------------------------------------------------- the project
@@ -85,6 +87,7 @@ class Project:
         self.folder, self.token = folder, token
         self.root = folder / "project"
         self.agents = {}
+        self.behind = None  # doors; None: no attempt has one
         for name in (
             "home/.ssh",
             "home/.aws",
@@ -138,7 +141,8 @@ class Project:
         """Write a task and the agent whose command is the attack."""
         from reeve.records import AgentSpec
 
-        self.agents[name] = AgentSpec(name, "command", "", command=command)
+        providers = ("model",) if self.behind is not None else ()
+        self.agents[name] = AgentSpec(name, "command", "", command=command, providers=providers)
         limits = {"wall_seconds": AGENT_WALL_SECONDS, "check_seconds": 60} | (limits or {})
         front = {"id": name, "attempts": 1, "agents": [name], "limits": limits} | keys
         if checks:
@@ -156,9 +160,14 @@ class Project:
         if not place.exists():
             place.mkdir()
             self.environment = copied_environment(place)
-        settings = replace(read_settings(self.root, {}), workers=4)
+        settings = replace(read_settings(self.root, {}), workers=4, land="passed")
         settings = replace(settings, agents={**settings.agents, **self.agents})
-        return settings, replace(open_world(settings, sandbox=walls), environments=FakeEnvironments(self.environment))
+        if self.behind is not None:
+            settings = self.behind.settings(settings)
+        world = replace(open_world(settings, sandbox=walls), environments=FakeEnvironments(self.environment))
+        if self.behind is not None:
+            world = self.behind.world(world, settings, lambda attempt: secret(self.token, f"door {attempt}"))
+        return settings, world
 
     def run(self, walls, *paths):
         """Run the loop over the backlog; returns its world."""
@@ -260,12 +269,15 @@ class Host:
         return {
             "marks": str(self.folder / "marks"), "repo": str(project.root), "state": str(project.root / ".reeve"), "pid": os.getpid(),
             "secrets": [str(run / "secret"), str(home / ".ssh/id_rsa"), str(home / ".aws/credentials"), str(run / "descriptor"),
+                        str(run / "key"), str(run / "gateway-notes"),
                         str(project.root / ".reeve/ledger.db"), f"/proc/{os.getpid()}/environ", str(self.folder / "hidden.py")],
             "unix": {name.split()[1]: str(run / ("docker.sock" if "docker" in name else name.split()[1]))
                      for name in self.listeners if name.startswith("unix")},
             "abstract": f"reeve-walls-{self.token}", "tcp": self.tcp, "udp": self.udp, "proxy": self.proxy, "addresses": self.addresses,
             "nameservers": nameservers or ["127.0.0.53"], "terminal": self.terminal,
             "python": os.path.realpath(sys.executable), "bwrap": _program("bwrap"),
+            "gateway": [str(project.root / ".reeve/gateway/gateway.sock"), "\0gateway.sock", f"\0{project.root}/.reeve/gateway/gateway.sock"],
+            "other_token": secret(self.token, "door polite.1"),
         }  # fmt: skip
 
     def state(self):
@@ -505,7 +517,16 @@ def cheat(project, token):
         )
 
 
-KINDS = {"reach": reach, "cheat": cheat}
+def door(project, token):
+    """Everything that one may try against the one way out."""
+    attacks = lambda kind: f"exec python attacks/door.py {kind} {token}"  # noqa: E731
+    project.task("reach", f"exec python attacks/reach.py reach {token}", limits={"memory_mb": 512})
+    for kind in ("smuggle", "keys", "hosts", "greedy", "polite"):
+        project.task(kind, attacks(kind))
+    project.task("post", attacks("post"), limits={"tokens": 200_000})
+
+
+KINDS = {"reach": reach, "cheat": cheat, "door": door}
 
 
 def main(folder, kind, walls="bubblewrap"):
@@ -515,6 +536,9 @@ def main(folder, kind, walls="bubblewrap"):
     with ExitStack() as stack:
         project = Project(folder, token)
         host = Host(folder, token, stack)
+        if kind == "door":
+            keys = [secret(token, name) for name in ("key", "key2")]
+            project.behind = Behind(folder, keys, f"127.0.0.1:{host.tcp}", host.addresses[2:3] or ["127.0.0.2"])
         KINDS[kind](project, token)
         targets = host.targets(project)
         project.commit(targets)
@@ -531,9 +555,12 @@ def main(folder, kind, walls="bubblewrap"):
                           ("show", "poison"), ("diff", "poison.1"), ("inbox",)):  # fmt: skip
                 shown[" ".join(words)] = look(project, *words)
             shown["verify"] = verified(project, world, walls)
+        if kind == "door":  # by the next gateway, when one attempt has sent what it may
+            project.task("hosts-again", f"exec python attacks/door.py hosts-again {token}")
+            world = project.run(walls, "backlog/hosts-again.md")
         seen = {
             "uid": os.getuid(), "trees": type(world.trees).__name__, "tasks": records(world), "host": host.seen(project), "shown": shown,
-            "targets": targets, "token": token,
+            "targets": targets, "token": token, "doors": project.behind.seen() if project.behind is not None else {},
         }  # fmt: skip
     every = os.times()
     seen["cpu_seconds"] = time.process_time() - began + every.children_user + every.children_system

@@ -1,5 +1,6 @@
 """Kill -9 of whoever supervises, at several moments: after the next start no process, mount or temporary tree is left."""
 
+import fcntl
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ from shops import make_shop, missing
 from users import repeated_as_a_user
 
 from reeve.adapters.environments.fake import copied_environment
+from reeve.adapters.gateway.handover import connect
 from reeve.adapters.sandboxes.bubblewrap import BubblewrapSandbox
 from reeve.adapters.scratch import scratch_folder
 from reeve.records import Limits, SandboxRun
@@ -108,15 +110,14 @@ def runners(repo):
 
 def of_checks(life):
     """The runners that a process has for its checks."""
-    found = []
-    for pid, words in processes():
-        try:
-            parent = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
-        except OSError:
-            continue
-        if "attached" in words and parent == life.pid:
-            found.append(pid)
-    return found
+    return [pid for pid, words in processes() if "attached" in words and parent(pid) == life.pid]
+
+
+def parent(pid):
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return 0
 
 
 def end(pids):
@@ -226,7 +227,7 @@ def test_kills_while_tests_are_measured_and_a_pass_is_doubted(tmp_path, temporar
     (repo / "tests" / "test_calc.py").write_text(TESTS)
     (repo / "pytest.ini").write_text("[pytest]\npythonpath = .\n")
     (repo / "reeve.toml").write_text(
-        "default_agents = ['fix']\n[agents.fix]\nkind = 'command'\ncommand = 'sed -i s/.1:.// calc.py'\n"
+        "land = 'passed'\ndefault_agents = ['fix']\n[agents.fix]\nkind = 'command'\ncommand = 'sed -i s/.1:.// calc.py'\n"
     )
     front = {
         "id": "total",
@@ -281,6 +282,70 @@ def test_a_task_that_is_edited_after_a_kill_leaves_nothing_of_its_old_attempt(tm
     finally:
         end(runners(repo))
     row(86, "supervisor", "kill -9, then the task is edited: its old attempt", "ended and stored as interrupted", WHO)
+
+
+def behind_a_door(repo):
+    """Let the agent have a provider, and so a door; nobody answers there."""
+    toml = repo / "reeve.toml"
+    said = toml.read_text() + 'providers = ["local"]\n'
+    toml.write_text(said + '\n[providers.local]\napi = "openai"\nbase_url = "http://127.0.0.1:9"\n')
+
+
+def gateways(life):
+    """The gateways that a process has started."""
+    return [pid for pid, words in processes() if "reeve.adapters.gateway" in words and parent(pid) == life.pid]
+
+
+def nobody_listens(repo):
+    """No process is the gateway of a project: nobody answers at its socket, and nobody holds its lock."""
+    folder = repo / ".reeve" / "gateway"
+    with pytest.raises(ConnectionRefusedError):
+        connect(folder)
+    with (folder / "gateway.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_kill_during_an_attempt_with_a_door_leaves_no_gateway_and_nobody_listening(tmp_path, temporary, row):
+    repo, marker = make_project(tmp_path, 1), f"3605.{os.getpid()}"
+    behind_a_door(repo)
+    slow(repo, f"case $REEVE_ATTEMPT in *.1) sleep {marker};; esac", "true")
+    life = started(repo, temporary)
+    until(lambda: sleeping(marker), life)
+    (gateway,) = gateways(life)
+    if WHO == "user":  # even for whoever started it there is no way to the keys that it holds
+        with pytest.raises(PermissionError):
+            Path(f"/proc/{gateway}/environ").read_bytes()
+    killed(life)
+    until(lambda: not alive(gateway))  # it ends with whoever started it; the attempt goes on
+    nobody_listens(repo)
+    end(runners(repo))
+    until(lambda: not sleeping(marker))
+    toml = repo / "reeve.toml"
+    toml.write_text(toml.read_text().replace(f"sleep {marker}", "true"))
+    assert finished(repo, temporary)[0] == 0
+    assert landed(repo) == ["t00"]
+    nothing_left(repo, temporary)
+    nobody_listens(repo)
+    row(88, "supervisor", "kill -9 during an attempt with a door", "attempt t00.1: finished; nobody listens", WHO)
+
+
+def test_a_kill_of_the_gateway_alone_is_made_good_and_the_attempt_goes_on(tmp_path, temporary, row):
+    repo, marker = make_project(tmp_path, 1), f"3606.{os.getpid()}"
+    behind_a_door(repo)
+    slow(repo, f"case $REEVE_ATTEMPT in *.1) sleep {marker};; esac", "true")
+    life = started(repo, temporary)
+    until(lambda: sleeping(marker), life)
+    first = gateways(life)
+    end(first)
+    until(lambda: gateways(life) not in ([], first), life)
+    end(sleeping(marker))
+    said, _ = life.communicate(timeout=PATIENCE_SECONDS)
+    assert life.returncode == 0, said
+    assert landed(repo) == ["t00"]
+    assert len(facts(repo, "attempt")) == 1
+    nothing_left(repo, temporary)
+    nobody_listens(repo)
+    row(89, "supervisor", "kill -9 of the gateway alone", "started again; attempt t00.1: finished, once", WHO)
 
 
 def test_a_kill_of_the_runner_while_the_walls_go_up(tmp_path, row):
@@ -379,6 +444,7 @@ def test_a_folder_of_a_killed_maker_goes_with_the_next_and_that_of_a_living_one_
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the kills were already tried as an ordinary user")
 def test_an_ordinary_user_s_processes_end_the_same_way(row):
-    repeated_as_a_user(__file__, "while_an_attempt_runs or walls_go_up or killed_maker")
+    repeated_as_a_user(__file__, "while_an_attempt_runs or attempt_with_a_door or walls_go_up or killed_maker")
     row(82, "supervisor", "kill -9 of the supervisor and of the runner during an attempt", "", "user")
     row(87, "supervisor", "kill -9 of the runner while the walls go up", "", "user")
+    row(88, "supervisor", "kill -9 during an attempt with a door", "", "user")

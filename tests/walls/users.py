@@ -27,6 +27,7 @@ class Seen:
     targets: dict[str, Any]
     trees: str
     uid: int
+    doors: dict[str, Any]
 
     def attempt(self, name, number=0):
         return self.tasks[name]["attempt"][number]

@@ -282,6 +282,7 @@ def _trial(settings: Settings, spec: AgentSpec, repository: Path, address: str, 
         cache=settings.cache,
         workers=1,
         sandbox=settings.sandbox,
+        land="passed",  # into a repository made for it
         parallel_attempts=1,
         agents={spec.name: spec},
         default_agents=(spec.name,),

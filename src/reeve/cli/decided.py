@@ -1,28 +1,38 @@
 """What `accept`, `reject` and `revert` have in common: the minutes, and how the result is said."""
 
+import os
+import pwd
 import time
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from reeve.cli.looked import measured_minutes
 from reeve.cli.output import minutes as said_minutes
 from reeve.cli.output import print_json, safe, screen
 from reeve.durable.reviews import Minutes
+from reeve.ledger.looks import measured_minutes
 from reeve.ledger.plain import one_line
 from reeve.ledger.views import task_view
 from reeve.ports import Store
 from reeve.records import Landing, LandingOutcome, Review, ReviewKind
 from reeve.units import short_hash
 
-__all__ = ["say", "spent"]
+__all__ = ["said", "say", "spent"]
 
 
 def spent(store: Store, wanted: str, given: float | None) -> Minutes:
     """Return the minutes a person gave, or else those since their first look."""
     view = task_view(store, wanted.partition(".")[0])
     if given is not None:
-        return Minutes(given, measured=False)
-    return Minutes(measured_minutes(store, view, time.time()), measured=True)
+        return Minutes(given, measured=False, reviewer=_reviewer())
+    return Minutes(measured_minutes(store, view, time.time()), measured=True, reviewer=_reviewer())
+
+
+def _reviewer() -> str:
+    """Name who decides, as the system knows them; its number, where it has no name for it."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid-{os.getuid()}"
 
 
 def say(
@@ -44,15 +54,21 @@ def say(
             }
         )
     else:
-        commit = f" as {short_hash(result.commit)}" if result.commit else ""
-        why = f": {one_line(reason)}" if reason else ""
-        clock = f"{said_minutes(took.minutes)} min, {'measured' if took.measured else 'given'}"
-        screen().print(safe(f"{result.attempt or result.task} {outcome}{commit}{why} ({clock})"))
+        screen().print(safe(said(result, took)))
     return 3 if outcome in (LandingOutcome.CONFLICT, LandingOutcome.BOUNCED) else 0
+
+
+def said(result: Landing | Review, took: Minutes) -> str:
+    """Say what came of a decision in one sentence."""
+    outcome, reason = _outcome(result)
+    commit = f" as {short_hash(result.commit)}" if result.commit else ""
+    why = f": {one_line(reason)}" if reason else ""
+    clock = f"{said_minutes(took.minutes)} min, {'measured' if took.measured else 'given'}"
+    return f"{result.attempt or result.task} {outcome}{commit}{why} ({clock})"
 
 
 def _outcome(result: Landing | Review) -> tuple[str, str]:
     if isinstance(result, Landing):
         return str(result.outcome), result.reason
     words = {ReviewKind.ACCEPT: "accepted", ReviewKind.REJECT: "rejected", ReviewKind.REVERT: "reverted"}
-    return words[result.kind], result.reason
+    return words.get(result.kind, str(result.kind)), result.reason

@@ -6,19 +6,21 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
 from reeve.cli.doors import agent_context
-from reeve.cli.opened import project
+from reeve.cli.opened import keys, project
 from reeve.cli.options import Json
 from reeve.cli.output import print_json, safe, screen
 from reeve.errors import InputError
+from reeve.records import AgentSpec
 from reeve.settings import Settings
 from reeve.task.build import top_of_repository
+from reeve.units import plural
 
 FREE_MB_WANTED = 2_048
 
@@ -73,7 +75,11 @@ def _findings() -> Iterator[Finding]:
     yield _who()
     if settings is not None:
         yield from _project(settings)
-        yield from _agents(settings)
+        specs: list[AgentSpec] = []
+        yield from _agents(settings, specs)
+        yield from _providers(settings, specs)
+        yield from _prices(settings)
+        yield _ripgrep()
         yield _space(settings.root)
 
 
@@ -138,7 +144,8 @@ def _project(settings: Settings) -> Iterator[Finding]:
         yield Finding("backlog", ok=False, detail=f"none at {folder}", remedy="`reeve init` makes one", needed=False)
 
 
-def _agents(settings: Settings) -> Iterator[Finding]:
+def _agents(settings: Settings, specs: list[AgentSpec]) -> Iterator[Finding]:
+    """Look at every agent; `specs` takes those that could be made, as they call themselves."""
     from reeve.adapters.agents import agent_kinds, make_agents
 
     kinds = agent_kinds(agent_context(settings))
@@ -147,6 +154,7 @@ def _agents(settings: Settings) -> Iterator[Finding]:
         try:
             agent = make_agents({name: spec}, kinds)[name]
             problem, version = agent.available(), agent.spec.version
+            specs.append(agent.spec)
         except InputError as error:
             problem, version = str(error), ""
         said = problem or f"kind {spec.kind}, version {version}"
@@ -154,6 +162,47 @@ def _agents(settings: Settings) -> Iterator[Finding]:
     for kind, problem in sorted(kinds.problems.items()):
         remedy = "the package that brings it is installed and broken: mend or remove it"
         yield Finding(f"agent kind {kind}", ok=False, detail=problem, remedy=remedy, needed=False)
+
+
+def _providers(settings: Settings, specs: Sequence[AgentSpec]) -> Iterator[Finding]:
+    """Say of each provider that an agent may call, or that has a key, whether it can be called; never the key."""
+    try:
+        found = keys(settings)
+    except InputError as error:
+        yield Finding("providers", ok=False, detail=str(error), remedy="put the key and nothing else into that file")
+        return
+    needed = {name for spec in specs if spec.name in settings.default_agents for name in spec.providers}
+    used = {name for spec in specs for name in spec.providers}
+    for name, source in sorted(settings.providers.items()):
+        if name in found.missing:
+            problem, _, remedy = found.missing[name].partition(": ")
+            if name in used:
+                yield Finding(f"provider {name}", ok=False, detail=problem, remedy=remedy, needed=name in needed)
+        elif name in used or found.providers[name].key:
+            place = source.key_file if source.key_file is not None else f"${source.key_env}"
+            key = f"the key is in {place}" if found.providers[name].key else "called without a key"
+            yield Finding(f"provider {name}", ok=True, detail=f"{source.base_url}; {key}")
+
+
+def _prices(settings: Settings) -> Iterator[Finding]:
+    from reeve.adapters.gateway.prices import read_prices
+
+    if settings.prices is None:
+        return
+    try:
+        count = len(read_prices(settings.prices))
+    except InputError as error:
+        yield Finding("prices", ok=False, detail=str(error), remedy="docs/gateway.md has the form of the file")
+    else:
+        yield Finding("prices", ok=True, detail=f"{plural(count, 'name')} in {settings.prices}")
+
+
+def _ripgrep() -> Finding:
+    program = shutil.which("rg")
+    if program is None:
+        detail, remedy = "not installed: agents that search do so more slowly", "install the package 'ripgrep'"
+        return Finding("ripgrep", ok=False, detail=detail, remedy=remedy, needed=False)
+    return Finding("ripgrep", ok=True, detail=program)
 
 
 def _space(root: Path) -> Finding:

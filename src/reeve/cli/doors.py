@@ -3,11 +3,12 @@
 import secrets
 import socket
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reeve.errors import SettingsError
+from reeve.ports import Fact
 from reeve.records import Door, Order, Provider, Task
 from reeve.settings import FILE_NAME, PROVIDERS, ProviderSource, Settings
 
@@ -74,8 +75,8 @@ def _from_file(source: ProviderSource) -> str:
     return key
 
 
-def gateway(settings: Settings, keys: Keys) -> "GatewayProcess":
-    """Make the gateway of a run; its process begins with the first door."""
+def gateway(settings: Settings, keys: Keys, paused: Callable[[Fact], None] | None = None) -> "GatewayProcess":
+    """Make the gateway of a run; its process begins with the first door. `paused` is told of every pause."""
     from reeve.adapters.gateway.process import GatewayProcess
 
     return GatewayProcess(
@@ -88,6 +89,7 @@ def gateway(settings: Settings, keys: Keys) -> "GatewayProcess":
         host_mb=settings.network.host_mb,
         prices=settings.prices,
         keep_bodies=settings.keep_bodies,
+        paused=paused,
     )
 
 

@@ -31,6 +31,7 @@ from reeve.policy.suite import suite_of
 from reeve.records import RepoSource, Task
 from reeve.settings import Settings, task_defaults
 from reeve.task.build import top_of_repository
+from reeve.task.mined import for_agent
 from reeve.units import plural
 
 COMMITS_READ = 2000
@@ -96,10 +97,10 @@ def drilled(world: World, asked: Asked, mine: Source, places: Places, bars: Prog
     interrupted, mined = False, Mined()
     try:
         mined = _mined(world, asked, mine, places, bars)
-        _run(world, [example.task for example in mined.examples], bars, clock)
+        _run(world, _given(world, asked, mined), bars, clock)
     except Interrupted:
         interrupted = not clock.over
-    results = drill_results(world.journal.store, {example.task.digest for example in mined.examples})
+    results = drill_results(world.journal.store, {task.digest for task in _given(world, asked, mined)})
     agents = agent_drills(results)
     mined = replace(mined, wrong=(*mined.wrong, *failed_attempts(world, asked, mined.examples, results)))
     return Drill(
@@ -107,7 +108,7 @@ def drilled(world: World, asked: Asked, mine: Source, places: Places, bars: Prog
         mined=mined,
         agents=agents,
         horizons=drill_horizons(results, seed=asked.seed),
-        suite=suite_of(mined.wrong, agents),
+        suite=suite_of(mined.wrong, agents, world.policy.highest_escape_rate),
         interrupted=interrupted,
         late=clock.over or not mined.complete,
     )
@@ -212,8 +213,15 @@ def _from_history(world: World, asked: Asked, head: str, bars: Progress) -> Mine
 # ---------------------------------------------------------------- running
 
 
+def _given(world: World, asked: Asked, mined: Mined) -> list[Task]:
+    """Give every task to every agent, one of its own to each, in the order of the tasks."""
+    specs = [world.agents[name].spec for name in asked.agents]
+    root = asked.defaults.root
+    return [for_agent(each.task, spec.name, spec.version, root) for each in mined.examples for spec in specs]
+
+
 def _run(world: World, tasks: Sequence[Task], bars: Progress, clock: Clock) -> None:
     """Attempt the tasks in the ordinary loop."""
-    bar = bars.add_task("tasks done", total=len(tasks))
+    bar = bars.add_task("attempts", total=len(tasks))
     with clock.ends():
         flow.run(world, tasks, lambda _task, _decision: bars.advance(bar))

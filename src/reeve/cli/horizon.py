@@ -36,7 +36,16 @@ File = Annotated[
     Path, typer.Argument(metavar="RUNS", help="Run records: JSON lines or CSV, .gz or not.", show_default=False)
 ]
 Penalty = Annotated[float, typer.Option(metavar="X", help="On the slope; the published form had 0.1 before 2026.")]
-Resamples = Annotated[int, typer.Option(metavar="N", min=0, max=1_000_000, help="For the intervals; 0: none.")]
+Resamples = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=0,
+        max=1_000_000,
+        help="For the intervals; 0: none.",
+        show_default="1000; fewer of a huge table",
+    ),
+]
 Seed = Annotated[int, typer.Option(metavar="N", min=0, help="Resample i is drawn with seed N + i.")]
 Plot = Annotated[
     Path | None,
@@ -48,7 +57,7 @@ def horizon(
     runs: File,
     *,
     penalty: Penalty = 1e-5,
-    resamples: Resamples = 1000,
+    resamples: Resamples = None,
     seed: Seed = 42,
     plot: Plot = None,
     as_json: Json = False,
@@ -60,19 +69,19 @@ def horizon(
     from reeve.policy.horizon import horizon_report
     from reeve.policy.run_records import read_runs
 
-    with Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=screen(stderr=True), transient=True
-    ) as bar:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    console = screen(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         reading = bar.add_task("runs read", total=None)
         records = read_runs(runs, lambda count: bar.update(reading, completed=count))
         bar.update(reading, completed=len(records.runs), total=len(records.runs))
-        drawing = bar.add_task("resamples", total=resamples)
+        drawing = bar.add_task("resamples", total=None)
         report = horizon_report(
             records,
             penalty=penalty,
             resamples=resamples,
             seed=seed,
-            progress=lambda done: bar.update(drawing, completed=done),
+            progress=lambda done, total: bar.update(drawing, completed=done, total=total),
         )
     if plot is not None:
         from reeve.web.horizon_plot import draw

@@ -38,8 +38,10 @@ def _headline(item: InboxItem) -> str:
     words = {
         Need.CHECK_IN: "stands still and asks whether to go on",
         Need.PERMISSION: "stands still and asks for permission",
+        Need.WRONG: "landed, and an audit found it wrong",
         Need.CONFLICT: "passed, but does not land on the head",
         Need.ASKED: "passed, and the rule asks you",
+        Need.AUDIT: "landed without a look, and was drawn for an audit",
         Need.UNVERIFIED: "a result without proof",
         Need.DECLINED: "an agent declines it",
         Need.SETUP_FAILED: "the environment cannot be made",

@@ -1,37 +1,16 @@
-"""The time a person took: from the first look at a result to the decision about it."""
+"""Whether a person looks: only on a terminal, a script that reads is nobody."""
 
 import sys
 import time
 
-from reeve.errors import InputError
+from reeve.ledger.looks import look
 from reeve.ledger.views import TaskView
-from reeve.ports import Fact, Store
+from reeve.ports import Store
 
-__all__ = ["CAP_MINUTES", "measured_minutes", "record_look"]
-
-CAP_MINUTES = 60.0
-"""Whoever decides later than this after a first look was away in between; nobody can say for how long."""
+__all__ = ["record_look"]
 
 
 def record_look(store: Store, view: TaskView) -> None:
-    """Record that a person opened a task or one of its results, the first time since the last decision about it.
-
-    Only on a terminal: a script that reads is no person who looks.
-    """
+    """Record that a person opened a task or one of its results, if this is a terminal."""
     if sys.stdout.isatty():
-        store.append(Fact("looked", _key(view), view.id, {}, time.time()))
-
-
-def measured_minutes(store: Store, view: TaskView, now: float) -> float:
-    """Return the minutes since that look, at most `CAP_MINUTES`; raises InputError if nobody looked."""
-    for fact in store.facts(kind="looked", task=view.id):
-        if fact.key == _key(view):
-            return min(max(now - fact.at_utc, 0.0) / 60.0, CAP_MINUTES)
-    raise InputError(
-        f"deciding about {view.id!r}: nobody looked at it on a terminal yet, so your minutes are not known; "
-        f"`reeve show {view.id}` first, or give --minutes"
-    )
-
-
-def _key(view: TaskView) -> str:
-    return f"{view.id}@{view.task.digest}#{len(view.reviews)}"
+        look(store, view, time.time())

@@ -4,13 +4,13 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from reeve.cli.doors import keys_of
+from reeve.cli.doors import Keys, keys_of
 from reeve.cli.start import open_store
 from reeve.errors import LedgerError
 from reeve.ports import Fact, Store
 from reeve.settings import Settings, find_root, read_settings
 
-__all__ = ["Nothing", "keyless", "ledger", "ledger_of", "project"]
+__all__ = ["Nothing", "keyless", "keys", "ledger", "ledger_of", "project"]
 
 
 def project() -> Settings:
@@ -18,9 +18,14 @@ def project() -> Settings:
     return read_settings(find_root(Path.cwd()), os.environ)
 
 
+def keys(settings: Settings) -> Keys:
+    """Find the keys of all providers; raises SettingsError for a file that is none."""
+    return keys_of(settings, os.environ)
+
+
 def keyless(settings: Settings) -> Mapping[str, str]:
     """Say of every provider that has no key what to do about that."""
-    return keys_of(settings, os.environ).missing
+    return keys(settings).missing
 
 
 def ledger() -> Store:

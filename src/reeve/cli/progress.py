@@ -13,6 +13,7 @@ from reeve.attempt.events import events_of, in_words
 from reeve.attempt.oversight import RESTING
 from reeve.cli.output import NARROW, safe
 from reeve.ledger.codec import decode
+from reeve.ledger.pauses import in_one_line, lasting
 from reeve.ledger.plain import one_line
 from reeve.ledger.views import TaskView
 from reeve.ports import Fact
@@ -24,6 +25,7 @@ from reeve.records import (
     Landing,
     LandingOutcome,
     Order,
+    Pause,
     Question,
     Status,
     Task,
@@ -74,6 +76,7 @@ class Progress:
     waits: Callable[[str], str] = lambda _: ""
     _work: dict[str, Work] = field(default_factory=dict)
     _ended: dict[str, str] = field(default_factory=dict)  # task -> how it stands
+    _pauses: list[Fact] = field(default_factory=list)
     _wanted: frozenset[str] = frozenset()  # ids of `tasks`; others, mixed in, are shown at work and never counted
     _facts: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -89,7 +92,9 @@ class Progress:
     def see(self, fact: Fact) -> None:
         """Take in one fact."""
         with self._lock:
-            if fact.kind not in ("task", "base", "run", "policy"):
+            if fact.kind == "pause":
+                self._pauses.append(fact)
+            elif fact.kind not in ("task", "base", "run", "policy", "commitment"):
                 self._facts += 1
             if fact.kind == "order":
                 order = decode(Order, fact.body)
@@ -131,6 +136,7 @@ class Progress:
                 self._notice(work)
             rows = sorted(self._work.values(), key=lambda work: (PHASES.index(work.phase), work.since))
             ended = dict(self._ended)
+            pauses = lasting(self._pauses, self.now())
         parts: list[RenderableType] = [self._head(ended, console.width)]
         if rows:
             parts.append(self._table(rows[:ROWS_SHOWN], console.width))
@@ -138,6 +144,7 @@ class Progress:
             parts.append(safe("  preparing: environments, and what the tests give before any change", "dim"))
         if len(rows) > ROWS_SHOWN:
             parts.append(safe(f"  and {len(rows) - ROWS_SHOWN} more", "dim"))
+        parts += [safe(f"  {in_one_line(pause, self.now())}", "yellow") for pause in pauses]
         if self.stopping:
             parts.append(
                 safe("stopping; what is done is kept, and `reeve run` goes on. Ctrl-C again: at once", "yellow")
@@ -182,13 +189,19 @@ class Progress:
         for _ in range(4):
             table.add_column(no_wrap=True, overflow="ellipsis")
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-        for work in rows:
+        heads = [self._cells(work) for work in rows]
+        # What is said gives way before all else, which would be cut along with it.
+        taken = sum(max(cell.cell_len for cell in column) + 2 for column in zip(*heads, strict=True))
+        for work, cells in zip(rows, heads, strict=True):
             said = self._last_line(work) if work.phase == "at work" else SAID[work.phase]
             said = (work.phase == "waiting" and self.waits(work.attempt)) or said
-            cells = [safe(f"  {work.attempt}"), safe(work.agent, "dim"), safe(work.phase, STYLE[work.phase])]
-            clock = safe(duration(self.now() - work.since), "dim")
-            table.add_row(*cells, clock, safe(one_line(said, max(width - 20, 20)), "dim"))
+            table.add_row(*cells, safe(one_line(said, max(width - taken, 20)), "dim"))
         return table
+
+    def _cells(self, work: Work) -> tuple[Text, ...]:
+        clock = duration(self.now() - work.since)
+        named = safe(f"  {work.attempt}"), safe(work.agent, "dim"), safe(work.phase, STYLE[work.phase])
+        return (*named, safe(clock, "dim"))
 
     def _last_line(self, work: Work) -> str:
         try:
@@ -223,6 +236,9 @@ def sentence(fact: Fact) -> str | None:
     elif fact.kind == "verdict":
         verdict = decode(Verdict, fact.body)
         said = f"{verdict.id} {verdict.outcome}: {verdict.reason}"
+    elif fact.kind == "pause":
+        pause = decode(Pause, fact.body)
+        said = in_one_line(pause, pause.at_utc)
     elif fact.kind == "question":
         question = decode(Question, fact.body)
         said = f"{question.attempt} asks, {question.kind}: {question.command or question.text}"

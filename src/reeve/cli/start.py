@@ -87,8 +87,10 @@ def open_world(
     from reeve.adapters.trees.objects import GitObjects
     from reeve.adapters.trees.repository import GitRepository
     from reeve.durable.admission import Admission
+    from reeve.durable.drawing import Drawing
     from reeve.durable.journal import Journal
     from reeve.durable.world import World
+    from reeve.ledger.audits import Results
 
     store, state, clock = open_store(settings, watch), settings.state, Clock()
     objects = GitObjects(state / "objects.git")
@@ -98,9 +100,10 @@ def open_world(
     stop = threading.Event()
     keys = keys_of(settings, os.environ)
     journal = Journal(store, clock, reach) if reach else Journal(store, clock)
+    ledger = ledger_id(journal)
     return World(
         state=state,
-        ledger=ledger_id(journal),
+        ledger=ledger,
         policy=to_policy(settings),
         journal=journal,
         objects=objects,
@@ -119,9 +122,11 @@ def open_world(
         clock=clock,
         workers=places,
         admission=Admission(journal, rooms_of(settings, store)),
+        results=Results(store),
+        drawing=Drawing(state, ledger, journal, clock),
         rules=rules,
         slots=threading.Semaphore(places),
-        gateway=gateway(settings, keys),
+        gateway=gateway(settings, keys, watch),
         door=partial(door_of, settings, walls=walls.name != "none"),
         keyless=keys.missing,
         terms=_terms(settings),

@@ -1,5 +1,6 @@
 """`reeve status`."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -13,6 +14,7 @@ from reeve.cli.output import STYLES, Column, listing, minutes, print_json, safe,
 from reeve.cli.start import rooms_of
 from reeve.durable.admission import Room, first_waiting
 from reeve.ledger.known import AgentAnswers, known_answers
+from reeve.ledger.pauses import in_one_line, lasting
 from reeve.ledger.plain import one_line
 from reeve.ledger.rates import pass_rates
 from reeve.ledger.views import FirstRound, Summary, counts, first_round, summaries, task_view
@@ -34,11 +36,20 @@ def status(*, as_json: Json = False) -> None:
     rows, first, known = summaries(store), first_round(store), known_answers(store)
     active = run_is_active(settings.state)
     waits = _first_waiting(settings, store, rows) if active else None
+    now = time.time()
+    pauses = lasting(store.facts("pause"), now)
     if as_json:
         split = {"passed": first.passed, "wrong": first.wrong, "declined": first.declined}
         memory = None if waits is None else {"attempt": waits[0].attempt, **asdict(waits[1])}
         print_json(
-            {"tasks": rows, "counts": counts(rows), "first_round": split, "canaries": known, "waits_for_memory": memory}
+            {
+                "tasks": rows,
+                "counts": counts(rows),
+                "first_round": split,
+                "canaries": known,
+                "waits_for_memory": memory,
+                "pauses": [{"provider": each.provider, "until_utc": each.until_utc} for each in pauses],
+            }
         )
         return
     console = screen()
@@ -57,6 +68,8 @@ def status(*, as_json: Json = False) -> None:
     statuses = {row.status for row in rows}
     if statuses & {*UNFINISHED} and not active:
         console.print(safe("No run is active; `reeve run` goes on from here.", "yellow"))
+    for pause in pauses:
+        console.print(safe(in_one_line(pause, now), "yellow"))
     if waits is not None:
         console.print(safe(f"{waits[0].attempt} waits for memory: {waits[1]}", "yellow"))
     if Status.NEEDS_YOU in statuses:

@@ -1,17 +1,18 @@
 """Land, ask a person, try again, or give up: one plain rule, computed from records alone.
 
-The rule of this release is ``passed``: what passed lands, what is unverified or twice in conflict asks a person,
-what was declined asks at once, what failed is tried again within its limits and then given up.
+What passed lands under ``passed``, and under ``trusted`` where audits allow it, else it waits for a person. What is
+unverified or twice in conflict asks a person, what was declined asks at once, what failed is tried again within its
+limits and then given up.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from reeve.records import Action, Decision, Landing, LandingOutcome, Outcome, Policy, Selection, Task, Verdict
+from reeve.decision.trusted import permission
+from reeve.records import Action, Cell, Decision, Landing, LandingOutcome, Outcome, Policy, Selection, Task, Verdict
 from reeve.units import plural
 
-__all__ = ["decide", "decide_after_landing"]
+__all__ = ["decide", "decide_after_landing", "decide_passed"]
 
-RULE = "land = passed"
 DECLINED_RULE = "declined asks"
 
 
@@ -23,12 +24,16 @@ def decide(
     policy: Policy,
     *,
     declined: Collection[str] = (),
+    cell: Cell | None = None,
 ) -> Decision:
     """Decide what is done with a selection.
 
     `verdicts` are those of the round; `attempts_left` is how many the task still has; `declined` are the attempts
-    that ended by declining. The numbers of the decision are how many verdicts passed, failed and are unverified,
-    how many of the unverified ones declined, and the attempts that are left.
+    that ended by declining; `cell` is that of the chosen attempt. The numbers of the decision are how many verdicts
+    passed, failed and are unverified, how many of the unverified ones declined, the attempts that are left, and under
+    ``trusted`` what is known of the cell.
+
+    Raises ValueError where something was chosen, the rule is ``trusted``, and no cell is given.
 
     Where nothing passed, one attempt that declines is enough to ask: more rounds would only find out who does not.
     """
@@ -39,11 +44,15 @@ def decide(
         "attempts_left": float(attempts_left),
     }
 
-    def decision(action: Action, attempt: str | None, reason: str, rule: str = RULE) -> Decision:
+    def decision(action: Action, attempt: str | None, reason: str, rule: str = f"land = {policy.land}") -> Decision:
         return Decision(task.id, selection.round, action, attempt, rule, reason, numbers, policy.version)
 
     if selection.chosen is not None:
-        return decision(Action.LAND, selection.chosen, f"{selection.chosen} passed: {selection.reason}")
+        if policy.land == "passed":
+            return decision(Action.LAND, selection.chosen, f"{selection.chosen} passed: {selection.reason}")
+        if cell is None:
+            raise ValueError(f"{selection.chosen} passed, and nothing says whose trust it may land on")
+        return decide_passed(task.id, selection.round, _of(selection.chosen, verdicts), cell, numbers, policy)
     if refused:
         return decision(Action.ASK, refused[0].attempt, refused[0].reason, DECLINED_RULE)
     unverified = [verdict for verdict in verdicts if verdict.outcome is Outcome.UNVERIFIED]
@@ -56,6 +65,21 @@ def decide(
         return decision(Action.AGAIN, None, f"no attempt of this round passed, {plural(attempts_left, 'attempt')} left")
     last = next((verdict for verdict in verdicts if verdict.lines), verdicts[0])
     return decision(Action.GIVE_UP, None, f"no attempt passed; {last.attempt}: {last.reason}")
+
+
+def decide_passed(
+    task: str, round_: int, verdict: Verdict, cell: Cell, numbers: Mapping[str, float], policy: Policy
+) -> Decision:
+    """Decide whether a result that passed lands without a look, or waits for a person, by the rule ``trusted``."""
+    found = permission(cell, verdict.confidence, policy)
+    action = Action.LAND if found.granted else Action.ASK
+    reason = f"{verdict.attempt} passed; {found.reason}"
+    all_numbers = {**numbers, **found.numbers}
+    return Decision(task, round_, action, verdict.attempt, found.rule, reason, all_numbers, policy.version)
+
+
+def _of(attempt: str, verdicts: Sequence[Verdict]) -> Verdict:
+    return next(verdict for verdict in verdicts if verdict.attempt == attempt)
 
 
 def decide_after_landing(task: Task, landing: Landing, failed_landings: int, round_: int, policy: Policy) -> Decision:

@@ -46,7 +46,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A task with its solution, as trees of our object store; `passing` are the tests that pass before and after."""
+    """A task with its solution, as trees of our object store; `passing` are the tests that pass before and after.
+
+    The task is nobody's yet: each agent gets one of its own.
+    """
 
     task: Task
     base_tree: str
@@ -114,11 +117,14 @@ def _example_of(world: World, asked: Asked, commit: Commit) -> Example | str:
     pieces = world.objects.split(before.tree, after.tree)
     tests = [piece for piece in pieces if is_test(_path(piece))]
     with_tests = world.objects.join(before.tree, tests)
-    patch = world.objects.diff(before.tree, with_tests).decode("utf-8", "surrogateescape")
+    try:
+        patch = world.objects.diff(before.tree, with_tests).decode()
+    except UnicodeDecodeError:
+        return "whose tests are not in UTF-8"
     named = tuple(change.path for change in commit.changes if is_test(change.path) and change.path.endswith(".py"))
     lines = sum(change.lines for change in commit.changes if is_source(change.path))
     # Which ids are required is not known yet: a file says as much, and what is measured is the whole suite.
-    draft = mined_task(commit, named[:1], patch, asked.agents, lines, asked.defaults)
+    draft = mined_task(commit, named[:1], patch, lines, asked.defaults)
     solution = _solution(world, draft, before, pieces)
     if solution == before.tree:
         return "whose source no attempt may change"
@@ -128,7 +134,7 @@ def _example_of(world: World, asked: Asked, commit: Commit) -> Example | str:
     found = turned(*outcomes)
     if not found.turned:
         return "whose tests are flaky" if found.flaky else "whose tests pass without them"
-    task = mined_task(commit, found.turned, patch, asked.agents, lines, asked.defaults)
+    task = mined_task(commit, found.turned, patch, lines, asked.defaults)
     return Example(task, before.tree, solution, found.kept)
 
 

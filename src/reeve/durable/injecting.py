@@ -172,7 +172,7 @@ def _example(world: World, asked: Asked, ground: _Ground, site: Site) -> Example
         return "defects that the tests notice only now and then"
     original = world.objects.read(ground.base.tree, site.defect.path) or b""
     solution = world.objects.write(tree, {site.defect.path: (original, False)})
-    made = injected_task(site.defect, site.content, names, ground.base.commit, asked.agents, asked.defaults)
+    made = injected_task(site.defect, site.content, names, ground.base.commit, asked.defaults)
     kept = tuple(sorted(name for name, outcome in result.tests.items() if outcome in GOOD))
     return Example(made, tree, solution, kept)
 
@@ -215,10 +215,10 @@ def failed_attempts(
     world: World, asked: Asked, examples: Sequence[Example], results: Sequence[DrillResult]
 ) -> tuple[WrongPatch, ...]:
     """Say of every attempt whose tests failed whether half of them would have let it pass; nothing is run again."""
-    by_task = {example.task.id: example for example in examples}
+    by_id = {example.task.id: example for example in examples}
     found = []
     for result in results:
-        example = by_task.get(result.task)
+        example = by_id.get(result.example)
         if example is None or result.outcome is not Outcome.FAILED or result.declined:
             continue
         measurement = measurement_of(world.journal.store, result.measurement)

@@ -1,15 +1,18 @@
-"""What a person decides: accept, reject, revert. Each is a fact with the minutes it took."""
+"""What a person decides: accept, reject, revert, audit. Each is a fact with the minutes it took and who it was."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reeve.durable.locks import landing_lock
 from reeve.durable.steps import Past, ground, past
+from reeve.durable.trust import draw_for
 from reeve.durable.world import World
 from reeve.errors import InputError, RepositoryError
 from reeve.landing.land import land
 from reeve.ports import LandingLock
 from reeve.records import (
+    Action,
     Attempt,
     Landing,
     LandingOutcome,
@@ -22,7 +25,7 @@ from reeve.records import (
 )
 from reeve.units import short_hash
 
-__all__ = ["Minutes", "accept", "reject", "revert"]
+__all__ = ["Minutes", "accept", "audit", "reject", "revert"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ class Minutes:
 
     minutes: float
     measured: bool
+    reviewer: str = ""  # who it was; "": not known
 
 
 def accept(world: World, id_: str, spent: Minutes) -> Landing | Review:
@@ -68,6 +72,29 @@ def reject(world: World, id_: str, reason: str, spent: Minutes, rule_for: Whose 
     return _review(world, task, attempt, ReviewKind.REJECT, reason, spent, rule_for=rule_for)
 
 
+def audit(world: World, id_: str, reason: str, spent: Minutes, *, ok: bool) -> Review:
+    """Record what an audit of a landed result found; raises InputError if it has not landed, or is taken back.
+
+    What is wrong is an escape if nobody had accepted it before it landed. It stays on the branch until it is reverted.
+    """
+    task, now = _task(world, id_)
+    landing = _landed(now)
+    if landing is None:
+        raise InputError(f"{task.id} has not landed; `reeve accept {task.id}` or `reeve reject {task.id}` decides")
+    before = _reviews(world, task)
+    if any(review.kind is ReviewKind.REVERT for review in before):
+        raise InputError(f"{task.id} is reverted already")
+    kind = ReviewKind.ACCEPT if ok else ReviewKind.WRONG
+    escape = not ok and _escapes(before)
+    return _review(world, task, landing.attempt, kind, reason, spent, commit=landing.commit, escape=escape)
+
+
+def _escapes(before: Sequence[Review]) -> bool:
+    """Nobody had accepted it before it landed, and it is not known to be an escape yet."""
+    accepted = any(review.kind is ReviewKind.ACCEPT and review.commit is None for review in before)
+    return not accepted and not any(review.escape for review in before)
+
+
 def revert(world: World, id_: str, reason: str, spent: Minutes) -> Review:
     """Take a landed commit back with a commit on the head of the branch.
 
@@ -85,8 +112,8 @@ def revert(world: World, id_: str, reason: str, spent: Minutes) -> Review:
         raise InputError(f"{task.id}: the ledger does not hold its attempt {landing.attempt}")
     with landing_lock(world.state, attempt.base.repo) as lock:
         commit = _revert(world, task, landing, landing.commit, attempt.base.repo, reason, lock)
-    seen = any(review.kind is ReviewKind.ACCEPT for review in _reviews(world, task))
-    return _review(world, task, attempt.id, ReviewKind.REVERT, reason, spent, commit=commit, escape=not seen)
+    escape = _escapes(_reviews(world, task))
+    return _review(world, task, attempt.id, ReviewKind.REVERT, reason, spent, commit=commit, escape=escape)
 
 
 def _revert(world: World, task: Task, landing: Landing, commit: str, repo: str, reason: str, lock: LandingLock) -> str:
@@ -157,7 +184,21 @@ def _review(
     escape: bool = False,
     rule_for: Whose | None = None,
 ) -> Review:
+    for decision in past(world, task).decisions:  # a draw is made before anything is known, also after a crash
+        if decision.action is Action.ASK or commit is not None:
+            draw_for(world, task, decision)
     number = len(world.journal.store.facts(kind="review", task=task.id)) + 1
-    now = world.clock.now()
-    review = Review(task.id, attempt, kind, reason, spent.minutes, spent.measured, now, commit, escape, rule_for)
+    review = Review(
+        task=task.id,
+        attempt=attempt,
+        kind=kind,
+        reason=reason,
+        minutes=spent.minutes,
+        measured=spent.measured,
+        at_utc=world.clock.now(),
+        commit=commit,
+        escape=escape,
+        rule_for=rule_for,
+        reviewer=spent.reviewer,
+    )
     return world.journal.add("review", f"{task.id}#{number}", task.id, review)

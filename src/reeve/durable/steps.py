@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from reeve.attempt.make import Site, clear, cut_short, make
-from reeve.decision.decide import decide, decide_after_landing
+from reeve.decision.decide import decide, decide_after_landing, decide_passed
 from reeve.decision.drill import decide_drill
 from reeve.decision.known import decide_known
+from reeve.decision.trusted import RULE as TRUSTED
 from reeve.durable.locks import landing_lock, sweeping
 from reeve.durable.proof import examine
 from reeve.durable.talking import talk_of
+from reeve.durable.trust import cell_of_attempt, draw_for, draw_missing, policy_for
 from reeve.durable.world import Place, Start, World, go_on_or_stop, memory_held, slot, start_at
 from reeve.errors import InputError, LedgerError, ReeveError, RepositoryError
-from reeve.landing.land import Ground, land
+from reeve.landing.land import Ground, land, marker
 from reeve.ledger.codec import decode
 from reeve.ledger.views import summaries
 from reeve.records import (
@@ -399,23 +401,52 @@ def decision(world: World, task: Task, selection: Selection, verdicts: Sequence[
                 return decide_drill(task, selection.round, mine, verdicts, left, world.policy)
             return decide_known(task, selection.round, mine, verdicts, left, world.policy)
         declined = {attempt.id for attempt in history.attempts if attempt.ending is Ending.DECLINED}
-        return decide(task, selection, verdicts, left, world.policy, declined=declined)
+        policy, cell = world.policy, None
+        if selection.chosen is not None and policy.land == "trusted":
+            cell = cell_of_attempt(world, task, selection.chosen)
+            policy = policy_for(world, cell)
+        return decide(task, selection, verdicts, left, policy, declined=declined, cell=cell)
 
-    return world.journal.once(Decision, "decision", f"{task.id}#{selection.round}", task.id, work)
+    return _audited(world, task, f"{task.id}#{selection.round}", work)
 
 
-def landing(world: World, task: Task, decision: Decision) -> Landing:
-    """Land what was decided; one landing at a time in a repository."""
+def _audited(world: World, task: Task, key: str, work: Callable[[], Decision]) -> Decision:
+    """Make a decision, and draw for a result that waits for a person from now on."""
+    made = world.journal.once(Decision, "decision", key, task.id, work)
+    if made.action is Action.ASK:
+        draw_for(world, task, made)
+    return made
+
+
+def landing(world: World, task: Task, decision: Decision) -> Landing | None:
+    """Land what was decided; one landing at a time in a repository. None: by now it may not land without a look."""
     attempt = world.journal.find(Attempt, "attempt", decision.attempt or "")
     verdict = world.journal.find(Verdict, "verdict", decision.attempt or "")
     if attempt is None or verdict is None:
         raise LedgerError(f"landing {decision.attempt}: the ledger has no such attempt with a verdict")
 
-    def work() -> Landing:
-        with landing_lock(world.state, attempt.base.repo) as lock:
-            return land(task, attempt, verdict, lock=lock, ground=ground(world, task, attempt, decision.round))
+    found = world.journal.find(Landing, "landing", attempt.id)
+    if found is not None:
+        return found
+    with landing_lock(world.state, attempt.base.repo) as lock:
+        if decision.rule.startswith(TRUSTED) and _withheld(world, task, decision, attempt, verdict):
+            return None
+        landed = land(task, attempt, verdict, lock=lock, ground=ground(world, task, attempt, decision.round))
+    return world.journal.add("landing", attempt.id, task.id, landed)
 
-    return world.journal.once(Landing, "landing", attempt.id, task.id, work)
+
+def _withheld(world: World, task: Task, decision: Decision, attempt: Attempt, verdict: Verdict) -> bool:
+    """Trust was taken away while it waited, and it is not on the branch yet. Asked with the landing lock in hand."""
+    if _trusted_now(world, task, decision, verdict).action is Action.LAND:
+        return False
+    sign = marker(attempt.id, world.ledger)
+    return world.repository.landed(attempt.base.repo, world.policy.branch, sign) is None
+
+
+def _trusted_now(world: World, task: Task, decision: Decision, verdict: Verdict) -> Decision:
+    """Decide about a result again, on what is known of its cell at this moment."""
+    cell = cell_of_attempt(world, task, verdict.attempt)
+    return decide_passed(task.id, decision.round, verdict, cell, decision.numbers, policy_for(world, cell))
 
 
 def ground(world: World, task: Task, attempt: Attempt, round_: int) -> Ground:
@@ -437,9 +468,16 @@ def ground(world: World, task: Task, attempt: Attempt, round_: int) -> Ground:
     return Ground(world.policy.branch, world.ledger, world.repository, world.objects, verify)
 
 
-def decision_after(world: World, task: Task, decision: Decision, landing: Landing) -> Decision:
-    """Decide what follows a landing: nothing if it landed, else another attempt or a person."""
+def decision_after(world: World, task: Task, decision: Decision, landing: Landing | None) -> Decision:
+    """Decide what follows a landing: an audit at most if it landed, else another attempt or a person."""
+    if landing is None:
+        verdict = world.journal.find(Verdict, "verdict", decision.attempt or "")
+        if verdict is None:
+            raise LedgerError(f"deciding about {decision.attempt}: the ledger has no verdict on it")
+        now = partial(_trusted_now, world, task, decision, verdict)
+        return _audited(world, task, f"{task.id}#{decision.round}.withheld", now)
     if landing.outcome is LandingOutcome.LANDED:
+        draw_for(world, task, decision)
         return decision
 
     def work() -> Decision:
@@ -469,11 +507,15 @@ def record_policy(world: World) -> None:
 
 
 def recover(world: World) -> None:
-    """Remove what a process that died left on disk: workspaces whose attempt is stored, or was never ordered."""
+    """Remove what a process that died left on disk, and draw for what it landed.
+
+    Removed are workspaces whose attempt is stored, or was never ordered.
+    """
     under_way = {order.attempt for order in _under_way(world)}
     with sweeping(world.state) as alone:
         if alone:
             world.trees.sweep(under_way)
+    draw_missing(world)
 
 
 def end_superseded(world: World) -> None:

@@ -54,7 +54,7 @@ def _results(task: Task, facts: Sequence[Fact]) -> Iterator[DrillResult]:
         declined = attempt.ending is Ending.DECLINED
         yield DrillResult(
             attempt=attempt.id,
-            task=task.id,
+            example=task.id.rpartition("-")[0],
             answer=task.known_answer,
             agent=attempt.agent.name,
             version=attempt.agent.version,

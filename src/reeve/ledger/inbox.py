@@ -13,7 +13,7 @@ from enum import StrEnum
 from reeve.ledger.views import AttemptView, TaskView
 from reeve.records import LandingOutcome, Outcome, QuestionKind, Status
 
-__all__ = ["InboxItem", "Need", "inbox"]
+__all__ = ["InboxItem", "Need", "inbox", "inbox_order"]
 
 
 class Need(StrEnum):
@@ -21,8 +21,10 @@ class Need(StrEnum):
 
     CHECK_IN = "check-in"  # an attempt stands still until somebody answers
     PERMISSION = "permission"  # the same
+    WRONG = "wrong"  # landed, and an audit found it wrong
     CONFLICT = "conflict"  # passed on its base, does not land on the head
     ASKED = "asked"  # passed, and the rule asks
+    AUDIT = "audit"  # landed without a look, and drawn
     UNVERIFIED = "unverified"  # there is a patch, and no proof
     DECLINED = "declined"  # an agent says why it delivers nothing
     SETUP_FAILED = "set-up failed"  # one cause for all tasks of an environment
@@ -51,6 +53,11 @@ class InboxItem:
             return (f"reeve log {self.attempt}", f"reeve go {self.attempt}", f'reeve tell {self.attempt} "..."')
         if self.need is Need.PERMISSION:
             return (f"reeve log {self.attempt}", f"reeve allow {self.attempt}", f'reeve deny {self.attempt} -m "why"')
+        if self.need is Need.WRONG:
+            return (f"reeve show {first}", f'reeve revert {first} -m "why"', f"reeve audit {first} ok")
+        if self.need is Need.AUDIT:
+            look = (f"reeve show {self.attempt}", f"reeve diff {self.attempt}")
+            return (*look, f"reeve audit {first} ok", f'reeve audit {first} wrong -m "why"')
         reject = f'reeve reject {first} -m "why"'
         if self.attempt is None:
             return (f"reeve show {first}", reject)
@@ -65,6 +72,8 @@ def inbox(views: Iterable[TaskView]) -> tuple[InboxItem, ...]:
     items: list[InboxItem] = []
     broken: defaultdict[str, list[TaskView]] = defaultdict(list)
     for view in views:
+        if view.status is Status.LANDED:
+            items += _landed(view)
         if view.status is not Status.NEEDS_YOU:
             continue
         if view.environment is not None and not view.environment.ok:
@@ -72,8 +81,12 @@ def inbox(views: Iterable[TaskView]) -> tuple[InboxItem, ...]:
         else:
             items.append(_item(view))
     items.extend(_setup_failed(group) for group in broken.values())
-    places = {need: place for place, need in enumerate(Need)}
-    return tuple(sorted(items, key=lambda item: (places[item.need], -(item.human_minutes or 0.0), item.tasks)))
+    return tuple(sorted(items, key=inbox_order))
+
+
+def inbox_order(item: InboxItem) -> tuple[int, float, tuple[str, ...]]:
+    """Return what the list is sorted by."""
+    return list(Need).index(item.need), -(item.human_minutes or 0.0), item.tasks
 
 
 def _item(view: TaskView) -> InboxItem:
@@ -91,6 +104,17 @@ def _item(view: TaskView) -> InboxItem:
         lines=changed.patch.lines if changed else None,
         human_minutes=view.task.human_minutes,
     )
+
+
+def _landed(view: TaskView) -> list[InboxItem]:
+    """List what has landed and needs a person all the same: it was drawn for an audit, or found to be wrong."""
+    draw, wrong = view.audit, view.found_wrong
+    if draw is None and wrong is None:
+        return []
+    need, reason = (Need.WRONG, view.reason) if wrong is not None else (Need.AUDIT, f"{view.reason}, without a look")
+    attempt = view.attempt(draw.attempt if draw is not None else wrong.attempt or "" if wrong is not None else "")
+    lines = attempt.attempt.patch.lines if attempt is not None and attempt.attempt is not None else None
+    return [InboxItem(need, (view.id,), attempt.id if attempt else None, reason, lines, view.task.human_minutes)]
 
 
 def _setup_failed(group: Sequence[TaskView]) -> InboxItem:

@@ -105,7 +105,12 @@ def _reviewed(fact: Fact, facts: Sequence[Fact]) -> Derived:
         return Derived(Status.REVERTED, f"reverted: {review.reason}", (fact,))
     landings = [item for item in facts if item.kind == "landing" and item.seq < fact.seq]
     if landings and decode(Landing, landings[-1].body).outcome is LandingOutcome.LANDED:
-        return _landed(landings[-1], facts)
+        landed = _landed(landings[-1], facts)
+        if review.kind is not ReviewKind.WRONG:
+            return landed
+        return Derived(
+            Status.LANDED, f"{landed.reason}, and an audit found it wrong: {review.reason}", (*landed.proof, fact)
+        )
     # The landing follows within seconds; where it does not, the person must hear of it.
     again = f"accepted, not landed yet: `reeve accept {review.attempt or review.task}` again lands it"
     return Derived(Status.NEEDS_YOU, again, (fact,))

@@ -17,6 +17,7 @@ from reeve.ports import Fact, Store
 from reeve.records import (
     Attempt,
     Decision,
+    Draw,
     Ending,
     Environment,
     Landing,
@@ -25,6 +26,7 @@ from reeve.records import (
     Outcome,
     Question,
     Review,
+    ReviewKind,
     Selection,
     Status,
     Task,
@@ -34,6 +36,7 @@ from reeve.records import (
 from reeve.stats.pass_at_k import Tally
 
 __all__ = [
+    "VIEW_KINDS",
     "AttemptView",
     "FirstRound",
     "Summary",
@@ -45,11 +48,14 @@ __all__ = [
     "summaries",
     "task_view",
     "task_views",
+    "view_of",
 ]
 
 Record = TypeVar("Record")
 
 STATUS_KINDS = ("task", "order", "question", "word", "attempt", "verdict", "decision", "landing", "review")
+VIEW_KINDS = (*STATUS_KINDS, "selection", "environment", "draw")
+"""The kinds of facts that a view, a row and a status are derived from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,23 @@ class TaskView:
     reviews: tuple[Review, ...]
     environment: Environment | None  # the newest; None: not made yet
     verdicts: tuple[Verdict, ...] = ()  # of no attempt: on the untouched base, and on patches from elsewhere
+    draws: tuple[Draw, ...] = ()
+
+    @property
+    def audit(self) -> Draw | None:
+        """Return the draw by which a person is to look at what landed without a look; None: not drawn, or done."""
+        landing = self.landing
+        for draw in self.draws:
+            if landing is not None and draw.attempt == landing.attempt and draw.unseen and draw.audited:
+                done = any(review.attempt == draw.attempt for review in self.reviews)
+                return None if done else draw
+        return None
+
+    @property
+    def found_wrong(self) -> Review | None:
+        """Return the audit that found what has landed to be wrong; None: none did, or it is taken back."""
+        last = self.reviews[-1] if self.reviews else None
+        return last if last is not None and last.kind is ReviewKind.WRONG and self.landing is not None else None
 
     @property
     def id(self) -> str:
@@ -176,8 +199,7 @@ def counts(items: Iterable[Summary | TaskView]) -> dict[Status, int]:
 
 def task_views(store: Store) -> tuple[TaskView, ...]:
     """View every task of the ledger, in the order in which the tasks came."""
-    kinds = (*STATUS_KINDS, "selection", "environment")
-    return tuple(map(_view, _by_task(store, kinds).values()))
+    return tuple(map(view_of, _by_task(store, VIEW_KINDS).values()))
 
 
 def task_view(store: Store, task: str) -> TaskView:
@@ -186,7 +208,7 @@ def task_view(store: Store, task: str) -> TaskView:
     if not any(fact.kind == "task" for fact in facts):
         known = sorted({fact.task for fact in store.facts(kind="task")})
         raise InputError(f"no task {task!r} in the ledger{_nearest(task, known)}")
-    return _view(facts)
+    return view_of(facts)
 
 
 def attempt_view(store: Store, attempt: str) -> tuple[TaskView, AttemptView]:
@@ -258,7 +280,8 @@ def _summary(task: str, facts: tuple[Fact, ...]) -> Summary:
     )
 
 
-def _view(facts: tuple[Fact, ...]) -> TaskView:
+def view_of(facts: Sequence[Fact]) -> TaskView:
+    """View one task from its facts since its newest version."""
     derived = status_of(facts)
     attempts = {fact.key: decode(Attempt, fact.body) for fact in facts if fact.kind == "attempt"}
     verdicts = _decoded(Verdict, "verdict", facts)
@@ -288,6 +311,7 @@ def _view(facts: tuple[Fact, ...]) -> TaskView:
         reviews=_decoded(Review, "review", facts),
         environment=environments[-1] if environments else None,
         verdicts=tuple(verdict for verdict in verdicts if verdict.attempt not in ordered),
+        draws=_decoded(Draw, "draw", facts),
     )
 
 

@@ -5,19 +5,15 @@ runs of an agent with weights that no single task or family rules; the interval 
 Reference: METR, "Measuring AI Ability to Complete Long Tasks", arXiv:2503.14499.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from itertools import pairwise
-from math import inf, isfinite, log
+from math import ceil, inf, isfinite, log
 
 import numpy as np
-import numpy.typing as npt
 
-from reeve.stats.ends import ends
-from reeve.stats.logistic import fit
-from reeve.stats.resample import Resampler
-from reeve.stats.runs import Floats, Ints, Runs, distinct
+from reeve.stats.ends import CONFIDENCE, ends
+from reeve.stats.points import MANY_RUNS, RESAMPLES, Mask, Points
+from reeve.stats.runs import Floats, Runs
 from reeve.units import plural
 
 __all__ = ["LEVELS", "PENALTY", "PUBLISHED_SEED", "RESAMPLES", "AgentHorizon", "Horizon", "Horizons", "horizons"]
@@ -25,18 +21,10 @@ __all__ = ["LEVELS", "PENALTY", "PUBLISHED_SEED", "RESAMPLES", "AgentHorizon", "
 PENALTY = 1e-5
 """On half the square of the slope, next to a mean log loss; the newest published form (0.1 before it)."""
 
-RESAMPLES = 1000
 PUBLISHED_SEED = 42
 """Resample i is drawn with this seed + i."""
 
 LEVELS = (0.5, 0.8, 0.95)
-
-MANY_RUNS = 100_000
-"""Above this resamples are drawn as counts: the same distribution, other random numbers, no slower with more runs."""
-
-CELLS_AT_ONCE = 2_000_000  # of resamples x points, to bound memory
-
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +72,14 @@ class Horizons:
     """All agents, and the curves of all resamples, which share their draws between agents.
 
     `curves` is resamples x agents x (intercept, slope); it means something where `fitted` (resamples x agents) is true:
-    where the agent had successes and failures in that resample. `as_counts` says how they were drawn.
+    where the agent had successes and failures in that resample. `as_published` says whether they were drawn with the
+    random numbers of the published code.
     """
 
     agents: tuple[AgentHorizon, ...]
     curves: Floats
     fitted: Mask
-    as_counts: bool
+    as_published: bool
 
     def log2_minutes(self, success: float) -> tuple[Floats, Mask]:
         """Give log2 of the horizon in every resample, for every agent, and where it means something."""
@@ -114,7 +103,8 @@ def horizons(
     all that one wants to speak about, and that runs of one agent at one task are exchangeable. The point is the exact
     optimum (within 1e-9). An interval holds the middle 95 % of the resamples, without correction: with few families
     it is somewhat too narrow. Resamples without a curve, or with one that does not fall, count at both ends, against
-    the interval, where the published code leaves them out. An agent that always or never succeeds has no curve.
+    the interval, where the published code leaves them out. An agent that always or never succeeds has no curve, and
+    no point; its runs still bound its horizons on one side (`_one_end`).
 
     >>> minutes = [1, 2, 4, 8, 16, 32, 64, 128]
     >>> names = [f"t{m}" for m in minutes]
@@ -126,98 +116,23 @@ def horizons(
         raise ValueError(f"a penalty is above 0, not {penalty!r}: without one, some curves have no optimum")
     if resamples < 0:
         raise ValueError(f"a number of resamples is not negative, unlike {resamples!r}")
-    points = _Points.of(runs)
-    as_counts = len(runs) > MANY_RUNS and points.countable
     shape = (resamples, len(runs.agents))
     curves, fitted = np.zeros((*shape, 2)), np.zeros(shape, dtype=np.bool_)
+    points = Points.for_resamples(runs)
     done = 0
-    for totals, successes in points.resampled(seed, resamples, as_counts=as_counts):
+    for totals, successes in points.resampled(seed, resamples):
         part = slice(done, done + len(totals))
         points.fit(totals, successes, penalty, curves[part], fitted[part])
         done += len(totals)
         progress(done)
     curve, has_curve = np.zeros((1, len(runs.agents), 2)), np.zeros((1, len(runs.agents)), dtype=np.bool_)
-    points.fit(*points.observed(), penalty, curve, has_curve)
+    exact = Points.of(runs)
+    exact.fit(*exact.observed(), penalty, curve, has_curve)
     agents = tuple(
         _agent(runs, place, curve[0, place] if has else None, curves[:, place], fitted[:, place], levels)
         for place, has in enumerate(has_curve[0])
     )
-    return Horizons(agents, curves, fitted, as_counts)
-
-
-# ---------------------------------------------------------------- curves
-
-
-@dataclass(frozen=True)
-class _Points:
-    """The distinct pairs of agent and human minutes: of its runs, a curve sees only the weights there."""
-
-    runs: Runs
-    agent: Ints  # of each point; ascending
-    log2_minutes: Floats
-    point: Ints  # of each run
-
-    @classmethod
-    def of(cls, runs: Runs) -> "_Points":
-        lengths, length = distinct(runs.minutes)
-        found, point = distinct(runs.agent * len(lengths) + length)
-        agent, length_of = np.divmod(found, len(lengths))
-        return cls(runs, agent, np.log2(lengths[length_of]), point)
-
-    @property
-    def countable(self) -> bool:
-        """All runs of an agent at a task are alike but for success or failure."""
-        point, _ = self._pairs
-        return bool(np.all(point[self.runs.pairs[1]] == self.point) and np.all(self.runs.score % 1.0 == 0.0))
-
-    @cached_property
-    def _gained(self) -> Floats:
-        return self.runs.weights * self.runs.score
-
-    @cached_property
-    def _pairs(self) -> tuple[Ints, Floats]:
-        """Give the point and the weight of one run of each pair of task and agent."""
-        pairs, pair = self.runs.pairs
-        point, weight = np.empty(len(pairs), dtype=np.int64), np.empty(len(pairs))
-        point[pair], weight[pair] = self.point, self.runs.weights
-        return point, weight
-
-    def observed(self) -> tuple[Floats, Floats]:
-        """Give the weights of all runs and of successful ones at each point, as one data set."""
-        return self._at_points(self.point, self.runs.weights, self._gained)
-
-    def resampled(self, seed: int, resamples: int, *, as_counts: bool) -> Iterator[tuple[Floats, Floats]]:
-        """Give the same for resamples, some of them at a time."""
-        draw = self._counted if as_counts else self._published
-        resampler = Resampler(self.runs)
-        chunk = max(1, min(100, CELLS_AT_ONCE // len(self.agent)))
-        for start in range(0, resamples, chunk):
-            drawn = [draw(resampler, seed + number) for number in range(start, min(start + chunk, resamples))]
-            yield np.concatenate([total for total, _ in drawn]), np.concatenate([success for _, success in drawn])
-
-    def _published(self, resampler: Resampler, seed: int) -> tuple[Floats, Floats]:
-        rows = resampler.rows(seed)
-        return self._at_points(self.point[rows], self.runs.weights[rows], self._gained[rows])
-
-    def _counted(self, resampler: Resampler, seed: int) -> tuple[Floats, Floats]:
-        (point, weight), (drawn, good) = self._pairs, resampler.successes(seed)
-        return self._at_points(point, drawn * weight, good * weight)
-
-    def _at_points(self, point: Ints, total: Floats, success: Floats) -> tuple[Floats, Floats]:
-        count = len(self.agent)
-        sums = [np.bincount(point, weights=each, minlength=count) for each in (total, success)]
-        return np.array(sums[:1], dtype=np.float64), np.array(sums[1:], dtype=np.float64)
-
-    def fit(self, totals: Floats, successes: Floats, penalty: float, curves: Floats, fitted: Mask) -> None:
-        """Fit every agent in every data set that has both outcomes, into `curves` and `fitted`."""
-        borders = np.searchsorted(self.agent, np.arange(len(self.runs.agents) + 1))
-        for agent, (start, end) in enumerate(pairwise(borders)):
-            total, success = totals[:, start:end], successes[:, start:end]
-            both = (success > 0).any(axis=1) & (success < total).any(axis=1)
-            design = np.stack([np.ones(end - start), self.log2_minutes[start:end]], axis=1)
-            if both.any():
-                curves[both, agent] = fit(design, total[both], success[both], np.array([0.0, penalty])).coefficients
-            fitted[:, agent] = both
+    return Horizons(agents, curves, fitted, as_published=len(runs) <= MANY_RUNS)
 
 
 # ---------------------------------------------------------------- one agent
@@ -230,8 +145,12 @@ def _agent(
     minutes, successes = runs.minutes[own], float(runs.score[own].sum())
     shortest, longest = float(minutes.min()), float(minutes.max())
     refusal = _refusal(successes, len(minutes), shortest, longest, curve)
-    none = tuple(Horizon(level, None, None, None, beyond=False) for level in levels)
-    found = none if refusal or curve is None else tuple(_horizon(curve, curves, fitted, level) for level in levels)
+    if curve is None:
+        found = tuple(_one_end(runs, own, level, always=successes > 0) for level in levels)
+    elif refusal:
+        found = tuple(Horizon(level, None, None, None, beyond=False) for level in levels)
+    else:
+        found = tuple(_horizon(curve, curves, fitted, level) for level in levels)
     return AgentHorizon(
         agent=runs.agents[place],
         runs=len(minutes),
@@ -244,6 +163,25 @@ def _agent(
         horizons=tuple(replace(each, beyond=_outside(each.minutes, shortest, longest)) for each in found),
         reason=refusal or _open_ends(found, curves, fitted),
     )
+
+
+def _one_end(runs: Runs, own: Mask, level: float, *, always: bool) -> Horizon:
+    """Bound the horizon of an agent that succeeded in all runs from below, of one that failed in all from above.
+
+    Assumes that success falls with length, and independent families, each of which counts once. Were the horizon
+    below L, n families of tasks of at least L would all succeed with a chance of at most level^n: where that is below
+    2.5 %, the horizon is at least L. Of failures the same, with 1 - level and tasks of at most L. The count of
+    families rests on the tasks, not on how they went, so one look is all there is.
+    """
+    family, minutes = runs.family[runs.task[own]], runs.minutes[own]
+    furthest = np.full(len(runs.families), -inf if always else inf)
+    (np.maximum if always else np.minimum).at(furthest, family, minutes)
+    lengths = np.sort(furthest[np.isfinite(furthest)])
+    needed = ceil(log((1.0 - CONFIDENCE) / 2.0) / log(level if always else 1.0 - level))
+    if len(lengths) < needed:
+        return Horizon(level, None, None, None, beyond=False)
+    end = float(lengths[-needed] if always else lengths[needed - 1])
+    return Horizon(level, None, end if always else None, None if always else end, beyond=False)
 
 
 def _refusal(successes: float, count: int, shortest: float, longest: float, curve: Floats | None) -> str:

@@ -36,6 +36,14 @@ class Resampler:
         place = (rng.random(len(pool)) * pool).astype(np.int64)  # in the pool of all copies, one after the other
         return groups.rows[first + place % size]
 
+    def unordered_rows(self, seed: int) -> Ints:
+        """Draw one resample with the distribution of `rows`, but other random numbers, in a third of the time."""
+        groups, rng = self._unordered_groups, np.random.default_rng(seed)
+        drawn = self._task_copies(rng)[groups.task] * groups.size
+        found = (rng.random(int(drawn.sum())) * np.repeat(groups.size, drawn)).astype(np.int64)
+        found += np.repeat(groups.first, drawn)
+        return groups.rows.take(found)
+
     def successes(self, seed: int) -> tuple[Ints, Floats]:
         """Draw one resample as counts: of each of `runs.pairs`, the number of runs in it and how many succeed.
 
@@ -44,7 +52,10 @@ class Resampler:
         """
         (task, size, share), rng = self._shares, np.random.default_rng(seed)
         drawn = self._task_copies(rng)[task] * size
-        return drawn, rng.binomial(drawn, share).astype(np.float64)
+        good = drawn * share  # certain where all runs went alike
+        open_ = (share > 0.0) & (share < 1.0)
+        good[open_] = rng.binomial(drawn[open_], share[open_])
+        return drawn, good
 
     def _task_copies(self, rng: np.random.Generator) -> Ints:
         """Draw families and their tasks: how often each task is in the resample."""
@@ -69,6 +80,12 @@ class Resampler:
         return pairs // len(self.runs.agents), size, np.bincount(pair, weights=self.runs.score) / size
 
     @cached_property
+    def _unordered_groups(self) -> "_Groups":
+        pairs, pair = self.runs.pairs
+        size = np.bincount(pair)
+        return _Groups(pairs // len(self.runs.agents), size, np.cumsum(size) - size, np.argsort(pair, kind="stable"))
+
+    @cached_property
     def _groups(self) -> "_Groups":
         runs, (pairs, pair) = self.runs, self.runs.pairs
         tasks, agents = np.divmod(pairs, len(runs.agents))
@@ -86,7 +103,7 @@ class Resampler:
 
 @dataclass(frozen=True, slots=True)
 class _Groups:
-    """Pairs of task and agent in the published order."""
+    """Pairs of task and agent, one after the other."""
 
     task: Ints
     size: Ints

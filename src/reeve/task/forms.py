@@ -253,6 +253,7 @@ _WANTED: Mapping[str, str] = {
     "dict_type": "must be a mapping",
     "model_type": "must be a mapping",
     "greater_than": "must be greater than {gt:g}",
+    "less_than": "must be less than {lt:g}",
     "greater_than_equal": "must be at least {ge:g}",
     "less_than_equal": "must be at most {le:g}",
     "finite_number": "must be a finite number",

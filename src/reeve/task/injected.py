@@ -43,10 +43,8 @@ def noticing(before: Measurement, after: Measurement) -> tuple[str, ...]:
     return tuple(sorted(name for name in good if after.tests.get(name) not in GOOD))
 
 
-def injected_task(
-    defect: Defect, content: bytes, required: Sequence[str], commit: str, agents: Sequence[str], defaults: Defaults
-) -> Task:
-    """Make the task to undo a defect: one attempt for each agent, from a tree with `content` in the place of a file.
+def injected_task(defect: Defect, content: bytes, required: Sequence[str], commit: str, defaults: Defaults) -> Task:
+    """Make the task to undo a defect, from a tree with `content` in the place of a file.
 
     The instruction is what a person knows who sees tests fail; its id is made of a test, as of any failing test.
     """
@@ -61,8 +59,7 @@ def injected_task(
         base=commit,
         checks=Checks(required=tuple(required)),
         protected=defaults.protected,
-        attempts=len(agents),
-        agents=tuple(agents),
+        attempts=1,
         limits=defaults.limits,
         human_minutes=estimated_minutes(2),
         setup=defaults.setup,

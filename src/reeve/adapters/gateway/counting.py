@@ -3,8 +3,9 @@
 import asyncio
 import datetime as dt
 import math
+import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,12 +14,12 @@ from reeve.adapters.gateway.budgets import Account, Reservation, Shortfall, rese
 from reeve.adapters.gateway.configuration import Configuration
 from reeve.adapters.gateway.pauses import Pauses
 from reeve.adapters.gateway.prices import BUILT_IN, Prices, read_prices
-from reeve.adapters.gateway.recorder import Body, Recorder
+from reeve.adapters.gateway.recorder import Body, Recorder, pause_fact
 from reeve.adapters.gateway.reserved import ReservedFile
 from reeve.adapters.gateway.traffic import Traffic
 from reeve.adapters.stores.sqlite import SqliteStore
 from reeve.ledger.codec import decode
-from reeve.ports import Spent
+from reeve.ports import Fact, Spent
 from reeve.records import Door, Pause, Request, RequestOutcome
 
 __all__ = ["Counting", "Visitor"]
@@ -26,9 +27,15 @@ __all__ = ["Counting", "Visitor"]
 TELL_SECONDS = 0.02
 """What an attempt has spent is told so much later at most: many changes are one line."""
 
+EXTEND_SECONDS = 20.0
+"""So long an answer under way stands still while others may leave it room; then it is cut off."""
+
+SPARE_TOKENS = 1024
+"""Of output that are reserved at a time once an answer is longer than was reserved at first."""
+
 REFUSALS = (RequestOutcome.REFUSED, RequestOutcome.OVER_BUDGET)
 MOST_REFUSALS = 1000
-"""Of one attempt, that are written down; whoever goes on after that gets no answer and no further line."""
+"""Of one attempt, that are written down; further ones are answered all the same."""
 
 
 @dataclass(slots=True)
@@ -40,6 +47,7 @@ class Visitor:
     answers: int = 0
     refused: str = ""  # for the budget, and for good
     refusals: int = 0
+    free_bytes: int = 0  # sent with questions that cost nothing, and so are held by no budget
     under_way: set["asyncio.Task[object]"] = field(default_factory=set)
 
     @contextmanager
@@ -56,12 +64,15 @@ class Visitor:
 class Counting:
     """Counts requests, reserves and settles them; everything but `open` and `close` is done without waiting."""
 
-    def __init__(self, configuration: Configuration, tell: Callable[[str, Spent], None]) -> None:
+    def __init__(
+        self, configuration: Configuration, tell: Callable[[str, Spent], None], tell_pause: Callable[[Fact], None]
+    ) -> None:
         self.configuration = configuration
         own = [read_prices(Path(configuration.prices))] if configuration.prices else []
         self.prices = Prices([*own, read_prices(BUILT_IN)])
         self.visitors: dict[str, Visitor] = {}
         self._tell = tell
+        self._tell_pause = tell_pause
         self._changed: dict[str, Visitor] = {}
         self._store = SqliteStore(Path(configuration.store))
         self._reserved = ReservedFile(Path(configuration.folder) / "reserved.jsonl")
@@ -85,9 +96,12 @@ class Counting:
         requests = [decode(Request, fact.body) for fact in facts if fact.kind == "request"]
         self._accounts.remember(requests)
         self.traffic.remember(requests)
-        for fact in facts:
-            if fact.kind == "pause":
-                self.pauses.restore(decode(Pause, fact.body))
+        pauses = [fact for fact in facts if fact.kind == "pause"]
+        for fact in pauses:
+            pause = decode(Pause, fact.body)
+            self.pauses.restore(pause)
+            if pause.until_utc > time.time():
+                self._tell_pause(fact)
 
     async def open(self, door: Door) -> Visitor:
         """Know an attempt, from its requests of before if there were any."""
@@ -135,6 +149,7 @@ class Counting:
         input_tokens: int,
         output_tokens: int,
         *,
+        whole: bool,
         fast: bool,
         patience_seconds: float,
     ) -> Reservation | Shortfall:
@@ -146,15 +161,34 @@ class Counting:
             async with asyncio.timeout(patience_seconds):
                 while True:
                     accounts = self._accounts.of(visitor.door, request.at_utc)
-                    found = reserve(accounts, request.model, price, input_tokens, output_tokens)
+                    found = reserve(accounts, request.model, price, input_tokens, output_tokens, whole=whole)
                     if isinstance(found, Reservation) or not found.for_now:
                         break
                     await self._settled.wait()
         except TimeoutError:
             pass
         if isinstance(found, Reservation):
-            self.write_down(request, found)
+            try:
+                self.write_down(request, found)
+            except OSError:
+                found.settle(0, 0.0)
+                raise
         return found
+
+    async def extend(self, request: Request, held: Reservation, needed_tokens: int) -> bool:
+        """Reserve further output, and some to spare; waits while only what others have reserved stands in its way."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(EXTEND_SECONDS):
+                while True:
+                    if granted := held.more(needed_tokens + SPARE_TOKENS):
+                        self.write_down(request, held)
+                        needed_tokens -= granted
+                    if needed_tokens <= 0:
+                        return True
+                    if not held.others_hold(needed_tokens):
+                        return False
+                    await self._settled.wait()
+        return False
 
     def write_down(self, request: Request, reservation: Reservation | None = None) -> None:
         """Make what is reserved durable: what the request becomes if this process dies now."""
@@ -214,20 +248,24 @@ class Counting:
 
     def _paused(self, pause: Pause) -> None:
         visitor = self.visitors.get(pause.attempt)
-        self._recorder.record(pause, visitor.door.task if visitor is not None else "")
+        task = visitor.door.task if visitor is not None else ""
+        self._recorder.record(pause, task)
+        self._tell_pause(pause_fact(pause, task))
         for attempt, each in self.visitors.items():
             if pause.provider in each.door.providers:
                 self._tell_soon(attempt)
 
 
-def _so_far(requests: Iterable[Request]) -> tuple[int, str, int]:
-    """Answers, why the last one was refused, and refusals: what a visitor is known by."""
-    answers, refused, refusals = 0, "", 0
+def _so_far(requests: Iterable[Request]) -> tuple[int, str, int, int]:
+    """Answers, why the last one was refused, refusals, and bytes sent for nothing: what a visitor is known by."""
+    answers, refused, refusals, free_bytes = 0, "", 0, 0
     for request in requests:
         refused = request.reason if _used_up(request) else refused
         answers += request.outcome is RequestOutcome.ANSWERED and request.tokens > 0
         refusals += request.outcome in REFUSALS
-    return answers, refused, refusals
+        if request.provider and not request.model and request.outcome not in REFUSALS:
+            free_bytes += request.bytes_sent
+    return answers, refused, refusals, free_bytes
 
 
 def _used_up(request: Request) -> bool:

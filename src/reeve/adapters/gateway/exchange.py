@@ -13,9 +13,6 @@ from reeve.records import Request, RequestOutcome
 
 __all__ = ["Exchange", "Refused", "masked"]
 
-STEP_TOKENS = 1024
-"""Of output that are reserved at a time once an answer is longer than was reserved at first."""
-
 KEPT_BYTES = 8 << 20
 """Of a request, and of an answer, where the owner wants them kept."""
 
@@ -74,7 +71,7 @@ class Exchange:
         account = self._reservation.tightest if self._reservation is not None else self.visitor.account
         return f"{account.shortage}; the answer is cut off here"
 
-    async def reserve(self, question: Question, body: bytes, output_tokens: int, patience_seconds: float) -> None:
+    async def reserve(self, question: Question, body: bytes, patience_seconds: float) -> None:
         """Reserve what it may cost before it leaves; raises Refused for what no budget has room for."""
         self.request = replace(self.request, model=shown(question.model, 200))
         self._fast = question.fast
@@ -83,7 +80,8 @@ class Exchange:
             self.visitor,
             self.request,
             self._input_tokens,
-            output_tokens,
+            question.reserved_tokens,
+            whole=not question.streamed,
             fast=self._fast,
             patience_seconds=patience_seconds,
         )
@@ -106,15 +104,12 @@ class Exchange:
         if self.meter is not None:
             self.meter.feed(chunk)
 
-    def covered(self) -> bool:
+    async def covered(self) -> bool:
         """Say whether what has been answered so far is reserved, after having reserved more if that was needed."""
         held = self._reservation
         if held is None or self.meter is None or self.meter.written < held.output_tokens or self.meter.complete:
             return True
-        if not held.more(self.meter.written - held.output_tokens + STEP_TOKENS):
-            return False
-        self.counting.write_down(self.request, held)
-        return self.meter.written < held.output_tokens
+        return await self.counting.extend(self.request, held, self.meter.written - held.output_tokens + 1)
 
     def settle(self, outcome: RequestOutcome, *, status: int | None = None, reason: str = "") -> None:
         """Say how it ended; what is said after the first time changes nothing."""
@@ -145,7 +140,7 @@ class Exchange:
 
     def _worth(self, status: int | None) -> tuple[int, float | None, bool]:
         """Tokens and dollars that count, and whether that is the provider's own last word."""
-        if self._reservation is None or not self.left or (status is not None and status >= 400):
+        if self._reservation is None or not self.left or (status is not None and status >= 300):
             return 0, 0.0, True
         usage = self.meter.usage if self.meter is not None else None
         written = self.meter.written if self.meter is not None else 0

@@ -13,6 +13,7 @@ __all__ = ["carries", "passed_back", "passed_on", "passed_query"]
 HOP_BY_HOP = frozenset(
     (
         "connection",
+        "http2-settings",
         "keep-alive",
         "proxy-authenticate",
         "proxy-authorization",
@@ -23,9 +24,15 @@ HOP_BY_HOP = frozenset(
         "upgrade",
     )
 )
-OURS = frozenset(("accept-encoding", "content-length", "expect", "forwarded", "host", "via", "x-http-method-override"))
+OURS = frozenset(("accept-encoding", "content-length", "expect", "forwarded", "host", "via"))
+ELSEWHERE = (
+    "x-accel-", "x-backend-", "x-envoy-", "x-forwarded", "x-host", "x-http-host-", "x-http-method", "x-method-override",
+    "x-original-", "x-override-", "x-proxy-", "x-rewrite-",
+)  # fmt: skip
+"""Beginnings of names by which servers in front of a provider may be led to another host, path or method."""
+
 WHO_PAYS = frozenset(("openai-organization", "openai-project", "x-goog-user-project"))
-CREDENTIALS = ("api-key", "apikey", "auth", "cookie", "credential", "secret", "token", "x-forwarded-", "x-real-ip")
+CREDENTIALS = ("api-key", "apikey", "auth", "cookie", "credential", "secret", "token", "x-real-ip")
 NOT_BACK = HOP_BY_HOP | frozenset(("content-length", "set-cookie"))
 CREDENTIAL_QUERY = frozenset(("$httpmethod", "access_token", "api_key", "key", "oauth_token"))
 PLACE_OF_KEY = {Api.ANTHROPIC: "x-api-key", Api.OPENAI: "Authorization", Api.GEMINI: "x-goog-api-key"}
@@ -48,6 +55,7 @@ def passed_on(headers: Mapping[str, str], provider: Provider) -> CIMultiDict[str
         (name, value)
         for name, value in headers.items()
         if (low := name.lower()) not in HOP_BY_HOP | OURS | WHO_PAYS | connection
+        and not low.startswith(ELSEWHERE)
         and not any(each in low for each in CREDENTIALS)
     )
     found["Accept-Encoding"] = "identity"  # the usage must be legible, and compressed streams come later

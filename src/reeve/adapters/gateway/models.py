@@ -6,6 +6,7 @@ import math
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,10 +19,11 @@ from yarl import URL
 from reeve.adapters.gateway.counting import Counting, Visitor
 from reeve.adapters.gateway.exchange import Exchange, Refused, masked
 from reeve.adapters.gateway.headers import carries, passed_back, passed_on, passed_query
+from reeve.adapters.gateway.masking import Masking
 from reeve.adapters.gateway.pauses import retry_after_seconds
-from reeve.adapters.gateway.routes import Question, Route, Unacceptable, read_question, route
-from reeve.adapters.gateway.usage import Meter
-from reeve.adapters.gateway.words import cut_event, error_body
+from reeve.adapters.gateway.routes import Question, Route, Unacceptable, below, read_question, route
+from reeve.adapters.gateway.usage import Form, Meter, Shape
+from reeve.adapters.gateway.words import cut_element, cut_event, error_body
 from reeve.records import Api, Pause, Provider, RequestOutcome
 
 __all__ = ["ModelDoor", "upstream"]
@@ -29,12 +31,12 @@ __all__ = ["ModelDoor", "upstream"]
 BODY_BYTES = 64 << 20
 BODIES_BYTES = 128 << 20  # of all requests of one attempt that wait for their answer
 BODY_SECONDS = 120.0
+FREE_BYTES = 64 << 20  # that an attempt may send with questions that cost nothing, which no budget of tokens bounds
 HEAD_BYTES = 16 << 10
 ERROR_BYTES = 1 << 20
 CONNECT_SECONDS = 30.0
 SILENT_SECONDS = 900.0
 IDLE_SECONDS = 75.0
-OUTPUT_TOKENS = 4096  # that are reserved at first; for a stream more later, and at most these
 
 QUIET = logging.getLogger("reeve.gateway.http")  # what garbage an agent sends is no news
 QUIET.addHandler(logging.NullHandler())
@@ -146,7 +148,7 @@ class ModelDoor:
         if request.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
             raise Refused(415, "a compressed body cannot be counted; send it as it is")
         query = passed_query(query)
-        url = URL(provider.base_url.rstrip("/") + path + (f"?{query}" if query else ""), encoded=True)
+        url = URL(below(provider.base_url, path) + (f"?{query}" if query else ""), encoded=True)
         return Call(provider, found, url, passed_on(request.headers, provider))
 
     async def _serve(self, request: web.BaseRequest, exchange: Exchange, call: Call) -> web.StreamResponse:
@@ -154,7 +156,9 @@ class ModelDoor:
         self._bodies_bytes += len(body)
         try:
             exchange.bytes_sent = len(body)
-            if call.route.shape is not None:
+            if call.route.shape is None:
+                self._take_for_nothing(len(body))
+            else:
                 try:
                     call = replace(call, question=read_question(call.route, body))
                 except Unacceptable as error:
@@ -164,6 +168,13 @@ class ModelDoor:
             return await self._send(request, exchange, call, body)
         finally:
             self._bodies_bytes -= len(body)
+
+    def _take_for_nothing(self, count: int) -> None:
+        """Count what is sent with a question that costs nothing; raises Refused where it is too much."""
+        if self._visitor.free_bytes + count > FREE_BYTES:
+            reason = f"more than {FREE_BYTES >> 20} MB of questions that cost nothing"
+            raise Refused(403, f"{reason}; ask the model itself", RequestOutcome.OVER_BUDGET)
+        self._visitor.free_bytes += count
 
     async def _body(self, request: web.BaseRequest) -> bytes:
         if (request.content_length or 0) > BODY_BYTES:
@@ -197,13 +208,13 @@ class ModelDoor:
             if (pause := await self._still_paused(call.provider, deadline)) is not None:
                 return _paused(exchange, call.provider, pause, told)
             if call.question is not None and not exchange.reserved:
-                await exchange.reserve(call.question, body, _output_tokens(call.question), hold_seconds)
+                await exchange.reserve(call.question, body, hold_seconds)
             exchange.left = True
             async with self._session.request(
                 request.method, call.url, data=body or None, headers=call.headers, allow_redirects=False
             ) as answer:
                 seconds = retry_after_seconds(answer.status, answer.headers, time.time())
-                if answer.status < 400:
+                if answer.status < 300:  # a redirection is told, and nobody follows it
                     return await self._pass_back(request, exchange, call, answer)
                 said = await _body_of(answer)
                 exchange.received(said)
@@ -230,19 +241,27 @@ class ModelDoor:
         out = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
         if (length := answer.headers.get("Content-Length", "")).isdigit():
             out.content_length = int(length)
-        events = "text/event-stream" in answer.headers.get("Content-Type", "")
-        if call.route.shape is not None:
-            encoding = answer.headers.get("Content-Encoding", "").lower()
-            exchange.meter = Meter(call.route.shape, streamed=events, encoding=encoding)
-        await _to_agent(out.prepare(request))
         streamed = call.question is not None and call.question.streamed
+        if call.route.shape is not None:
+            form = _form(answer, call.route.shape, streamed=streamed)
+            exchange.meter = Meter(call.route.shape, form, answer.headers.get("Content-Encoding", "").lower())
+        await _to_agent(out.prepare(request))
+        masking = Masking(call.provider.key)
         try:
             async for chunk in answer.content.iter_any():
-                await _to_agent(out.write(chunk))
-                exchange.received(chunk)
-                if streamed and not exchange.covered():
+                try:
+                    if passed := masking.pass_on(chunk):
+                        await _to_agent(out.write(passed))  # first: what is counted has been said by then
+                finally:
+                    exchange.received(chunk)
+                if streamed and not await exchange.covered():
                     answer.close()
-                    return await self._cut(request, exchange, call, out, events=events)
+                    return await self._cut(request, exchange, call, out)
+        except (AgentGone, asyncio.CancelledError):
+            # What has come and nobody reads was paid for all the same.
+            with suppress(aiohttp.ClientError, RuntimeError):
+                exchange.received(answer.content.read_nowait(-1))
+            raise
         except aiohttp.ClientError as error:
             exchange.settle(
                 RequestOutcome.UNREACHABLE,
@@ -251,26 +270,36 @@ class ModelDoor:
             )
             return _broken_off(request, out)
         _settle(exchange, answer.status)
-        await _to_agent(out.write_eof())
+        await _to_agent(out.write_eof(masking.end()))
         return out
 
     async def _cut(
-        self, request: web.BaseRequest, exchange: Exchange, call: Call, out: web.StreamResponse, *, events: bool
+        self, request: web.BaseRequest, exchange: Exchange, call: Call, out: web.StreamResponse
     ) -> web.StreamResponse:
         """End an answer that no budget has room for any more, so that whoever reads it understands."""
         reason = exchange.why_cut
         exchange.settle(RequestOutcome.CUT_OFF, status=out.status, reason=reason)
-        if not events or out.content_length is not None or call.route.shape is None:
+        said = _last_words(exchange.meter, call.route.shape, reason)
+        if not said or out.content_length is not None:
             return _broken_off(request, out)
-        await _to_agent(out.write(cut_event(call.route.shape, reason)))
+        await _to_agent(out.write(said))
         await _to_agent(out.write_eof())
         return out
 
 
-def _output_tokens(question: Question) -> int:
-    """What is reserved at first. An answer in one piece cannot be cut off any more when it comes: all it may be."""
-    asked = question.output_tokens or OUTPUT_TOKENS
-    return min(asked, OUTPUT_TOKENS) if question.streamed else asked
+def _form(answer: aiohttp.ClientResponse, shape: Shape, *, streamed: bool) -> Form:
+    if "text/event-stream" in answer.headers.get("Content-Type", ""):
+        return Form.EVENTS
+    return Form.ARRAY if streamed and shape is Shape.GEMINI else Form.WHOLE
+
+
+def _last_words(meter: Meter | None, shape: Shape | None, reason: str) -> bytes:
+    """Say in the form of an answer why it ends; nothing where that would not be understood."""
+    if meter is None or shape is None:
+        return b""
+    if meter.form is Form.EVENTS:
+        return cut_event(shape, reason)
+    return cut_element(reason) if meter.between else b""
 
 
 def _settle(exchange: Exchange, status: int) -> None:

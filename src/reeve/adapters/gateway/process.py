@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import IO, Any
 from reeve.adapters.gateway.configuration import SOCKET, Configuration
 from reeve.errors import GatewayError
 from reeve.ledger.codec import decode, encode
-from reeve.ports import Spent
+from reeve.ports import Fact, Spent
 from reeve.records import Budgets, Door, Provider
 from reeve.units import megabytes
 
@@ -33,7 +33,10 @@ PASSED = (
 
 
 class GatewayProcess:
-    """Port Gateway. Keys go through a pipe and nowhere else; the process ends with the one that started it."""
+    """Port Gateway. Keys go through a pipe and nowhere else; the process ends with the one that started it.
+
+    `paused` is called with the fact, in a thread, when a provider asks everybody to wait, or did so before.
+    """
 
     def __init__(
         self,
@@ -49,9 +52,11 @@ class GatewayProcess:
         keep_bodies: bool = False,
         hold_seconds: float = 60.0,
         command: Sequence[str] = COMMAND,
+        paused: Callable[[Fact], None] | None = None,
     ) -> None:
         self._folder = folder
         self._command = command
+        self._paused = paused
         self._configuration = Configuration(
             folder=str(folder),
             store=str(store_folder),
@@ -174,6 +179,8 @@ class GatewayProcess:
         match message:
             case {"spent": str(attempt), **values}:
                 self._spent[attempt] = decode(Spent, values)
+            case {"paused": fact} if self._paused is not None:
+                self._paused(decode(Fact, fact))
             case {"opened": str(attempt)}:
                 self._said.add(("opened", attempt))
             case {"closed": str(attempt)}:

@@ -17,6 +17,7 @@ __all__ = ["Dial", "Proxy", "dial"]
 HEAD_BYTES = 8 << 10
 HEAD_SECONDS = 15.0
 IDLE_SECONDS = 300.0
+LINGER_SECONDS = 2.0
 PIECE_BYTES = 64 << 10
 CONNECT = re.compile(rb"CONNECT ([A-Za-z0-9.-]+):([0-9]{1,5}) HTTP/1\.[01]")
 REASONS = {400: "Bad Request", 403: "Forbidden", 405: "Method Not Allowed", 502: "Bad Gateway"}
@@ -59,10 +60,10 @@ class Proxy:
             await self._through(exchange, host, port, len(head), (reader, writer))
         except Refused as refused:
             exchange.settle(refused.outcome, status=refused.status, reason=str(refused))
-            await _say(writer, refused.status, str(refused))
+            await _say(reader, writer, refused.status, str(refused))
         except OSError as error:
             exchange.settle(RequestOutcome.UNREACHABLE, status=502, reason=str(error))
-            await _say(writer, 502, str(error))
+            await _say(reader, writer, 502, str(error))
         except asyncio.CancelledError as ended:
             exchange.settle(RequestOutcome.CANCELLED, reason=str(ended.args[0]) if ended.args else "the attempt ended")
             raise
@@ -167,11 +168,14 @@ def _used_up(host: str) -> str:
     )
 
 
-async def _say(writer: asyncio.StreamWriter, status: int, message: str) -> None:
+async def _say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, status: int, message: str) -> None:
+    """Answer and end; what is still being sent is read first, or the kernel would take the answer back."""
     body = f"{message}\n".encode()
     head = f"HTTP/1.1 {status} {REASONS[status]}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n"
-    with suppress(OSError):
+    with suppress(OSError, TimeoutError):
         writer.write(f"{head}Connection: close\r\n\r\n".encode() + body)
         await writer.drain()
-        writer.close()
-        await writer.wait_closed()
+        writer.write_eof()
+        async with asyncio.timeout(LINGER_SECONDS):
+            while await reader.read(PIECE_BYTES):
+                pass

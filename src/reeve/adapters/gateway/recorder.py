@@ -11,7 +11,7 @@ from reeve.ledger.codec import encode
 from reeve.ports import Fact, Store
 from reeve.records import Pause, Request
 
-__all__ = ["Body", "Recorder"]
+__all__ = ["Body", "Recorder", "pause_fact"]
 
 BATCH = 64
 RETRY_SECONDS = 1.0
@@ -29,6 +29,11 @@ class Body:
         return json.dumps(
             {each: getattr(self, each).decode("utf-8", "replace") for each in ("request", "answer")}
         ).encode()
+
+
+def pause_fact(pause: Pause, task: str) -> Fact:
+    """Make a pause the fact that it is."""
+    return Fact("pause", f"{pause.provider}:{pause.at_utc:.6f}", task, encode(pause), pause.at_utc)
 
 
 class Recorder:
@@ -87,8 +92,7 @@ class Recorder:
         done = []
         for what, task, body in batch:
             if isinstance(what, Pause):
-                key = f"{what.provider}:{what.at_utc:.6f}"
-                self._store.append(Fact("pause", key, task, encode(what), what.at_utc))
+                self._store.append(pause_fact(what, task))
                 continue
             request = what if body is None else replace(what, body=self._store.put(body.artefact()))
             self._store.append(Fact("request", str(request.number), task, encode(request), request.at_utc))

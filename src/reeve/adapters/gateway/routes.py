@@ -13,7 +13,7 @@ from reeve.adapters.gateway.reaching import reaching_out
 from reeve.adapters.gateway.usage import Shape
 from reeve.records import Api
 
-__all__ = ["Question", "Route", "Unacceptable", "read_question", "route"]
+__all__ = ["Question", "Route", "Unacceptable", "below", "read_question", "route"]
 
 VERSION = r"(?:/v[0-9][a-z0-9]*)?"
 """Providers put it into their base address or leave it to the path; both are right."""
@@ -38,6 +38,7 @@ ROUTES: Mapping[Api, tuple[tuple[str, str, Shape | None], ...]] = {
     ),
 }
 DEFAULT_OUTPUT_TOKENS = 4096
+HIDDEN_OUTPUT_TOKENS = 16_384
 FAST_TIERS = ("priority", "fast")
 
 
@@ -60,8 +61,23 @@ class Question:
 
     model: str
     streamed: bool
-    output_tokens: int | None  # at most, as it asks; None: it does not say
+    output_tokens: int | None  # of each answer at most, as it asks; None: it does not say
     fast: bool = False
+    answers: int = 1  # at one time
+    hidden: bool = False  # what is thought is not in the stream; only its end says how much it was
+
+    @property
+    def reserved_tokens(self) -> int:
+        """Tokens of output that are reserved at first.
+
+        An answer in one piece cannot be cut off any more when it comes: all it may be. A stream reserves more as it
+        grows, so it begins with less.
+        """
+        asked = self.output_tokens or DEFAULT_OUTPUT_TOKENS
+        if self.streamed:
+            first = HIDDEN_OUTPUT_TOKENS if self.hidden else DEFAULT_OUTPUT_TOKENS
+            asked = min(self.output_tokens or first, first)
+        return asked * self.answers
 
 
 def route(api: Api, method: str, path: str) -> Route | None:
@@ -96,18 +112,28 @@ def _question(called: Route, message: Mapping[str, Any]) -> Question:
     if called.shape is Shape.GEMINI:
         config = message.get("generationConfig") or message.get("generation_config")
         limits = [config.get("maxOutputTokens"), config.get("max_output_tokens")] if isinstance(config, dict) else []
-        return Question(called.model, called.streamed, _least(limits))
+        count = [config.get("candidateCount"), config.get("candidate_count")] if isinstance(config, dict) else []
+        return Question(called.model, called.streamed, _least(limits), answers=_most(count))
     model = message.get("model")
     if not isinstance(model, str) or not model:
         raise Unacceptable("the body names no model")
     limits = [message.get(name) for name in ("max_tokens", "max_output_tokens", "max_completion_tokens")]
     fast = message.get("speed") == "fast" or message.get("service_tier") in FAST_TIERS
-    return Question(model, message.get("stream") is True, _least(limits), fast)
+    hidden = called.shape in (Shape.RESPONSES, Shape.CHAT)
+    streamed = message.get("stream") is True
+    return Question(model, streamed, _least(limits), fast, answers=_most([message.get("n")]), hidden=hidden)
 
 
 def _least(limits: list[object]) -> int | None:
-    fitting = [limit for limit in limits if isinstance(limit, int) and not isinstance(limit, bool) and limit > 0]
-    return min(fitting, default=None)
+    return min(_counts(limits), default=None)
+
+
+def _most(counts: list[object]) -> int:
+    return max(_counts(counts), default=1)
+
+
+def _counts(values: list[object]) -> list[int]:
+    return [each for each in values if isinstance(each, int) and not isinstance(each, bool) and each > 0]
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -116,3 +142,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("a key stands twice in one object")
     return found
+
+
+def below(base_url: str, path: str) -> str:
+    """Put a path below the address of a provider; where the address ends with a version, that is the version."""
+    base_url = base_url.rstrip("/")
+    if re.search(r"/v[0-9][a-z0-9]*$", base_url):
+        path = re.sub(r"^/v[0-9][a-z0-9]*(?=/)", "", path)
+    return base_url + path

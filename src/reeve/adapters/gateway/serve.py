@@ -18,7 +18,7 @@ from reeve.adapters.gateway.models import upstream
 from reeve.adapters.gateway.proxy import Dial, Proxy, dial
 from reeve.errors import GatewayError, ReeveError
 from reeve.ledger.codec import decode, encode
-from reeve.ports import Spent
+from reeve.ports import Fact, Spent
 from reeve.records import Door
 
 __all__ = ["serve"]
@@ -41,6 +41,10 @@ class Voice:
     def spent(self, attempt: str, spent: Spent) -> None:
         """Say what an attempt has spent."""
         self.say({"spent": attempt, **encode(spent)})
+
+    def paused(self, fact: Fact) -> None:
+        """Say that a provider has asked everybody to wait."""
+        self.say({"paused": encode(fact)})
 
     async def end(self) -> None:
         """Have everything said, unless nobody listens any more."""
@@ -80,7 +84,7 @@ async def _run(told: asyncio.StreamReader, voice: Voice, dial_host: Dial) -> Non
     configuration = decode(Configuration, json.loads(await told.readline()))
     folder = Path(configuration.folder)
     lock = await _only(folder)
-    counting = Counting(configuration, voice.spent)
+    counting = Counting(configuration, voice.spent, voice.paused)
     await counting.start()
     under_way: set[asyncio.Task[None]] = set()
     async with upstream() as session:

@@ -6,14 +6,15 @@ Every API says it differently. Here `input` is never cached, `output` has the re
 import json
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from reeve.adapters.gateway.elements import Elements
 from reeve.adapters.gateway.sse import Events
 
-__all__ = ["Meter", "Shape", "Usage"]
+__all__ = ["Form", "Meter", "Shape", "Usage"]
 
 BODY_BYTES = 16 << 20
 """Of an answer that is no stream; of a longer one the usage is not known."""
@@ -21,9 +22,23 @@ BODY_BYTES = 16 << 20
 CHARACTERS_PER_TOKEN = 3
 TEXT = re.compile(
     rb'"(?:text|partial_json|thinking|delta|content|arguments|input|reasoning|reasoning_content|refusal)"\s*:\s*"'
-    rb'((?:[^"\\]|\\.)*)"'
+    rb'([^"\\]*(?:\\.[^"\\]*)*)"'
 )
 """What of an event the model wrote, in any of the APIs: enough for an estimate while the answer comes."""
+
+REPEATING = re.compile(
+    rb'"type"\s*:\s*"response\.(?:[a-z_.]+\.done|created|queued|in_progress|completed|incomplete|failed)"'
+)
+"""Events of Responses that say again what the deltas said. Nothing that a model writes looks like one: in there, quotes
+stand behind backslashes."""
+
+
+class Form(StrEnum):
+    """How an answer comes."""
+
+    WHOLE = "whole"
+    EVENTS = "events"  # server-sent
+    ARRAY = "array"  # JSON, one element after the other
 
 
 class Shape(StrEnum):
@@ -66,16 +81,22 @@ class Meter:
     text that passed. `error` is what the provider said went wrong after it had begun to answer.
     """
 
-    def __init__(self, shape: Shape, *, streamed: bool, encoding: str = "") -> None:
+    def __init__(self, shape: Shape, form: Form, encoding: str = "") -> None:
         self.usage: Usage | None = None
         self.complete = False
         self.error = ""
+        self.form = form
         self._shape = shape
-        self._events = Events() if streamed else None
+        self._pieces = READERS_OF[form]()
         self._body = bytearray()
         self._characters = 0
         self._inflate = _inflater(encoding)
         self._legible = encoding in ("", "identity", "gzip", "x-gzip", "deflate")
+
+    @property
+    def between(self) -> bool:
+        """Say whether the answer is an array in which another element would fit now."""
+        return isinstance(self._pieces, Elements) and self._pieces.between
 
     @property
     def written(self) -> int:
@@ -90,16 +111,16 @@ class Meter:
             return
         if self._inflate is not None:
             chunk = self._inflated(chunk, self._inflate)
-        if self._events is None:
+        if self._pieces is None:
             self._keep(chunk)
             return
-        for data in self._events.feed(chunk):
+        for data in self._pieces.feed(chunk):
             self._event(data)
 
     def end(self) -> None:
         """Read what is still held back; nothing more will come."""
-        if self._events is not None:
-            for data in self._events.end():
+        if self._pieces is not None:
+            for data in self._pieces.end():
                 self._event(data)
             # Of these, servers differ in which chunk says it last; a stream that ended well has said it.
             self.complete = self.complete or (self.usage is not None and self._shape in (Shape.CHAT, Shape.GEMINI))
@@ -136,7 +157,7 @@ class Meter:
             except (ValueError, RecursionError):
                 return
             self._message(message, whole=False)
-        if b'.done"' not in data and b'"response.c' not in data:  # those say again what the deltas said
+        if self._shape is not Shape.RESPONSES or REPEATING.search(data) is None:
             self._characters += sum(map(len, TEXT.findall(data)))
 
     def _message(self, message: object, *, whole: bool) -> None:
@@ -148,9 +169,23 @@ class Meter:
         if usage is not None and whole:
             last = True
         self.complete = self.complete or (last and self.usage is not None)
-        error = message.get("error")
+        error = message.get("error") or _within(message, "response", "error")
         if isinstance(error, Mapping):
             self.error = str(error.get("type") or error.get("status") or error.get("code") or "error")[:100]
+
+
+READERS_OF: Mapping[Form, Callable[[], Events | Elements | None]] = {
+    Form.WHOLE: lambda: None,
+    Form.EVENTS: Events,
+    Form.ARRAY: Elements,
+}
+
+
+def _within(message: Mapping[str, Any], *names: str) -> object:
+    value: object = message
+    for name in names:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
 
 
 def _inflater(encoding: str) -> Any:

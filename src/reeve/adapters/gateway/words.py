@@ -5,7 +5,7 @@ import json
 from reeve.adapters.gateway.usage import Shape
 from reeve.records import Api
 
-__all__ = ["cut_event", "error_body"]
+__all__ = ["cut_element", "cut_event", "error_body"]
 
 # What clients retry on their own is 408, 409, 429 and from 500 on; 402 none of them does.
 KINDS = {
@@ -34,6 +34,11 @@ def _error(api: Api, status: int, message: str) -> dict[str, object]:
     if api is Api.GEMINI:
         return {"error": {"code": status, "message": message, "status": gemini}}
     return {"error": {"message": message, "type": openai, "param": None, "code": openai}}
+
+
+def cut_element(message: str) -> bytes:
+    """Say the same in an array that has begun, between two of its elements, and end it."""
+    return b",\n" + error_body(Api.GEMINI, 402, message) + b"\n]"
 
 
 def cut_event(shape: Shape, message: str) -> bytes:

@@ -67,6 +67,16 @@ HIGHEST = select(func.max(cast(FACTS.c.key, Integer))).where(FACTS.c.kind == bin
 READ_BACK = READ.where(literal_column("+facts.kind").in_(bindparam("kinds", expanding=True))).order_by(
     FACTS.c.seq.desc()
 )
+TOUCHED = (
+    select(FACTS.c.seq, FACTS.c.task)
+    .where(FACTS.c.seq > bindparam("after"), FACTS.c.kind.in_(bindparam("kinds", expanding=True)))
+    .order_by(FACTS.c.seq)
+    .limit(bindparam("at_most"))
+)
+LAST = select(func.max(FACTS.c.seq))
+READ_OF = READ.where(FACTS.c.task == bindparam("task"), FACTS.c.kind.in_(bindparam("kinds", expanding=True))).order_by(
+    FACTS.c.seq
+)
 READ_ONE = READ.where(FACTS.c.kind == bindparam("kind"), FACTS.c.key == bindparam("key"))
 READ_BY = {
     (by_kind, by_task): READ.where(
@@ -159,6 +169,23 @@ class SqliteStore:
         """Return the highest key of a kind whose keys are numbers; 0: there is none."""
         with self._reading() as connection:
             return connection.execute(HIGHEST, {"kind": kind}).scalar() or 0
+
+    def last(self) -> int:
+        """Return the `seq` of the newest fact; 0: there is none."""
+        with self._reading() as connection:
+            return connection.execute(LAST).scalar() or 0
+
+    def touched(self, kinds: Sequence[str], after: int, at_most: int) -> tuple[frozenset[str], int]:
+        """Name the tasks of the next facts of some kinds after a `seq`, at most so many, and how far it read."""
+        values = {"kinds": list(kinds), "after": after, "at_most": at_most}
+        with self._reading() as connection:
+            last = connection.execute(LAST).scalar() or 0
+            rows = connection.execute(TOUCHED, values).all()
+        return frozenset(task for _, task in rows), rows[-1][0] if len(rows) == at_most else last
+
+    def of(self, task: str, kinds: Sequence[str]) -> Sequence[Fact]:
+        """Read the facts of one task of some kinds; those of others, however many, cost nothing."""
+        return self._read(READ_OF, {"task": task, "kinds": list(kinds)})
 
     def since(self, kinds: Sequence[str], at_utc: float) -> Sequence[Fact]:
         """Read facts of some kinds from a time on, the newest first; reads no further back than it must."""

@@ -1,13 +1,16 @@
 """Asks the model, with patience, and counts what it costs."""
 
 import asyncio
+import json
 import random
+import re
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import count
 
 import httpx2
 from pydantic_ai.direct import model_request_stream
 from pydantic_ai.exceptions import (
-    ModelAPIError,
     ModelConnectionError,
     ModelContextWindowExceededError,
     ModelHTTPError,
@@ -23,9 +26,11 @@ from pydantic_ai.messages import (
     ModelMessage,
     ModelRequest,
     ModelResponse,
+    ModelResponsePart,
     PartEndEvent,
     TextPart,
     ThinkingPart,
+    ToolCallPart,
     UserPromptPart,
 )
 from pydantic_ai.models import Model, ModelRequestParameters
@@ -33,18 +38,32 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.usage import RequestUsage
 
-from .events import Events
+from .events import Events, sound
 
 __all__ = ["Asking", "TooLong", "Unanswered"]
 
 TRIES = 14
+GARBLED_TRIES = 3
+"""How often is asked when the answer came, and was none: broken off, or not what the API promises."""
+
 LONGEST_WAIT_SECONDS = 60.0
 HEARTBEAT_SECONDS = 60.0
 AGAIN = (408, 409, 425, 429, 500, 502, 503, 504, 529)
+NEVER = (ModelQuotaExceededError, ModelRequestRejectedError)
+TRANSIENT = (ModelRateLimitError, ModelUnavailableError, ModelServerError, ModelRequestTimeout, ModelConnectionError,
+             httpx2.TransportError, OSError)  # fmt: skip
+NO_ROOM = re.compile(
+    r"context (length|window|size)|prompt is too long|too many (input )?tokens|maximum.{0,40}tokens", re.IGNORECASE
+)
+"""How servers that pydantic-ai does not know say that a conversation is too long for the model."""
 
 
 class Unanswered(Exception):  # noqa: N818 - what happened
     """The model cannot be asked; its text says why."""
+
+
+class BrokenOff(Exception):  # noqa: N818 - what happened
+    """An answer came, and has no end."""
 
 
 class TooLong(Exception):  # noqa: N818 - what happened
@@ -80,19 +99,22 @@ class Asking:
     async def _patiently(
         self, messages: Sequence[ModelMessage], parameters: ModelRequestParameters, *, aloud: bool
     ) -> ModelResponse:
-        for number in range(TRIES):
+        for number in count(1):
             self.requests += 1
             try:
                 response = await self._once(messages, parameters, aloud=aloud)
-            except ModelContextWindowExceededError as error:
-                raise TooLong(_said(error)) from error
-            except (ModelAPIError, httpx2.TransportError, OSError) as error:
-                if not _transient(error) or number == TRIES - 1:
+            except Exception as error:  # of the provider, of the wire, or of a library that cannot read an answer
+                if _too_long(error):
+                    raise TooLong(_said(error)) from error
+                if number >= _tries(error):
                     raise Unanswered(_said(error)) from error
                 await self._wait(number, error)
             else:
                 self._count(response.usage)
-                return response
+                # Servers that never say how an answer ended are believed after that.
+                if number >= GARBLED_TRIES or not _broken_off(response):
+                    return response
+                await self._wait(number, BrokenOff("the answer broke off"))
         raise AssertionError("the last try returns or raises")
 
     async def _once(
@@ -107,7 +129,10 @@ class Asking:
                     self._say(event.part)
                 elif self.events.silent_seconds > HEARTBEAT_SECONDS:
                     self._usage("an answer is under way")
-        return parts.get()
+        response = parts.get()
+        if response.finish_reason == "error":
+            raise BrokenOff(f"the provider failed at the answer: {response.provider_details or 'it says no more'}")
+        return replace(response, parts=[_sound(part) for part in response.parts])
 
     def _say(self, part: object) -> None:
         if isinstance(part, TextPart | ThinkingPart) and part.content.strip():
@@ -119,7 +144,7 @@ class Asking:
         """
         asked = getattr(error, "retry_after", None)
         longest = max(LONGEST_WAIT_SECONDS, self.retry_seconds)
-        seconds = asked or min(longest, self.retry_seconds * 2**number) * random.uniform(0.75, 1.25)  # noqa: S311
+        seconds = asked or min(longest, self.retry_seconds * 2 ** (number - 1)) * random.uniform(0.75, 1.25)  # noqa: S311
         self.events.emit("text", f"[no answer: {_said(error)}; asking again in {seconds:.0f} s]")
         while seconds > 0:
             await asyncio.sleep(min(seconds, HEARTBEAT_SECONDS))
@@ -143,14 +168,37 @@ class Asking:
         )
 
 
-def _transient(error: Exception) -> bool:
-    if isinstance(error, ModelQuotaExceededError | ModelRequestRejectedError):
-        return False
-    if isinstance(error, ModelRateLimitError | ModelUnavailableError | ModelServerError | ModelRequestTimeout):
-        return True
+def _tries(error: Exception) -> int:
+    """How often a request that ends like this is sent."""
+    if isinstance(error, NEVER):
+        return 1
+    if isinstance(error, TRANSIENT):
+        return TRIES
     if isinstance(error, ModelHTTPError):
-        return error.status_code in AGAIN
-    return isinstance(error, ModelConnectionError | httpx2.TransportError | OSError)
+        return TRIES if error.status_code in AGAIN else 1
+    # Our own mistakes are among the rest: asking again does not help against those, and is soon over.
+    return GARBLED_TRIES
+
+
+def _too_long(error: Exception) -> bool:
+    if isinstance(error, ModelContextWindowExceededError):
+        return True
+    return isinstance(error, ModelHTTPError) and error.status_code in (400, 413) and bool(NO_ROOM.search(_said(error)))
+
+
+def _broken_off(response: ModelResponse) -> bool:
+    return response.state in ("incomplete", "interrupted") or response.finish_reason is None
+
+
+def _sound(part: ModelResponsePart) -> ModelResponsePart:
+    """Replace half characters: what a model says goes back to it, and could not be sent."""
+    if isinstance(part, TextPart | ThinkingPart):
+        return replace(part, content=sound(part.content))
+    if isinstance(part, ToolCallPart) and isinstance(part.args, dict):
+        return replace(part, args=json.loads(sound(json.dumps(part.args, ensure_ascii=False))))
+    if isinstance(part, ToolCallPart) and isinstance(part.args, str):
+        return replace(part, args=sound(part.args))
+    return part
 
 
 def _said(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """From the spec to the end of the attempt."""
 
 import asyncio
+import logging
 import os
 import sys
 
@@ -16,6 +17,7 @@ def main(path: str, work: str, out: str, mail: str) -> int:
     """Make one attempt. Exit 0 if it came to an end of its own, 1 if it could not go on, 2 for a wrong spec."""
     events = Events(os.dup(1))
     os.dup2(2, 1)  # whatever a library prints is not an event
+    logging.disable()  # what stops the work is said in one; the rest is for those who wrote the libraries
     try:
         spec = load(path, work, out, mail)
     except (OSError, ValueError) as error:

@@ -8,6 +8,7 @@ writes itself. The task, the plan, the facts and the words of people always stay
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from pydantic_ai.messages import (
     ModelMessage,
@@ -29,8 +30,14 @@ __all__ = ["Conversation", "Turn"]
 FULL, ROOM = 0.75, 0.5
 """Parts of the window: above the first it is made smaller, down to the second. The rest is for the answer."""
 
-RECENT, ONE_TURN, SUMMARY = 0.25, 0.3, 0.1
-"""Parts of the window for what is never summarised, for the results of one turn, and for the summary."""
+RECENT, ONE_TURN, SUMMARY, MEMORY = 0.25, 0.3, 0.1, 0.2
+"""Parts of the window: for what is never summarised, for the results of one turn, for the summary, for all memory."""
+
+ALONE = 0.5
+"""Part of the window that the last turn may take and still stay whole: the model has not seen its results yet."""
+
+WORD = 0.05
+"""Part of the window for one word of a person."""
 
 TOKENS_PER_CHARACTER = 1 / 3
 """Until the provider says what it counted: more than most texts have, so that the window is not passed."""
@@ -68,7 +75,7 @@ class Conversation:
 
     def add(self, response: ModelResponse, parts: Sequence[ModelRequestPart]) -> None:
         """Add a turn; results that are too long for one turn together are cut."""
-        most = int(ONE_TURN * self.window_tokens / self._rate)
+        most = self._characters(ONE_TURN)
         results = [part for part in parts if isinstance(part, ToolReturnPart)]
         if sum(len(_text(part)) for part in results) > most:
             share = most // len(results)
@@ -92,6 +99,10 @@ class Conversation:
 
     # ------------------------------------------------------------ making it smaller
 
+    def word(self, text: str) -> str:
+        """Return the word of a person as far as there is room for it."""
+        return cut(text, self._characters(WORD))
+
     async def fit(self, ask: Callable[[str], Awaitable[str]]) -> str:
         """Make it fit into the window; `ask` gives the model's answer to a text. Says what was done, or nothing."""
         before = self.tokens
@@ -100,6 +111,8 @@ class Conversation:
         self._condense()
         if self.tokens > ROOM * self.window_tokens:
             await self._summarise(ask)
+        if self.tokens >= before:
+            return ""
         return f"The conversation grew to about {before} tokens; its older parts were condensed to {self.tokens}."
 
     def smaller_window(self) -> None:
@@ -120,22 +133,24 @@ class Conversation:
         if not older:
             return
         words = max(60, int(SUMMARY * self.window_tokens / 2))
-        room = int(ROOM * self.window_tokens / self._rate)
-        told = [self.memory.summary] if self.memory.summary else []
-        text = cut("\n\n".join([*told, *map(_transcript, older)]), room)
-        said = await ask(f"{SUMMARISE.format(words=words)}\n{self.memory}\n\n# The older part\n{text}")
-        self.memory.summary = cut(said.strip(), int(SUMMARY * self.window_tokens / self._rate))
+        known = [self.memory.summary] if self.memory.summary else []
+        text = cut("\n\n".join([*known, *map(_transcript, older)]), self._characters(ROOM))
+        remembered = self.memory.shown(self._characters(MEMORY))
+        said = await ask(f"{SUMMARISE.format(words=words)}\n{remembered}\n\n# The older part\n{text}")
+        self.memory.summary = cut(said.strip() or self.memory.summary, self._characters(SUMMARY))
         self.turns = self.turns[len(older) :]
-        self._head = ModelRequest(parts=[UserPromptPart(self.opening), UserPromptPart(f"{CONDENSED}\n\n{self.memory}")])
+        remembered = self.memory.shown(self._characters(MEMORY))
+        self._head = ModelRequest(parts=[UserPromptPart(self.opening), UserPromptPart(f"{CONDENSED}\n\n{remembered}")])
 
     def _recent(self) -> int:
         """Count the last turns that fit into their part of the window."""
-        left = RECENT * self.window_tokens / self._rate
-        for count, turn in enumerate(reversed(self.turns)):
-            left -= _size(turn.response) + _size(turn.request)
-            if left < 0:
-                return count
-        return len(self.turns)
+        sizes = [_size(turn.response) + _size(turn.request) for turn in reversed(self.turns)]
+        fitting = sum(total <= self._characters(RECENT) for total in accumulate(sizes))
+        return max(fitting, 1 if sizes and sizes[0] <= self._characters(ALONE) else 0)
+
+    def _characters(self, part: float) -> int:
+        """How many characters a part of the window holds, about."""
+        return int(part * self.window_tokens / self._rate)
 
 
 # ---------------------------------------------------------------- parts of messages

@@ -2,13 +2,16 @@
 
 import json
 import os
+import re
 import time
 from collections.abc import Sequence
 
-__all__ = ["MAX_TEXT", "Events", "cut"]
+__all__ = ["HALVES", "MAX_TEXT", "Events", "cut", "sound"]
 
 MAX_TEXT = 64 * 1024
 """Characters of one value; what is longer is cut."""
+
+HALVES = re.compile("[\ud800-\udfff]")
 
 Value = str | int | float | bool | Sequence[str]
 
@@ -21,6 +24,11 @@ def cut(text: str, most: int) -> str:
     begin = max(0, (most - len(note)) * 2 // 5)
     end = max(0, most - len(note) - begin)
     return text[:begin] + note + text[len(text) - end :]
+
+
+def sound(text: str) -> str:
+    """Replace what cannot be sent as UTF-8: half characters, which stand for bytes that were no text."""
+    return HALVES.sub("\ufffd", text)
 
 
 class Events:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from .events import cut
+from .events import HALVES, cut
 from .searching import searched
 from .tree import Mistake, Tree, matching
 
@@ -15,6 +15,7 @@ __all__ = ["Files"]
 MAX_LISTED = 200
 MAX_LINE = 2_000  # characters
 MAX_FILE_BYTES = 2**24
+MAX_COMPARED, MAX_LINE_COMPARED = 5_000, 300
 
 
 class Files:
@@ -34,7 +35,7 @@ class Files:
         """
         globbed = any(sign in pattern for sign in "*?[")
         folder = "." if globbed else pattern
-        if not globbed and not self.tree.path(pattern).is_dir():
+        if not globbed and not self.tree.readable(pattern).is_dir():
             raise Mistake(f"there is no folder {pattern!r}")
         names = self.tree.files(folder)
         if globbed:
@@ -52,7 +53,7 @@ class Files:
             glob: Only files that fit this glob, such as '*.py'.
             ignore_case: Take small and capital letters for the same.
         """
-        where = self.tree.path(path)
+        where = self.tree.readable(path)
         if not where.exists():
             raise Mistake(f"there is no file or folder {path!r}")
         found = searched(self.tree, pattern, where, glob, ignore_case=ignore_case)
@@ -79,8 +80,11 @@ class Files:
                 break
             shown.append(_numbered(last + 1, line))
             last += 1
-        rest = f"\n[lines {first} to {last} of {total}]" if (first, last) != (1, total) else ""
-        return "\n".join(shown) + rest
+        if (first, last) != (1, total):
+            shown.append(f"[lines {first} to {last} of {total}]")
+        if any(HALVES.search(line) for line in shown):
+            shown.append("[\ufffd stands for a byte that is no UTF-8; edit keeps it where old and new do not hold it]")
+        return "\n".join(shown)
 
     # ------------------------------------------------------------ changing
 
@@ -134,11 +138,14 @@ class Files:
 
     def _text(self, path: Path) -> str:
         name = self.tree.name(path)
-        if (size := path.stat().st_size) > MAX_FILE_BYTES:
-            raise Mistake(f"{name!r} has {size >> 20} MB; use run with a command that reads a part of it")
-        content = path.read_bytes()
+        with open(path, "rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+        if len(content) > MAX_FILE_BYTES:
+            raise Mistake(
+                f"{name!r} has {path.stat().st_size >> 20} MB; use run with a command that reads a part of it"
+            )
         if b"\0" in content[:8192]:
-            raise Mistake(f"{name!r} is binary ({size} bytes)")
+            raise Mistake(f"{name!r} is binary ({len(content)} bytes)")
         return content.decode("utf-8", "surrogateescape")
 
 
@@ -171,8 +178,10 @@ def _not_once(content: str, old: str, path: str, found: int) -> str:
         if stripped[at : at + len(wanted)] == wanted:
             same = _around(lines, at, at + len(wanted) - 1)
             return f"old is not in {path} as it is given; only the white space differs from these lines:\n{same}"
-    known = dict.fromkeys(line for line in stripped[:20_000] if line)
-    closest = difflib.get_close_matches(max(wanted, key=len, default=""), known, n=1, cutoff=0.4)
+    # Comparing costs the square of a length: neither minified files nor huge ones are worth that.
+    known = dict.fromkeys(line for line in stripped[:MAX_COMPARED] if 0 < len(line) <= MAX_LINE_COMPARED)
+    longest = max(wanted, key=len, default="")[:MAX_LINE_COMPARED]
+    closest = difflib.get_close_matches(longest, known, n=1, cutoff=0.4)
     if not closest:
         return f"old is not in {path}, and nothing like it; read the file again"
     at = stripped.index(closest[0])

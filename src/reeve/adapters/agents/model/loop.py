@@ -1,5 +1,6 @@
 """The loop: ask the model, do what it calls, tell it what people said, until it is done."""
 
+import gc
 import time
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from pydantic_ai.settings import ModelSettings
 
 from .asking import Asking, TooLong, Unanswered
 from .conversation import Conversation
-from .events import Events
+from .events import Events, sound
 from .mail import Mail
 from .memory import Memory
 from .prompts import instructions, opening
@@ -24,12 +25,13 @@ TOLD_AT, ENDED_AT = 4, 8
 """How often the same call with the same result is made before the model is told, and before the attempt ends."""
 
 EMPTY_ANSWERS = 3
+CUT_ANSWERS = 5
 SHRINKS = 3
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How the work ended; `why` is a word for it: done, declined, refused, requests, loop, or empty."""
+    """How the work ended; `why` is a word for it: done, declined, refused, requests, loop, endless, or empty."""
 
     ok: bool
     why: str
@@ -44,6 +46,8 @@ async def attempt(spec: Spec, events: Events) -> Outcome:
             model = model_of(spec.model, through)
         except (ValueError, ImportError, UserError) as error:
             raise Unanswered(f"the model {spec.model.form}:{spec.model.name} cannot be used: {error}") from error
+        gc.freeze()  # what was imported stays for good
+        gc.enable()
         async with Servers(spec, events) as servers:
             asking = Asking(model, events, settings, spec.retry_seconds)
             return await _Work(spec, events, servers, asking).run()
@@ -63,6 +67,7 @@ class _Work:
         self.checked_in_at = time.monotonic()
         self.check_ins = 0
         self.empty = 0
+        self.cut = 0
 
     async def run(self) -> Outcome:
         """Go on until there is an outcome."""
@@ -80,23 +85,32 @@ class _Work:
     async def _asked(self) -> ModelResponse:
         """Ask, with a conversation that fits into the window."""
         for _ in range(SHRINKS):
-            if said := await self.conversation.fit(self.asking.summary):
+            if said := await self.conversation.fit(self._summary):
                 self.events.emit("text", f"[{said}]")
+                self.toolbox.forgotten()
             messages = self.conversation.messages()
             try:
                 response = await self.asking.ask(messages, self.instructions, self.toolbox.definitions)
             except TooLong as error:
-                self.conversation.smaller_window()
                 problem = error
+                if not self.conversation.turns:
+                    break
+                self.conversation.smaller_window()
             else:
                 self.conversation.measured(response.usage.input_tokens, messages)
                 return response
         raise Unanswered(f"the conversation does not fit into the model's window: {problem}")
 
+    async def _summary(self, text: str) -> str:
+        try:
+            return await self.asking.summary(text)
+        except TooLong:  # what is known by itself has to do
+            return ""
+
     async def _called(self, calls: list[ToolCallPart]) -> tuple[list[ModelRequestPart], Outcome | None]:
         results: list[ModelRequestPart] = []
         words: list[ModelRequestPart] = []  # after all results, as providers want it
-        self.empty = 0
+        self.empty = self.cut = 0
         for call in calls:
             results.append(await self.toolbox.call(call))
             if declined := self.toolbox.declined:
@@ -111,9 +125,12 @@ class _Work:
     async def _answered(self, response: ModelResponse) -> tuple[list[ModelRequestPart], Outcome | None]:
         """An answer without a call: the end, unless it was cut, is empty, or somebody said something meanwhile."""
         text = (response.text or "").strip()
+        self.cut = self.cut + 1 if response.finish_reason == "length" else 0
         if response.finish_reason == "content_filter":
             return [], Outcome(False, "refused", text or "The provider's filter stopped the answer.")
-        if response.finish_reason == "length":
+        if self.cut >= CUT_ANSWERS:
+            return [], Outcome(False, "endless", f"{self.cut} answers on end were cut at their longest length.")
+        if self.cut:
             return [UserPromptPart(_CUT)], None
         if not text:
             self.empty += 1
@@ -136,17 +153,18 @@ class _Work:
             word = await self.mail.answer(identifier, tell_answers=True)
             self.checked_in_at = time.monotonic()
             if word.kind != "tell" and word.text:
-                return [UserPromptPart(_GO.format(text=word.text)), *self._told()]
+                return [UserPromptPart(_GO.format(text=self.conversation.word(sound(word.text)))), *self._told()]
         return self._told()
 
     def _told(self) -> list[ModelRequestPart]:
         return self._heard(self.mail.told())
 
     def _heard(self, words: list[str]) -> list[ModelRequestPart]:
-        for text in words:
+        heard = [self.conversation.word(sound(text)) for text in words]
+        for text in heard:
             self.memory.told.append(text)
             self.events.emit("told", text)
-        return [UserPromptPart(_TOLD.format(text=text)) for text in words]
+        return [UserPromptPart(_TOLD.format(text=text)) for text in heard]
 
 
 _GO = "You may go on. {text}"

@@ -7,6 +7,7 @@ from .events import cut
 
 __all__ = ["Memory", "Ran"]
 
+MAX_TOLD = 50
 MAX_FACTS = 60
 MAX_FACT = 500  # characters
 MAX_RUNS = 15
@@ -31,7 +32,7 @@ class Memory:
 
     plan: list[str] = field(default_factory=list)  # "[x] done", "[>] in progress", "[ ] pending"
     facts: deque[str] = field(default_factory=lambda: deque(maxlen=MAX_FACTS))
-    told: list[str] = field(default_factory=list)
+    told: deque[str] = field(default_factory=lambda: deque(maxlen=MAX_TOLD))
     changed: dict[str, None] = field(default_factory=dict)
     ran: deque[Ran] = field(default_factory=lambda: deque(maxlen=MAX_RUNS))
     guides: dict[str, str] = field(default_factory=dict)  # AGENTS.md of folders that were touched
@@ -54,15 +55,17 @@ class Memory:
 
     def so_far(self) -> str:
         """Say what was done and what comes next, for a person."""
+        if not (self.plan or self.changed or self.ran):
+            return "It has only looked so far: no plan, no change, no command."
         lines = list(self.plan)
         if self.changed:
             lines.append(f"Changed: {', '.join(list(self.changed)[-20:])}")
         lines += [f"Ran: {ran}" for ran in list(self.ran)[-3:]]
         return "\n".join(lines)
 
-    def __str__(self) -> str:
-        """Everything, for the model."""
-        parts = {
+    def shown(self, most: int) -> str:
+        """Return everything, for the model, in at most about `most` characters."""
+        sections = {
             "A person said meanwhile": [f"- {text}" for text in self.told],
             "Your plan": self.plan,
             "Facts": [f"- {fact}" for fact in self.facts],
@@ -71,4 +74,14 @@ class Memory:
             "What happened before": [self.summary] if self.summary else [],
             "Guides of folders": list(self.guides.values()),
         }
-        return "\n\n".join(f"## {title}\n" + "\n".join(lines) for title, lines in parts.items() if lines)
+        parts = [f"## {title}\n" + "\n".join(lines) for title, lines in sections.items() if lines]
+        return "\n\n".join(cut(part, room) for part, room in zip(parts, _fair([*map(len, parts)], most), strict=True))
+
+
+def _fair(lengths: list[int], most: int) -> list[int]:
+    """Share room out: what is short is whole, and what is long gets as much as any other that is."""
+    rooms = [0] * len(lengths)
+    for already, index in enumerate(sorted(range(len(lengths)), key=lengths.__getitem__)):
+        rooms[index] = min(lengths[index], most // (len(lengths) - already))
+        most -= rooms[index]
+    return rooms

@@ -30,11 +30,7 @@ def client() -> httpx2.AsyncClient:
 
 def model_of(target: Target, through: httpx2.AsyncClient) -> Model:
     """Return the model; its module alone is imported. Raises ValueError, ImportError or UserError."""
-    form = target.form
-    try:
-        infer_provider_class(form)
-    except ValueError:
-        form = BY_API[target.api]
+    form = target.form if _fits(target.form) else BY_API[target.api]
     return infer_model(f"{form}:{target.name}", partial(_provider, target, through))
 
 
@@ -49,15 +45,20 @@ def _provider(target: Target, through: httpx2.AsyncClient, form: str) -> Provide
 
         return GoogleProvider(base_url=target.url, api_key=target.token, http_client=through)
     kind: Any = infer_provider_class(form)
-    takes = inspect.signature(kind.__init__).parameters
-    if "openai_client" in takes:
-        return kind(openai_client=_openai(target, through))  # type: ignore[no-any-return]
-    if {"base_url", "api_key", "http_client"} <= takes.keys():
-        return kind(base_url=target.url, api_key=target.token, http_client=through)  # type: ignore[no-any-return]
-    raise ValueError(
-        f"the models of {form!r} cannot be called through a gateway; name a provider that speaks the API of Anthropic, "
-        f"OpenAI or Gemini"
-    )
+    return kind(openai_client=_openai(target, through))  # type: ignore[no-any-return]
+
+
+def _fits(form: str) -> bool:
+    """Say whether pydantic-ai speaks to a provider of this name in an API that passes the gateway.
+
+    Some have a client and an API of their own beside one like OpenAI's: those are spoken to in the latter.
+    """
+    if form in ("anthropic", "google"):
+        return True
+    try:
+        return "openai_client" in inspect.signature(infer_provider_class(form).__init__).parameters
+    except (ValueError, ImportError):
+        return False
 
 
 def _openai(target: Target, through: httpx2.AsyncClient) -> "AsyncOpenAI":

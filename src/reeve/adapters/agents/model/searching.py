@@ -6,7 +6,11 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
+import threading
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,51 +28,65 @@ MAX_OUTPUT_BYTES = 2**20
 
 def searched(tree: "Tree", pattern: str, where: Path, glob: str, *, ignore_case: bool) -> str:
     """Return lines 'path:line:text', sorted by path; raises Mistake for a pattern that is none, or takes too long."""
-    from .tree import Mistake
+    from .tree import Mistake, matching
 
     ripgrep = shutil.which("rg")
-    try:
-        done = (
-            _by_ripgrep(ripgrep, tree, pattern, where, glob, ignore_case)
-            if ripgrep
-            else _by_python(tree, pattern, where, glob, ignore_case)
-        )
-    except subprocess.TimeoutExpired:
-        raise Mistake(f"the search took longer than {SECONDS:g} s; search a folder, or for something simpler") from None
-    if done.returncode > 1:
-        raise Mistake(f"the search failed: {done.stderr.decode('utf-8', 'replace').strip()[:1000]}")
-    lines = [line.removeprefix("./") for line in done.stdout[:MAX_OUTPUT_BYTES].decode("utf-8", "replace").splitlines()]
-    shown = [line if len(line) <= MAX_COLUMNS + 200 else line[: MAX_COLUMNS + 200] + "..." for line in lines]
-    more = [f"[{len(lines) - MAX_MATCHES} more lines match]"] if len(lines) > MAX_MATCHES else []
-    return "\n".join([*shown[:MAX_MATCHES], *more])
+    if ripgrep:
+        found = _found(_ripgrep(ripgrep, pattern, glob, ignore_case=ignore_case, where=tree.name(where)), tree.root)
+    else:
+        names = [tree.name(where)] if where.is_file() else tree.files(tree.name(where))
+        asked = {"pattern": pattern, "ignore_case": ignore_case, "names": matching(names, glob) if glob else names}
+        # In another process: an expression that backtracks for ever can only be ended from outside.
+        argv = [sys.executable, "-I", "-S", "-B", os.path.abspath(__file__)]
+        found = _found(argv, tree.root, json.dumps(asked).encode())
+    if found.late:
+        raise Mistake(f"the search took longer than {SECONDS:g} s; search a folder, or for something simpler")
+    if found.problem and not found.lines:
+        raise Mistake(f"the search failed: {found.problem}")
+    shown = [line if len(line) <= MAX_COLUMNS + 200 else line[: MAX_COLUMNS + 200] + "..." for line in found.lines]
+    more = f"[{'at least ' if found.cut else ''}{len(shown) - MAX_MATCHES} more lines match]"
+    return "\n".join(shown if len(shown) <= MAX_MATCHES else [*shown[:MAX_MATCHES], more])
 
 
-def _by_ripgrep(
-    program: str, tree: "Tree", pattern: str, where: Path, glob: str, ignore_case: bool
-) -> subprocess.CompletedProcess[bytes]:
+def _ripgrep(program: str, pattern: str, glob: str, *, ignore_case: bool, where: str) -> list[str]:
     argv = [program, "--no-config", "--no-heading", "--with-filename", "--line-number", "--color=never", "--sort=path",
             "--hidden", "--glob=!.git", f"--max-columns={MAX_COLUMNS}", "--max-columns-preview",
             f"--max-filesize={MAX_FILE_BYTES}"]  # fmt: skip
     argv += ["--ignore-case"] if ignore_case else []
     argv += [f"--glob={glob}"] if glob else []
-    argv += [f"--regexp={pattern}", "--", tree.name(where)]
-    return subprocess.run(
-        argv, cwd=tree.root, capture_output=True, check=False, timeout=SECONDS, stdin=subprocess.DEVNULL
-    )
+    return [*argv, f"--regexp={pattern}", "--", where]
 
 
-def _by_python(
-    tree: "Tree", pattern: str, where: Path, glob: str, ignore_case: bool
-) -> subprocess.CompletedProcess[bytes]:
-    """Search in another process: an expression that backtracks for ever can only be ended from outside."""
-    from .tree import matching
+@dataclass(frozen=True)
+class Found:
+    """What a search has printed; `cut`: there was more of it; `late`: it was ended."""
 
-    names = [tree.name(where)] if where.is_file() else tree.files(tree.name(where))
-    asked = {"pattern": pattern, "ignore_case": ignore_case, "names": matching(names, glob) if glob else names}
-    return subprocess.run(
-        [sys.executable, "-I", "-S", "-B", os.path.abspath(__file__)], input=json.dumps(asked).encode(),
-        cwd=tree.root, capture_output=True, check=False, timeout=SECONDS,
-    )  # fmt: skip
+    lines: Sequence[str]
+    cut: bool
+    late: bool
+    problem: str  # what it complained about, unless it was ended by us
+
+
+def _found(argv: Sequence[str], folder: Path, given: bytes = b"") -> Found:
+    """Run a search; of what it prints no more is taken than is looked at, however many lines match."""
+    began = time.monotonic()
+    with tempfile.TemporaryFile() as asked, tempfile.TemporaryFile() as complaints:
+        asked.write(given)
+        asked.seek(0)
+        with subprocess.Popen(argv, cwd=folder, stdin=asked, stdout=subprocess.PIPE, stderr=complaints) as process:
+            ending = threading.Timer(SECONDS, process.kill)
+            ending.start()
+            output = process.stdout.read(MAX_OUTPUT_BYTES + 1) if process.stdout is not None else b""
+            if cut := len(output) > MAX_OUTPUT_BYTES:
+                process.kill()
+            status = process.wait()
+            ending.cancel()
+        complaints.seek(0)
+        problem = complaints.read(1000).decode("utf-8", "replace").strip()
+    whole = output[: output.rfind(b"\n")] if cut else output
+    lines = [line.removeprefix("./") for line in whole.decode("utf-8", "replace").splitlines()]
+    late = status < 0 and not cut and time.monotonic() - began >= SECONDS
+    return Found(lines, cut, late, problem if status > 1 else "")
 
 
 def main() -> int:

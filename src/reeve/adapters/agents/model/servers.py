@@ -13,7 +13,7 @@ import httpx2
 from pydantic_ai.exceptions import ModelRetry
 from pydantic_ai.tools import ToolDefinition
 
-from .events import Events, cut
+from .events import Events, cut, sound
 from .spec import Server, Spec
 from .tree import Mistake
 
@@ -27,6 +27,8 @@ SILENT_SECONDS = 600.0
 END_SECONDS = 5.0
 NAME_LENGTH = 64  # the longest that every provider takes
 MAX_DESCRIPTION = 2_000
+TOOLS_SHARE = 0.2
+"""Part of the model's window that the tools of all servers may take: they go along with every request."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Servers:
         self.events = events
         self.tools: dict[str, Remote] = {}
         self._stack = AsyncExitStack()
+        self._room_characters = int(TOOLS_SHARE * spec.context_tokens * 3)  # of three characters a token, about
 
     async def __aenter__(self) -> Self:
         for server in self.spec.servers:
@@ -67,7 +70,10 @@ class Servers:
         """Call a tool; raises Mistake with what the server says."""
         remote = self.tools[name]
         try:
-            return _text(await remote.toolset.direct_call_tool(remote.name, dict(arguments)))
+            async with asyncio.timeout(self.spec.command_seconds):
+                return _text(await remote.toolset.direct_call_tool(remote.name, dict(arguments)))
+        except TimeoutError:
+            raise Mistake(f"{remote.server}: no answer within {self.spec.command_seconds:g} s") from None
         except ModelRetry as error:  # what the server itself says
             raise Mistake(f"{remote.server}: {error.message}") from error
         except Exception as error:
@@ -79,14 +85,25 @@ class Servers:
 
         toolset: MCPToolset[None] = MCPToolset(self._client(server), init_timeout=START_SECONDS)
         await self._stack.enter_async_context(toolset)
-        for tool in await toolset.list_tools():
+        async with asyncio.timeout(START_SECONDS):
+            tools = await toolset.list_tools()
+        left_out = []
+        for tool in tools:
             name = self._free_name(f"{server.name}_{tool.name}")
             definition = ToolDefinition(
                 name=name,
-                description=cut(tool.description or "", MAX_DESCRIPTION),
+                description=sound(cut(tool.description or "", MAX_DESCRIPTION)),
                 parameters_json_schema=tool.input_schema,
             )
+            size = len(str(definition))
+            if size > self._room_characters:
+                left_out.append(tool.name)
+                continue
+            self._room_characters -= size
             self.tools[name] = Remote(server.name, tool.name, toolset, definition)
+        if left_out:
+            self.events.emit("text", f"[the MCP server {server.name!r} has more tools than the model's window has room "
+                             f"for; left out: {cut(', '.join(left_out), 1000)}]")  # fmt: skip
 
     def _client(self, server: Server) -> Any:
         if server.command:

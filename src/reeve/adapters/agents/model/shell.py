@@ -4,9 +4,11 @@ import os
 import signal
 import subprocess
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from .processes import end, orphans, reap, running, started_by
 from .tree import Mistake
 
 __all__ = ["Shell"]
@@ -29,6 +31,7 @@ class Shell:
         self.folder = folder
         self.most = most
         self.limit_seconds = limit_seconds
+        self._orphans: set[int] = set()  # of commands that have ended
 
     def run(self, command: str, timeout_seconds: float = 120.0) -> str:
         """Run a shell command in the folder of the project; gives its exit status and what it printed.
@@ -42,7 +45,9 @@ class Shell:
         """
         if not command.strip() or "\0" in command:
             raise Mistake("the command is empty")
-        seconds = min(max(timeout_seconds, 1.0), self.limit_seconds)
+        seconds = min(timeout_seconds, self.limit_seconds) if timeout_seconds >= 1 else 1.0  # NaN is not
+        self._orphans = reap(self._orphans)
+        before = orphans(running())
         process = subprocess.Popen(  # noqa: S602 - a shell command is what is asked for
             command, shell=True, executable=SHELL, cwd=self.folder, env={**os.environ, **QUIET},
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
@@ -51,14 +56,15 @@ class Shell:
         try:
             status = process.wait(seconds)
         except subprocess.TimeoutExpired:
-            _end(process)
+            _end(process, before)
             output.join(AFTER_SECONDS)
             return f"[ended: it took longer than {seconds:g} s]\n{output.text(self.most)}"
         output.join(AFTER_SECONDS)
-        how = f"[exit {status}]" if status >= 0 else f"[ended by signal {signal.Signals(-status).name}]"
-        left = _group(process.pid)
-        running = f"\n[still running in the background: {', '.join(left)}]" if left else ""
-        return f"{how}\n{output.text(self.most)}{running}"
+        how = f"[exit {status}]" if status >= 0 else f"[ended by signal {_signal(-status)}]"
+        left = [f"{each.pid} ({each.name})" for each in started_by(process.pid, before)]
+        self._orphans |= orphans(running()) - before
+        more = f"\n[still running in the background: {', '.join(left)}]" if left else ""
+        return f"{how}\n{output.text(self.most)}{more}"
 
 
 class _Output:
@@ -94,40 +100,18 @@ class _Output:
                 self._last = (self._last + chunk[room:])[-KEPT_BYTES:]
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End a command with its session: politely, then not."""
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, sign)
-        except ProcessLookupError:
-            break
-        try:
-            process.wait(GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            continue
-    for pid, _ in _session(process.pid):
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
 
 
-def _group(session: int) -> list[str]:
-    return [f"{pid} ({command})" for pid, command in _session(session)]
-
-
-def _session(session: int) -> list[tuple[int, str]]:
-    """List what still runs in a session, other groups of it too."""
-    found = []
-    for name in os.listdir("/proc"):
-        if not name.isdigit():
-            continue
-        try:
-            with open(f"/proc/{name}/stat", "rb") as file:
-                head, _, rest = file.read().rpartition(b")")
-        except OSError:
-            continue
-        fields = rest.split()
-        if int(fields[3]) == session and fields[0] != b"Z":
-            found.append((int(name), head.partition(b"(")[2].decode("utf-8", "replace")))
-    return found
+def _end(process: "subprocess.Popen[bytes]", before: set[int]) -> None:
+    """End a command with everything that it started: politely, then not."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(GRACE_SECONDS)
+    end(process.pid, before)
+    process.wait()

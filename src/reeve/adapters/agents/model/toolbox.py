@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_ai.messages import ToolCallPart, ToolReturnPart
 from pydantic_ai.tools import Tool, ToolDefinition
 
-from .events import Events, cut
+from .events import Events, cut, sound
 from .files import Files
 from .guides import Guides
 from .mail import Mail
@@ -25,12 +25,17 @@ from .tree import Mistake, Tree
 __all__ = ["Declined", "Toolbox"]
 
 MAX_OUTPUT = 30_000  # characters of one result
+MAX_SHOWN = 8_000  # of what goes in and what comes out, in an event
 MAX_ASKED = 2_000
+MAX_GUIDES, GUIDES_SHARE = 48_000, 0.15  # characters, and the part of the window, of three characters a token
 HEARTBEAT_SECONDS = 60.0
 
 Why = Literal["impossible", "already-done", "needs-decision"]
 ACTIONS = {"edit": "edit", "write": "edit", "run": "execute"}
 """What somebody may have to be asked for, in the words of reeve.toml; tools of servers are ``other``."""
+
+SILENT = ("plan", "decline")
+"""What has an event of its own, if it can be done."""
 
 ABOUT = ("command", "path", "pattern", "why")
 """Arguments that say what a call is about, the first that is there."""
@@ -53,7 +58,7 @@ class Toolbox:
     def __init__(self, spec: Spec, events: Events, mail: Mail, memory: Memory, servers: Servers) -> None:
         self.spec, self.events, self.mail, self.memory, self.servers = spec, events, mail, memory, servers
         self.tree = Tree(spec.work, spec.scratch)
-        self.guides = Guides(self.tree)
+        self.guides = Guides(self.tree, min(MAX_GUIDES, int(GUIDES_SHARE * spec.context_tokens * 3)))
         self.most = min(MAX_OUTPUT, spec.context_tokens * 3 // 8)
         self.declined: Declined | None = None
         self.repeated = 0  # how often the last call was made, with the same result and nothing new in the tree
@@ -112,15 +117,18 @@ class Toolbox:
         shown, paths = call.args_as_json_str(), _paths(call)
         title = _title(call)
         base: dict[str, Any] = {"id": call.tool_call_id, "tool": call.tool_name, "paths": paths}
-        self.events.emit("tool_call", title, status="in_progress", input=shown, **base)
+        if call.tool_name not in SILENT:
+            self.events.emit("tool_call", title, status="in_progress", input=cut(shown, MAX_SHOWN), **base)
         try:
             output, ok = cut(await self._done(call), self.most), True
         except Mistake as mistake:
             output, ok = cut(str(mistake), self.most), False
         except Exception as error:  # a tool that breaks is no reason to end the attempt
             output, ok = f"the tool failed: {type(error).__name__}: {cut(str(error), 1000)}", False
-        output = self._after(call, output)
-        self.events.emit("tool_call", title, status="completed" if ok else "failed", output=output, **base)
+        output = sound(self._after(call, output))
+        if not ok or call.tool_name not in SILENT:
+            status = "completed" if ok else "failed"
+            self.events.emit("tool_call", title, status=status, output=cut(output, MAX_SHOWN), **base)
         return ToolReturnPart(
             call.tool_name, output, tool_call_id=call.tool_call_id, outcome="success" if ok else "failed"
         )
@@ -198,6 +206,10 @@ class Toolbox:
             more += guides.values()
         self._repeat(call, output)
         return "\n\n".join([output, *more])
+
+    def forgotten(self) -> None:
+        """Take note that older results are out of the conversation: who looks again does not go round in circles."""
+        self._repeats.clear()
 
     def _progress(self, changed: list[str]) -> None:
         """Forget repetitions when the tree is in a state in which it has never been."""

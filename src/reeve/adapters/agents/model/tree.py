@@ -18,6 +18,9 @@ PASSED_OVER = {".git", "__pycache__", "node_modules", ".venv", "venv", ".tox", "
 GIT_SECONDS = 20.0
 HASHED_BYTES = 2**22
 
+LIBRARIES = (Path("/usr"), Path("/env"))
+"""What can be read beside the tree: packages that the project uses."""
+
 Stamp = tuple[int, int, int]  # inode, size, time of the last change in ns
 
 
@@ -44,6 +47,14 @@ class Tree:
             raise Mistake(f"{named!r} is no path")
         return Path(os.path.normpath(self.root / named))
 
+    def readable(self, named: str) -> Path:
+        """Return a path that may be read; raises Mistake if it, or what it links to, is elsewhere."""
+        path = self.path(named)
+        real = Path(os.path.realpath(path))
+        if not any(real.is_relative_to(folder) for folder in (self.root, self.scratch, *LIBRARIES)):
+            raise Mistake(f"{named!r} leads out of {self.root}; beside it {self.scratch}, /usr and /env can be read")
+        return path
+
     def writable(self, named: str) -> Path:
         """Return a path that may be written; raises Mistake if it, or what it links to, is outside of the tree."""
         path = self.path(named)
@@ -58,7 +69,7 @@ class Tree:
 
     def existing(self, named: str) -> Path:
         """Return the path of a file; raises Mistake with the nearest names if there is none."""
-        path = self.path(named)
+        path = self.readable(named)
         if path.is_file():
             return path
         if path.is_dir():

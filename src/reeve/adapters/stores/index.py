@@ -1,0 +1,224 @@
+"""The rows of all tasks, kept in a file beside the ledger so that a list of a million answers at once.
+
+It is a cache and no record: every row is what `row_of` derives from the facts of its task, derived anew when a fact of
+that task has come since. The file may be deleted at any time, and is made anew where the code that derives has changed.
+"""
+
+import hashlib
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import reeve.ledger
+import reeve.records
+from reeve.adapters.stores.sqlite import SqliteStore
+from reeve.errors import LedgerError
+from reeve.ledger.codec import decode, encode
+from reeve.ledger.plain import one_line
+from reeve.ledger.row import Page, Row, Totals, row_of
+from reeve.ledger.views import VIEW_KINDS
+from reeve.records import Status
+
+__all__ = ["LedgerIndex"]
+
+SCHEMA = """
+CREATE TABLE meta (version TEXT NOT NULL, seq INTEGER NOT NULL);
+CREATE TABLE rows (
+    id INTEGER PRIMARY KEY,
+    task TEXT NOT NULL UNIQUE,
+    status TEXT NOT NULL,
+    last_seq INTEGER NOT NULL,
+    live INTEGER NOT NULL,
+    body TEXT NOT NULL
+);
+CREATE INDEX rows_by_change ON rows (last_seq DESC);
+CREATE INDEX rows_by_status ON rows (status, last_seq DESC);
+CREATE INDEX rows_live ON rows (last_seq DESC) WHERE live > 0;
+CREATE TABLE counts (status TEXT PRIMARY KEY, tasks INTEGER NOT NULL, attempts INTEGER NOT NULL, live INTEGER NOT NULL);
+CREATE VIRTUAL TABLE words USING fts5 (task, title, tokenize = 'trigram');
+"""
+SHORTEST_SEARCHED = 3
+BATCH = 2_000
+BUSY_SECONDS = 30.0
+
+
+class LedgerIndex:
+    """Rows of one ledger; any number of processes may keep and read the same file."""
+
+    def __init__(self, store: SqliteStore, path: Path | None = None) -> None:
+        self._store = store
+        self._path = path or store.folder / "index.db"
+        self._lock = threading.Lock()
+        self._connection = self._open()
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return self._opened()
+        except sqlite3.DatabaseError:
+            # A cache that cannot be read is worth nothing: away with it.
+            for suffix in ("", "-wal", "-shm"):
+                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        try:
+            return self._opened()
+        except sqlite3.DatabaseError as error:
+            raise LedgerError(f"opening the index {self._path}: {error}") from error
+
+    def _opened(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=64
+        )
+        for pragma in ("journal_mode=WAL", "synchronous=OFF", "cache_size=-8192"):
+            connection.execute(f"PRAGMA {pragma}").close()
+        connection.execute("BEGIN IMMEDIATE")
+        known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone()
+        if not known or connection.execute("SELECT version FROM meta").fetchone() != (_version(),):
+            _make_anew(connection)
+        connection.execute("COMMIT")
+        return connection
+
+    # ---------------------------------------------------------------- keeping
+
+    def catch_up(self, progress: Callable[[int, int], None] = lambda _done, _all: None) -> int:
+        """Derive the rows of all tasks with new facts; returns the `seq` up to which they are right.
+
+        `progress` is called with facts read and facts there.
+        """
+        while True:
+            with self._writing() as connection:
+                ((before,),) = connection.execute("SELECT seq FROM meta")
+                tasks, seq = self._store.touched(VIEW_KINDS, before, BATCH)
+                for task in sorted(tasks):
+                    facts = self._store.of(task, VIEW_KINDS)
+                    _put(connection, task, row_of(facts), facts[-1].seq if facts else 0)
+                connection.execute("UPDATE meta SET seq = ?", (seq,))
+            last = self._store.last()
+            progress(seq, last)
+            if seq >= last or not tasks:
+                return seq
+
+    # ---------------------------------------------------------------- reading
+
+    def totals(self) -> dict[Status, Totals]:
+        """Count by status, in the order of Status; a status without a task is left out."""
+        rows = self._read("SELECT status, tasks, attempts, live FROM counts WHERE tasks > 0")
+        found = {status: Totals(tasks, attempts, live) for status, tasks, attempts, live in rows}
+        return {status: found[status] for status in Status if status in found}
+
+    def page(
+        self, *, statuses: Collection[Status] = (), text: str = "", before: int | None = None, at_most: int = 50
+    ) -> Page:
+        """Read rows, those first whose facts are newest; `text` is looked for in ids and titles."""
+        where = ["last_seq < ?"]
+        values: list[object] = [before if before is not None else 1 << 62]
+        if statuses:
+            where.append(f"status IN ({', '.join('?' * len(statuses))})")
+            values += [str(status) for status in statuses]
+        if text := one_line(text):  # as ids and titles are shown
+            condition, value = _found_by(text)
+            where.append(condition)
+            values.append(value)
+        wanted = " AND ".join(where)  # of nothing but the words above; what is asked for goes in as values
+        statement = f"SELECT last_seq, body FROM rows WHERE {wanted} ORDER BY last_seq DESC LIMIT ?"  # noqa: S608
+        rows = self._read(statement, (*values, at_most + 1))
+        more = rows[at_most - 1][0] if len(rows) > at_most else None
+        return Page(tuple(_row(body) for _, body in rows[:at_most]), more)
+
+    def row(self, task: str) -> Row | None:
+        """Read the row of one task; None: there is none."""
+        rows = self._read("SELECT body FROM rows WHERE task = ?", (task,))
+        return _row(rows[0][0]) if rows else None
+
+    def live(self) -> tuple[Row, ...]:
+        """Read the rows of all tasks with attempts under way, the newest change first."""
+        return tuple(
+            _row(body) for (body,) in self._read("SELECT body FROM rows WHERE live > 0 ORDER BY last_seq DESC")
+        )
+
+    def needing(self) -> tuple[Row, ...]:
+        """Read the rows of all tasks that need a person, in no order."""
+        statement = "SELECT body FROM rows WHERE status = ?"
+        return tuple(_row(body) for (body,) in self._read(statement, (str(Status.NEEDS_YOU),)))
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+    def _read(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._connection.execute(statement, values).fetchall()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+
+def _version() -> str:
+    """Name what derives rows by its own text: an index of other code is never believed."""
+    folder = Path(str(reeve.ledger.__file__)).parent
+    sources = [*sorted(folder.glob("*.py")), Path(str(reeve.records.__file__)), Path(__file__)]
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()
+
+
+def _make_anew(connection: sqlite3.Connection) -> None:
+    for name in ("meta", "rows", "counts", "words"):
+        connection.execute(f"DROP TABLE IF EXISTS {name}")
+    for statement in SCHEMA.strip().split(";\n"):
+        connection.execute(statement)
+    connection.execute("INSERT INTO meta VALUES (?, 0)", (_version(),))
+
+
+def _put(connection: sqlite3.Connection, task: str, row: Row | None, seq: int) -> None:
+    before = connection.execute("SELECT id, body FROM rows WHERE task = ?", (task,)).fetchone()
+    if before is not None:
+        old = _row(before[1])
+        _count(connection, old, -1)
+    if row is None:
+        if before is not None:
+            connection.execute("DELETE FROM rows WHERE id = ?", (before[0],))
+            connection.execute("DELETE FROM words WHERE rowid = ?", (before[0],))
+        return
+    _count(connection, row, 1)
+    body = json.dumps(encode(row), separators=(",", ":"))
+    values = (row.status, seq, len(row.live), body)
+    if before is None:
+        statement = "INSERT INTO rows (status, last_seq, live, body, task) VALUES (?, ?, ?, ?, ?)"
+        number = connection.execute(statement, (*values, task)).lastrowid
+        connection.execute("INSERT INTO words (rowid, task, title) VALUES (?, ?, ?)", (number, task, row.title))
+        return
+    connection.execute(
+        "UPDATE rows SET status = ?, last_seq = ?, live = ?, body = ? WHERE id = ?", (*values, before[0])
+    )
+    if old.title != row.title:
+        connection.execute("UPDATE words SET title = ? WHERE rowid = ?", (row.title, before[0]))
+
+
+def _count(connection: sqlite3.Connection, row: Row, sign: int) -> None:
+    connection.execute(
+        "INSERT INTO counts VALUES (?, ?, ?, ?) ON CONFLICT (status) DO UPDATE SET tasks = tasks + excluded.tasks, "
+        "attempts = attempts + excluded.attempts, live = live + excluded.live",
+        (row.status, sign, sign * row.attempts, sign * len(row.live)),
+    )
+
+
+def _found_by(text: str) -> tuple[str, str]:
+    """Three letters or more are looked for anywhere; fewer would read everything, so they must begin the id."""
+    if len(text) < SHORTEST_SEARCHED:
+        return "task GLOB ?", "".join(f"[{each}]" if each in "*?[" else each for each in text) + "*"
+    quoted = '"' + text.replace('"', '""') + '"'
+    return "id IN (SELECT rowid FROM words WHERE words MATCH ?)", quoted
+
+
+def _row(body: object) -> Row:
+    return decode(Row, json.loads(str(body)))

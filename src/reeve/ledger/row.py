@@ -1,0 +1,120 @@
+"""One task in one row: what a list of many tasks shows, derived from the facts of that task alone.
+
+A list of a million must not derive a million at every look, so whoever shows lists keeps rows, and derives one anew
+when a fact of its task comes. `row_of` is what a row is; nothing else may say so.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reeve.ledger.codec import decode
+from reeve.ledger.inbox import InboxItem, inbox
+from reeve.ledger.plain import one_line
+from reeve.ledger.status import current, status_of
+from reeve.ledger.views import view_of
+from reeve.ports import Fact
+from reeve.records import Landing, Status
+
+__all__ = ["Page", "Row", "Totals", "row_of"]
+
+TITLE_CHARACTERS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One task as a list shows it; `item` is what a person is asked about it, None unless it needs one.
+
+    `spent_minutes` are those of people, `usd` and `tokens` those of its attempts; None: none of them said.
+    """
+
+    task: str
+    title: str
+    status: Status
+    reason: str
+    attempts: int
+    live: tuple[str, ...]  # attempts under way
+    agents: tuple[str, ...]
+    commit: str | None  # that landed
+    spent_minutes: float
+    expected_minutes: float | None
+    usd: float | None
+    tokens: int | None
+    first_utc: float
+    last_utc: float
+    environment: str  # the key of a set-up that failed; "": it did not
+    item: InboxItem | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows, the newest change first; `more` is the `before` of the next page, None on the last."""
+
+    rows: tuple[Row, ...]
+    more: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Of the tasks of one status: how many, how many attempts, and how many of those are under way."""
+
+    tasks: int
+    attempts: int
+    live: int
+
+
+def row_of(facts: Sequence[Fact]) -> Row | None:
+    """Derive the row of one task from all of its facts; None: it is no work of anybody (no task, a known answer)."""
+    facts = current(facts)
+    if not facts or facts[0].kind != "task" or facts[0].body.get("known_answer"):
+        return None
+    task, derived = facts[0], status_of(facts)
+    orders = [fact for fact in facts if fact.kind == "order"]
+    attempts = {fact.key: fact for fact in facts if fact.kind == "attempt"}
+    landing = derived.proof[0] if derived.status is Status.LANDED else None
+    view = view_of(facts) if derived.status is Status.NEEDS_YOU else None
+    broken = view.environment.key if view and view.environment and not view.environment.ok else ""
+    return Row(
+        task=task.task,
+        title=one_line(_first_line(task), TITLE_CHARACTERS),
+        status=derived.status,
+        reason=derived.reason,
+        attempts=len(orders),
+        live=tuple(fact.key for fact in orders if fact.key not in attempts),
+        agents=tuple(dict.fromkeys(str(_field(fact, "agent", "name")) for fact in orders)),
+        commit=decode(Landing, landing.body).commit if landing else None,
+        spent_minutes=_sum(_numbers(facts, "review", "minutes")) or 0.0,
+        expected_minutes=_number(task.body.get("human_minutes")),
+        usd=_sum(_numbers(facts, "attempt", "usd")),
+        tokens=_whole(_sum(_numbers(facts, "attempt", "tokens"))),
+        first_utc=facts[0].at_utc,
+        last_utc=facts[-1].at_utc,
+        environment=broken,
+        item=inbox([view])[0] if view else None,
+    )
+
+
+def _first_line(task: Fact) -> str:
+    lines = str(task.body.get("instruction", "")).strip().splitlines()
+    return lines[0].lstrip("# ") if lines else ""
+
+
+def _field(fact: Fact, outer: str, inner: str) -> object:
+    found = fact.body.get(outer)
+    return found.get(inner, "") if isinstance(found, dict) else ""
+
+
+def _numbers(facts: Sequence[Fact], kind: str, name: str) -> list[float]:
+    found = [_number(fact.body.get(name)) for fact in facts if fact.kind == kind]
+    return [number for number in found if number is not None]
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _sum(numbers: Sequence[float]) -> float | None:
+    return sum(numbers) if numbers else None
+
+
+def _whole(number: float | None) -> int | None:
+    return None if number is None else int(number)

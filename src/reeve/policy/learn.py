@@ -1,0 +1,99 @@
+"""What the audits of a cell allow: a certificate that holds at every look, alarms, and a threshold of confidence.
+
+A result counts for what a person found in the order in which it was drawn for, whoever answered first. What is tested
+is the final output of the whole pipeline: what was chosen and would land, once for each task.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from reeve.policy.versioned import versioned
+from reeve.records import Cell, Judged, Policy, Trust
+from reeve.stats.anytime import Alarm, Certificate
+from reeve.stats.risk import Threshold, fixed_sequence
+
+__all__ = ["PASSED_OVER", "learn", "trust_of"]
+
+PASSED_OVER = 10
+"""An audit without an answer counts as wrong, for the certificate, once so many drawn after it have one: whoever leaves
+out what is hard to judge must not gain by it, and a wrong one more can only make the certificate harder to get."""
+
+
+def learn(owner: Policy, cell: Cell, results: Sequence[Judged], through: int) -> Policy:
+    """Return the owner's policy with what is known of a cell from its results, those up to the fact `through`."""
+    return versioned(replace(owner, trust=(trust_of(cell, results, owner),), learned_through=through))
+
+
+def trust_of(cell: Cell, results: Sequence[Judged], owner: Policy) -> Trust:
+    """Say what is known of a cell; `results` are its own, in the order of their draws.
+
+    Guarantee, with a chance of at most 1 - confidence of failing, at all looks together: while it says certified, the
+    audited results were wrong with a mean chance below the highest escape rate. Each alarm begins it anew at zero,
+    with the same chance again. The audits are those of the uniform stream, every one of them with the same chance
+    at its time, so they stand for all results of the cell. Raises ValueError for a rate or confidence outside (0, 1).
+    """
+    start, alarmed = _begun(results, owner)
+    rest = results[start:]
+    audits = _uniform(rest)
+    wrongs = [wrong for _, wrong in audits]
+    evidence = Certificate(owner.highest_escape_rate, owner.confidence).after(wrongs)
+    found = fixed_sequence(
+        [result.draw.confidence for result, _ in audits], wrongs, owner.highest_escape_rate, owner.confidence
+    )
+    unseen = [result for result in rest if result.draw.unseen]
+    return Trust(
+        cell=cell,
+        unseen=len(unseen),
+        escapes=sum(result.wrong is True for result in unseen),
+        audits=evidence.audits,
+        wrong=evidence.wrong,
+        waiting=sum(result.draw.uniform and result.wrong is None for result in rest),
+        e_value=evidence.e_value,
+        certified=evidence.certified,
+        more_clean_audits=evidence.more_clean_audits_needed,
+        alarm=alarmed and not evidence.certified,
+        alarm_e_value=max(_alarm(rest, owner)[1]),
+        threshold=found.score if isinstance(found, Threshold) else None,
+        no_threshold="" if isinstance(found, Threshold) else found.reason,
+    )
+
+
+def _uniform(results: Sequence[Judged]) -> list[tuple[Judged, bool]]:
+    """List the audits that count, in the order of their draws, with what was found."""
+    drawn = [result for result in results if result.draw.uniform]
+    later = sum(result.wrong is not None for result in drawn)
+    found = []
+    for result in drawn:
+        if result.wrong is not None:
+            later -= 1
+            found.append((result, result.wrong))
+        elif later >= PASSED_OVER:
+            found.append((result, True))
+    return found
+
+
+def _begun(results: Sequence[Judged], owner: Policy) -> tuple[int, bool]:
+    """Find where the cell was last begun at zero, and whether that was after an alarm."""
+    start, alarmed = 0, False
+    while (raised := _alarm(results[start:], owner)[0]) is not None:
+        start, alarmed = start + raised + 1, True
+    return start, alarmed
+
+
+def _alarm(results: Sequence[Judged], owner: Policy) -> tuple[int | None, tuple[float, float]]:
+    """Find the first result at which an alarm goes off, and what both have by now.
+
+    One hears the audits of the uniform stream. The other hears all that landed without a look, each as right unless
+    somebody found it wrong, by whatever way: that it misses some makes it slower, never false. Each has half of the
+    chance of a false alarm.
+    """
+    alarm = Alarm(owner.highest_escape_rate, (1.0 + owner.confidence) / 2.0)
+    audits = [(place, each.wrong) for place, each in enumerate(results) if each.draw.uniform and each.wrong is not None]
+    unseen = [(place, each.wrong is True) for place, each in enumerate(results) if each.draw.unseen]
+    places, values = [], []
+    for heard in (audits, unseen):
+        alert = alarm.after([wrong for _, wrong in heard])
+        values.append(alert.e_value)
+        if alert.raised_after is not None:
+            places.append(heard[alert.raised_after - 1][0])
+    return min(places, default=None), (values[0], values[1])

@@ -1,0 +1,210 @@
+"""The API under /api/v1: what the pages show, as JSON, and what a person can do from them."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import Path as InPath
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from reeve.ledger.codec import encode
+from reeve.ledger.inbox import InboxItem
+from reeve.ledger.row import Page, Totals
+from reeve.records import Event, Status, WordKind
+from reeve.web.deck.acts import Act
+from reeve.web.deck.reading import AtWork, Load
+
+__all__ = ["router"]
+
+NEWEST = 2**62
+
+Id = Annotated[str, InPath(max_length=200)]
+Minutes = Annotated[
+    float | None, Field(ge=0, le=600, description="that it took you; null: measured from your first look")
+]
+
+
+class Problem(BaseModel):
+    """Why something was not done."""
+
+    error: str
+
+
+router = APIRouter(
+    responses={
+        401: {"description": "The token is missing or wrong."},
+        404: {"model": Problem, "description": "There is no such thing."},
+        422: {"model": Problem, "description": "Not understood."},
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """The whole fleet this moment."""
+
+    seq: int  # of the newest fact in it
+    active: bool  # a run is at work
+    totals: Mapping[Status, Totals]
+    work: tuple[AtWork, ...]
+    load: Load
+
+
+class Body(BaseModel):
+    """A body with nothing in it that is not known."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Accepting(Body):
+    """Which result, and how long you took."""
+
+    attempt: Annotated[str, Field(max_length=200)] = ""
+    minutes: Minutes = None
+
+
+class Refusing(Body):
+    """Why, and how long you took."""
+
+    why: Annotated[str, Field(min_length=1, max_length=20_000)]
+    minutes: Minutes = None
+
+
+class Stopping(Body):
+    """Why."""
+
+    why: Annotated[str, Field(max_length=20_000)] = ""
+
+
+class Saying(Body):
+    """A word to an attempt."""
+
+    kind: WordKind
+    text: Annotated[str, Field(max_length=20_000)] = ""
+
+
+# ---------------------------------------------------------------- read
+
+
+@router.get("/fleet")
+def fleet(request: Request) -> Fleet:
+    """Count all tasks, and say what every attempt that is under way does."""
+    deck = request.app.state.deck
+    seq = deck.reading.rows.catch_up()
+    rows = deck.reading.rows
+    return Fleet(seq, deck.active(), rows.totals(), deck.reading.at_work(rows.live()), deck.reading.load())
+
+
+@router.get("/tasks")
+def tasks(
+    request: Request,
+    status: Annotated[list[Status] | None, Query()] = None,
+    q: Annotated[str, Query(max_length=200)] = "",
+    before: Annotated[int, Query(ge=0, le=NEWEST, description="the `more` of the page before")] = NEWEST,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> Page:
+    """List tasks, those first whose facts are newest."""
+    rows = request.app.state.deck.reading.rows
+    rows.catch_up()
+    found: Page = rows.page(statuses=status or (), text=q, before=before, at_most=limit)
+    return found
+
+
+@router.get("/tasks/{task}")
+def task(request: Request, task: Id) -> dict[str, Any]:
+    """Everything about one task but what its hidden tests hold."""
+    view = request.app.state.deck.reading.task(task)
+    body = encode(view)
+    body["task"]["checks"]["hidden"] = [item.path for item in view.task.checks.hidden]
+    body["task"]["checks"]["test_patch"] = None
+    body["attempts"] = [encode(item) | {"id": item.id, "live": item.live} for item in view.attempts]
+    return {"id": view.id, **body}
+
+
+@router.get("/attempts/{attempt}/events")
+def events(request: Request, attempt: Id, after: Annotated[int, Query(ge=0, le=NEWEST)] = 0) -> tuple[Event, ...]:
+    """Read the trajectory of an attempt from an event on; of a live one what there is so far."""
+    reading = request.app.state.deck.reading
+    _, item = reading.attempt(attempt)
+    found: tuple[Event, ...] = reading.events(item)[after:]
+    return found
+
+
+@router.get("/inbox")
+def inbox(request: Request) -> tuple[InboxItem, ...]:
+    """List what needs a person, most valuable first."""
+    reading = request.app.state.deck.reading
+    reading.rows.catch_up()
+    found: tuple[InboxItem, ...] = reading.inbox()
+    return found
+
+
+@router.get("/acts/{number}")
+def act(request: Request, number: Annotated[int, InPath(ge=1, le=NEWEST)]) -> Act:
+    """Say what came of something that a person did."""
+    found: Act | None = request.app.state.desk.act(number)
+    if found is None:
+        raise HTTPException(404, "no such act, or it is long ago")
+    return found
+
+
+@router.get("/stream", response_class=StreamingResponse)
+def stream(request: Request, after: Annotated[int | None, Query(ge=0, le=NEWEST)] = None) -> StreamingResponse:
+    """Follow the ledger: one server-sent event whenever facts come, with the tasks that they are about.
+
+    The event id is the `seq` of the newest; whoever connects again with `Last-Event-ID` misses nothing.
+    """
+    listening = request.app.state.stream
+    if listening.full:
+        raise HTTPException(503, "too many listen already", {"retry-after": "5"})
+    last = request.headers.get("last-event-id", "")
+    since = int(last) if last.isascii() and last.isdigit() and len(last) < 19 else after
+    events: AsyncIterator[bytes] = listening.listen(since)
+    return StreamingResponse(events, media_type="text/event-stream", headers={"cache-control": "no-store"})
+
+
+# ---------------------------------------------------------------- do
+
+
+@router.post("/tasks/{task}/accept", status_code=202)
+def accept(request: Request, task: Id, body: Accepting) -> Act:
+    """Land a result, proved again where the branch has moved."""
+    acts, wanted = request.app.state.deck.acts, body.attempt or task
+    return _begin(request, "accept", wanted, task, lambda: acts.accept(wanted, body.minutes))
+
+
+@router.post("/tasks/{task}/reject", status_code=202)
+def reject(request: Request, task: Id, body: Refusing) -> Act:
+    """Turn a result down."""
+    acts = request.app.state.deck.acts
+    return _begin(request, "reject", task, task, lambda: acts.reject(task, body.why, body.minutes))
+
+
+@router.post("/tasks/{task}/revert", status_code=202)
+def revert(request: Request, task: Id, body: Refusing) -> Act:
+    """Take back what landed."""
+    acts = request.app.state.deck.acts
+    return _begin(request, "revert", task, task, lambda: acts.revert(task, body.why, body.minutes))
+
+
+@router.post("/attempts/{attempt}/stop", status_code=202)
+def stop(request: Request, attempt: Id, body: Stopping) -> Act:
+    """End an attempt with everything that it started."""
+    acts = request.app.state.deck.acts
+    return _begin(request, "stop", attempt, attempt.partition(".")[0], lambda: acts.stop(attempt, body.why))
+
+
+@router.post("/attempts/{attempt}/say", status_code=202)
+def say(request: Request, attempt: Id, body: Saying) -> Act:
+    """Say a word to a running attempt, or answer what it asks."""
+    acts = request.app.state.deck.acts
+    task = attempt.partition(".")[0]
+    return _begin(request, str(body.kind), attempt, task, lambda: acts.say(attempt, body.kind, body.text))
+
+
+def _begin(request: Request, what: str, on: str, task: str, deed: Callable[[], str]) -> Act:
+    request.app.state.deck.reading.task(task)  # raises where there is none
+    begun: Act = request.app.state.desk.do(what, on, deed)
+    return begun

@@ -1,0 +1,218 @@
+"""What pages and API read: the same queries for both, each answered from the rows or from the facts of one task."""
+
+import os
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from reeve.attempt.events import events_of, in_words
+from reeve.attempt.oversight import RESTING
+from reeve.errors import LedgerError
+from reeve.ledger.codec import decode
+from reeve.ledger.inbox import InboxItem, Need, inbox_order
+from reeve.ledger.plain import one_line
+from reeve.ledger.row import Page, Row, Totals
+from reeve.ledger.views import AttemptView, TaskView, attempt_view, task_view
+from reeve.ports import Patches, Store
+from reeve.records import Event, Order, Patch, Request, Status
+from reeve.web.deck.patch import FilePatch, files_of
+
+__all__ = ["AtWork", "Load", "Reading", "Rows"]
+
+TAIL_BYTES = 16_384
+PATCH_BYTES = 2_000_000
+
+
+class Rows(Protocol):
+    """The rows of all tasks."""
+
+    def catch_up(self) -> int:
+        """Take in the newest facts; returns the `seq` up to which the rows are right."""
+
+    def totals(self) -> Mapping[Status, Totals]:
+        """Count by status."""
+
+    def page(
+        self, *, statuses: Collection[Status] = (), text: str = "", before: int | None = None, at_most: int = 50
+    ) -> Page:
+        """Read rows, those first whose facts are newest."""
+
+    def row(self, task: str) -> Row | None:
+        """Read one row."""
+
+    def live(self) -> Sequence[Row]:
+        """Read the rows of tasks with attempts under way."""
+
+    def needing(self) -> Sequence[Row]:
+        """Read the rows of tasks that need a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class AtWork:
+    """What one attempt does this moment; `usd` and `tokens` are by the gateway's count, None: it has no door."""
+
+    attempt: str
+    task: str
+    agent: str
+    phase: str  # waiting, at work, asks you
+    since_utc: float
+    doing: str
+    usd: float | None
+    tokens: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How busy the machine is."""
+
+    load: float  # runnable processes, mean over one minute
+    cores: int
+    memory_mb: float
+    free_mb: float
+
+
+class Reading:
+    """Everything the deck shows; of `state` it reads what live attempts write."""
+
+    def __init__(self, store: Store, rows: Rows, patches: Patches, state: Path) -> None:
+        self.store = store
+        self.rows = rows
+        self._patches = patches
+        self._state = state
+
+    # ---------------------------------------------------------------- fleet
+
+    def at_work(self, rows: Sequence[Row]) -> tuple[AtWork, ...]:
+        """Say what the live attempts of some tasks do, those that ask first, then the longest."""
+        found = [self._at_work(attempt, row) for row in rows for attempt in row.live]
+        phases = ("asks you", "at work", "waiting")
+        return tuple(sorted(found, key=lambda each: (phases.index(each.phase), each.since_utc)))
+
+    def _at_work(self, attempt: str, row: Row) -> AtWork:
+        ordered = self.store.fact("order", attempt)
+        order = decode(Order, ordered.body) if ordered else None
+        folder = self._state / "attempts" / attempt
+        begun = (folder / "output").exists()
+        phase = "asks you" if (folder / RESTING).exists() else "at work" if begun else "waiting"
+        usd, tokens = self._spent(attempt, row.task)
+        return AtWork(
+            attempt=attempt,
+            task=row.task,
+            agent=order.agent.name if order else "",
+            phase=phase,
+            since_utc=ordered.at_utc if ordered else row.last_utc,
+            doing=self._doing(folder) if begun else "for a worker",
+            usd=usd,
+            tokens=tokens,
+        )
+
+    def _spent(self, attempt: str, task: str) -> tuple[float | None, int | None]:
+        requests = [fact.body for fact in self.store.facts(kind="request", task=task)]
+        own = [decode(Request, body) for body in requests if body.get("attempt") == attempt]
+        if not own:
+            return None, None
+        priced = [each.usd for each in own if each.usd is not None]
+        return (sum(priced) if priced else None), sum(each.tokens for each in own)
+
+    def _doing(self, folder: Path) -> str:
+        events = events_of(_tail(folder / "output"))
+        if not events:
+            return ""
+        lines = [line for line in in_words(events[-1]).splitlines() if line.strip()]
+        return one_line((lines or [""])[0 if events[-1].kind == "tool_call" else -1], 160)
+
+    def load(self) -> Load:
+        """Measure how busy the machine is."""
+        memory = {}
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            name, _, rest = line.partition(":")
+            memory[name] = int(rest.split()[0]) / 1024 if rest.split() else 0.0
+        return Load(os.getloadavg()[0], os.cpu_count() or 1, memory["MemTotal"], memory.get("MemAvailable", 0.0))
+
+    # ---------------------------------------------------------------- inbox
+
+    def inbox(self) -> tuple[InboxItem, ...]:
+        """List what needs a person, most valuable first; one cause that holds up many tasks is one thing."""
+        items: list[InboxItem] = []
+        broken: defaultdict[str, list[InboxItem]] = defaultdict(list)
+        for row in self.rows.needing():
+            if row.item is None:
+                continue
+            if row.item.need is Need.SETUP_FAILED:
+                broken[row.environment].append(row.item)
+            else:
+                items.append(row.item)
+        items.extend(_together(group) for group in broken.values())
+        return tuple(sorted(items, key=inbox_order))
+
+    # ---------------------------------------------------------------- one task
+
+    def task(self, task: str) -> TaskView:
+        """View one task; raises InputError if there is none."""
+        return task_view(self.store, task)
+
+    def attempt(self, attempt: str) -> tuple[TaskView, AttemptView]:
+        """View one attempt with its task; raises InputError if there is none."""
+        return attempt_view(self.store, attempt)
+
+    def patch(self, item: AttemptView) -> tuple[FilePatch, ...]:
+        """Read the patch of an attempt, needed and surplus lines told apart where that was measured."""
+        if item.attempt is None or item.attempt.patch.empty:
+            return ()
+        patch, verdict = item.attempt.patch, item.verdict
+        surplus = verdict.surplus if verdict else None
+        needed = None
+        if verdict is not None and surplus is not None and surplus.tree and surplus.lines:
+            needed = self._diff(verdict.base_tree, surplus.tree)
+        elif surplus is not None and surplus.complete:
+            needed = self._text(patch)
+        return files_of(self._text(patch), needed)
+
+    def _text(self, patch: Patch) -> str:
+        return _words(self._artefact(patch.diff))
+
+    def _diff(self, base_tree: str, tree: str) -> str | None:
+        try:
+            return _words(self._patches.diff(base_tree, tree))
+        except (LedgerError, OSError, KeyError, ValueError):
+            return None  # the objects were cleared away: what was needed is not known any more
+
+    def events(self, item: AttemptView) -> tuple[Event, ...]:
+        """Read the trajectory of an attempt, or what there is of it so far."""
+        if item.attempt is not None:
+            return events_of(self._artefact(item.attempt.trajectory))
+        try:
+            return events_of((self._state / "attempts" / item.id / "output").read_bytes())
+        except OSError:
+            return ()
+
+    def _artefact(self, digest: str) -> bytes:
+        """Read an artefact; one that is damaged must not cost the reader the rest of the page."""
+        if not digest:
+            return b""
+        try:
+            return self.store.get(digest)
+        except LedgerError as error:
+            return f"[{error}]".encode()
+
+
+def _together(group: Sequence[InboxItem]) -> InboxItem:
+    minutes = [item.human_minutes for item in group if item.human_minutes is not None]
+    tasks = tuple(sorted(task for item in group for task in item.tasks))
+    return replace(group[0], tasks=tasks, human_minutes=sum(minutes) if minutes else None)
+
+
+def _words(content: bytes) -> str:
+    return content[:PATCH_BYTES].decode("utf-8", "surrogateescape")
+
+
+def _tail(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(file.tell() - TAIL_BYTES, 0))
+            return file.read()
+    except OSError:
+        return b""

@@ -1,0 +1,147 @@
+"""The rows kept beside the ledger: always what the facts say, whoever kept them, and gone without harm."""
+
+import random
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from reeve.adapters.stores.index import LedgerIndex
+from reeve.adapters.stores.sqlite import SqliteStore
+from reeve.ledger.inbox import inbox
+from reeve.ledger.views import counts, summaries, task_views
+from reeve.records import Outcome, Status
+from stories import Story
+
+
+@pytest.fixture
+def story(tmp_path):
+    return Story(SqliteStore(tmp_path / "state"))
+
+
+@pytest.fixture
+def index(story):
+    return LedgerIndex(story.store)
+
+
+def lived(story, name, draw) -> None:
+    """Tell as much of a task's life as a draw says, in any of the ways it may go."""
+    story.task(name, f"Mend {name} with care.\nAnd more.")
+    for number in range(1, draw.randint(0, 2) + 1):
+        story.order(f"{name}.{number}", index=number - 1, of=2)
+        if draw.random() < 0.7:
+            story.attempt(f"{name}.{number}")
+            story.verdict(f"{name}.{number}", draw.choice([Outcome.PASSED, Outcome.FAILED, Outcome.UNVERIFIED]))
+
+
+def agree(index, store) -> None:
+    index.catch_up()
+    rows = {row.task: row for row in every(index)}
+    told = {item.id: item for item in summaries(store)}
+    assert set(rows) == set(told)
+    for task, row in rows.items():
+        of = told[task]
+        assert (row.status, row.reason, row.attempts, row.commit, row.spent_minutes) == (
+            of.status,
+            of.reason,
+            of.attempts,
+            of.landed,
+            of.human_minutes,
+        )
+    views = task_views(store)
+    assert {status: each.tasks for status, each in index.totals().items()} == counts(views)
+    assert sorted(row.task for row in index.needing()) == sorted(
+        view.id for view in views if view.status is Status.NEEDS_YOU
+    )
+    alone = {item.tasks[0]: item for view in views for item in inbox([view])}
+    assert {row.task: row.item for row in index.needing()} == alone
+
+
+def every(index):
+    before, found = None, []
+    while True:
+        page = index.page(before=before, at_most=7)
+        found += page.rows
+        if page.more is None:
+            return found
+        before = page.more
+
+
+def test_an_empty_ledger_has_no_row(index):
+    assert index.catch_up() == 0
+    assert index.page().rows == ()
+    assert index.totals() == {}
+    assert index.row("nothing") is None
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_rows_are_what_the_facts_say_at_every_moment(story, index, seed):
+    draw = random.Random(seed)
+    for number in range(30):
+        lived(story, f"task-{number}", draw)
+        if draw.random() < 0.3:
+            agree(index, story.store)
+    agree(index, story.store)
+
+
+def test_an_edited_task_is_searched_by_its_new_words(story, index):
+    story.task("one", "Paint the shed red.")
+    index.catch_up()
+    assert [row.task for row in index.page(text="shed").rows] == ["one"]
+    story.task("one", "Paint the fence red.")
+    index.catch_up()
+    assert index.page(text="shed").rows == ()
+    assert [row.task for row in index.page(text="fence").rows] == ["one"]
+
+
+@pytest.mark.parametrize("text", ['"', "%", "*", "a*", "NEAR(", "' OR 1", "x" * 3000, "\x00ab", "(", '""""'])
+def test_any_text_can_be_looked_for(story, index, text):
+    story.task("one")
+    index.catch_up()
+    assert index.page(text=text).rows == ()
+
+
+def test_a_short_text_begins_the_id(story, index):
+    story.task("ab-one")
+    story.task("b-two")
+    index.catch_up()
+    assert [row.task for row in index.page(text="b").rows] == ["b-two"]
+
+
+def test_statuses_and_text_go_together(story, index):
+    story.task("one")
+    story.task("two")
+    story.order("two.1")
+    index.catch_up()
+    assert [row.task for row in index.page(statuses=[Status.WORKING]).rows] == ["two"]
+    assert index.page(statuses=[Status.WORKING], text="one").rows == ()
+    assert [row.live for row in index.live()] == [("two.1",)]
+
+
+def test_many_keep_one_file(story, tmp_path):
+    for number in range(40):
+        lived(story, f"task-{number}", random.Random(number))
+    indexes = [LedgerIndex(story.store, tmp_path / "index.db") for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda each: each.catch_up(), indexes))
+    for each in indexes:
+        agree(each, story.store)
+
+
+def test_a_damaged_file_is_made_anew(story, tmp_path):
+    story.task("one")
+    (tmp_path / "index.db").write_bytes(b"no database" * 1000)
+    index = LedgerIndex(story.store, tmp_path / "index.db")
+    agree(index, story.store)
+
+
+def test_an_index_of_other_code_is_made_anew(story, tmp_path):
+    story.task("one")
+    path = tmp_path / "index.db"
+    first = LedgerIndex(story.store, path)
+    first.catch_up()
+    first.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE meta SET version = 'older'")
+        connection.execute("UPDATE rows SET status = 'landed'")
+    agree(LedgerIndex(story.store, path), story.store)

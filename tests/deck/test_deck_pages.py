@@ -1,0 +1,280 @@
+"""The pages in a real browser: what a person sees, live, by keyboard alone, narrow, dark, and with hostile content."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from reeve.records import AgentSpec, Change, CheckResult, Outcome, Question, QuestionKind, Word, WordKind
+
+EVIL = (
+    "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">\u202egnp.exe\x1b[31mred\x00"
+)
+SOON = 15_000
+
+
+@pytest.fixture
+def fleet(served):
+    served.story.fleet()
+    return served
+
+
+def rows(page) -> dict[str, str]:
+    found = page.locator("[data-list] tbody tr")
+    return {row.locator("th").inner_text(): row.inner_text() for row in found.all()}
+
+
+# ---------------------------------------------------------------- what is there
+
+
+def test_the_fleet_says_where_every_task_stands(fleet, page):
+    page.reload()
+    said = rows(page)
+    assert set(said) == {"first-line", "slices", "dates", "numbers", "docs", "speed-a", "speed-b", "names"}
+    assert "✓ landed" in said["first-line"]
+    assert "✗ failed" in said["dates"]
+    assert "conflict in parser.py" in said["numbers"]
+    work = page.locator("#work-names\\.1")
+    expect(work).to_contain_text("waiting")
+    expect(page.locator(".top .count")).to_have_text("3")
+
+
+def test_filters_and_search_go_together(fleet, page):
+    page.goto(f"{fleet.base}/?show=landed")
+    assert set(rows(page)) == {"first-line", "slices"}
+    page.fill("#search", "slic")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**q=slic*")
+    assert set(rows(page)) == {"slices"}
+
+
+def test_a_long_list_goes_on_on_the_next_page(served, page):
+    for number in range(120):
+        served.story.task(f"t{number:03}")
+    seen = []
+    page.goto(served.base)
+    while True:
+        seen += rows(page)
+        older = page.get_by_role("link", name="older")
+        if not older.count():
+            break
+        older.click()
+        page.wait_for_load_state()
+    assert seen == [f"t{number:03}" for number in reversed(range(120))]
+
+
+def test_the_inbox_is_what_the_command_line_says(fleet, page, reeve_in):
+    page.goto(f"{fleet.base}/inbox")
+    names = page.locator(".inbox .name").all_inner_texts()
+    fleet.story.store.close()
+    said = reeve_in(fleet.story.store.folder.parent, "inbox", "--json")
+    import json
+
+    expected = [", ".join(item["tasks"]) for item in json.loads(said.out)["items"]]
+    assert names == expected == ["numbers", "docs", "speed-a, speed-b"]
+
+
+def test_a_task_shows_its_patch_its_evidence_and_why(fleet, page):
+    page.goto(f"{fleet.base}/task/numbers")
+    expect(page.locator("h1")).to_have_text("numbers")
+    text = page.locator("main").inner_text()
+    for words in ("Numbers may hold underscores.", "1 required test passed, by exact id", "conflict in parser.py"):
+        assert words in text
+    assert page.locator(".diff .add").count() == 1
+    assert page.locator(".diff .del").count() == 1
+
+
+def test_stages_are_named_in_their_order(fleet, page):
+    page.goto(f"{fleet.base}/task/first-line")
+    named = page.locator(".stages a").all_inner_texts()
+    assert named == ["task", "attempt", "verdict", "selection", "decision", "landing", "ledger", "policy"]
+    for each in named:
+        assert page.locator(f"#{each}").count() == 1
+
+
+def test_a_thing_that_is_not_there_is_said(fleet, page):
+    with fleet.client() as client:
+        answer = client.get("/task/first-lime")
+        assert answer.status_code == 404
+        assert "did you mean &#39;first-line&#39;" in answer.text
+
+
+# ---------------------------------------------------------------- alive
+
+
+def test_what_happens_appears_by_itself(served, page):
+    expect(page.locator("main")).to_contain_text("No task yet")
+    served.story.landed("first-line")
+    expect(page.locator("#row-first-line")).to_contain_text("landed", timeout=SOON)
+    served.story.unproven("docs")
+    expect(page.locator("#row-docs")).to_contain_text("needs-you", timeout=SOON)
+
+
+def test_a_deck_that_went_away_is_said_and_comes_back(served, page):
+    expect(page.locator("#row-late")).to_have_count(0)
+    page.context.set_offline(True)
+    page.evaluate("() => window.dispatchEvent(new Event('offline'))")
+    served.story.task("late")
+    page.context.set_offline(False)
+    expect(page.locator("#row-late")).to_contain_text("queued", timeout=SOON)
+
+
+def test_words_that_somebody_types_are_not_taken_away(served, page):
+    served.story.unproven("docs")
+    page.goto(f"{served.base}/task/docs")
+    page.fill("#why", "because it")
+    served.story.review("docs.1", "reject", "somebody else was faster")
+    expect(page.locator("[data-part=head]")).to_contain_text("rejected", timeout=SOON)
+    assert page.input_value("#why") == "because it"
+
+
+def test_a_live_trajectory_grows(served, page):
+    served.story.working("names")
+    folder = served.story.store.folder / "attempts" / "names.1"
+    folder.mkdir(parents=True)
+    (folder / "output").write_text('{"kind": "text", "text": "I look around."}\n')
+    page.goto(f"{served.base}/attempt/names.1")
+    expect(page.locator("#events")).to_contain_text("I look around.")
+    with (folder / "output").open("a") as file:
+        file.write('{"kind": "tool_call", "text": "ls -l"}\n')
+    expect(page.locator("#event-1")).to_contain_text("ls -l", timeout=SOON)
+
+
+def test_a_trajectory_is_searched(served, page):
+    served.story.task("one")
+    served.story.attempt("one.1", said=b'{"kind":"text","text":"apples"}\n{"kind":"text","text":"pears"}\n')
+    page.goto(f"{served.base}/attempt/one.1")
+    page.fill("#search", "pear")
+    expect(page.locator("#event-0")).to_be_hidden()
+    expect(page.locator("#event-1")).to_be_visible()
+
+
+# ---------------------------------------------------------------- deciding
+
+
+def test_keys_alone_lead_from_the_inbox_to_a_decision_and_on(fleet, page):
+    fleet.story.unproven("docs2", instruction="More docs.")
+    page.goto(f"{fleet.base}/inbox")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    expect(page.locator(".here .name")).to_have_text("docs")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/task/docs*")
+    with page.expect_response("**/look/docs"):
+        pass
+    page.keyboard.press("r")
+    page.keyboard.type("It says nothing.")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/task/docs2")
+    expect(page.locator("#say")).to_contain_text("docs", timeout=SOON)
+    page.goto(f"{fleet.base}/task/docs")
+    expect(page.locator("[data-part=head]")).to_contain_text("rejected: It says nothing.")
+
+
+def test_a_reason_is_asked_for(fleet, page):
+    page.goto(f"{fleet.base}/task/docs")
+    page.get_by_role("button", name="Reject").click()
+    assert page.evaluate("document.querySelector('#why').validity.valueMissing")
+    with fleet.client() as client:
+        assert client.post("/task/docs/reject", data={"why": "  "}).status_code == 422
+
+
+def test_what_cannot_be_done_is_said(fleet, page):
+    page.goto(f"{fleet.base}/task/numbers")
+    with page.expect_response("**/look/numbers"):
+        pass
+    page.get_by_role("button", name="Accept").click()
+    expect(page.locator("#say")).not_to_be_empty(timeout=SOON)
+    page.goto(f"{fleet.base}/task/numbers")
+    expect(page.locator(".act")).to_contain_text("accept numbers.1:")
+    expect(page.locator(".act")).to_have_class(re.compile("s-failed"))
+
+
+def test_a_question_of_an_attempt_is_answered_by_a_button(served, page):
+    served.story.working("names")
+    question = Question("names.1", "p1", QuestionKind.PERMISSION, "May I?", "execute", (), "rm -rf build")
+    served.story.tell("question", "names.1?p1", "names", question)
+    page.goto(f"{served.base}/inbox")
+    page.get_by_role("link", name="names").click()
+    expect(page.locator(".question")).to_contain_text("rm -rf build")
+    expect(page.get_by_role("button", name="Allow")).to_be_visible()
+    served.story.tell("word", "names.1!1", "names", Word("names.1", 1, WordKind.ALLOW, "", "p1"))
+    expect(page.locator(".question")).to_have_count(0, timeout=SOON)
+
+
+def test_the_list_of_keys_opens_and_closes(page):
+    page.keyboard.press("?")
+    expect(page.locator("#keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#keys")).to_be_hidden()
+
+
+def test_without_scripts_forms_and_links_do_the_same(fleet, browser):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(fleet.entrance)
+    page.goto(f"{fleet.base}/task/docs")
+    page.fill("#why", "It says nothing.")
+    page.get_by_role("button", name="Reject").click()
+    page.wait_for_url("**/task/docs")
+    expect(page.locator(".act")).to_contain_text("reject docs")
+    context.close()
+
+
+# ---------------------------------------------------------------- hostile
+
+
+def test_what_an_agent_wrote_is_shown_and_never_obeyed(served, page):
+    story = served.story
+    story.task("evil", instruction=f"Mend it. {EVIL}")
+    name = "a<b>&\u202e.py"
+    diff = f"diff --git a/x b/x\n--- a/x\n+++ b/{name}\n@@ -1 +1 @@\n-one\n+{EVIL}\n".encode("utf-8", "surrogateescape")
+    agent = AgentSpec(f"agent {EVIL}", "command", EVIL)
+    story.attempt(
+        "evil.1", diff=diff, said=EVIL.encode(), reason=EVIL, changes=[Change(EVIL, "modified", 1, 1)], agent=agent
+    )
+    story.verdict("evil.1", Outcome.UNVERIFIED, EVIL, checks=(CheckResult(EVIL, Outcome.FAILED, (EVIL, EVIL)),))
+    story.decide("evil", "ask", "evil.1", EVIL)
+    for path in ("/", "/inbox", "/task/evil", "/attempt/evil.1"):
+        page.goto(served.base + path)
+        page.wait_for_timeout(100)
+        assert page.title() != "owned"
+        assert page.locator("main script, main img").count() == 0
+        text = page.content()
+        assert "\u202e" not in text
+        assert "\x1b" not in text
+    assert "&lt;script&gt;" in text
+
+
+def test_ten_thousand_changed_lines_are_cut_and_said(served, page):
+    lines = "".join(f"+line {number}\n" for number in range(10_000))
+    diff = f"diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -0,0 +1,10000 @@\n{lines}".encode()
+    served.story.task("long")
+    served.story.attempt("long.1", diff=diff)
+    page.goto(f"{served.base}/task/long")
+    assert page.locator(".diff tr").count() == 3_000
+    page.get_by_role("link", name="Show all").click()
+    page.wait_for_url("**whole=1*")
+    assert page.locator(".diff tr.add").count() == 10_000
+
+
+# ---------------------------------------------------------------- for every eye
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_fault_for_anybody_and_nothing_wider_than_the_window(fleet, browser, scheme, width):
+    fleet.story.attempt("names.1", said=b'{"kind":"text","text":"hm"}\n' * 3)
+    context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(fleet.entrance)
+    for path in ("/", "/inbox", "/task/numbers", "/task/names", "/attempt/dates.1", "/nothing"):
+        page.goto(fleet.base + path)
+        found = Axe().run(page).response["violations"]
+        serious = [
+            (each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")
+        ]
+        assert serious == [], path
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+    context.close()
