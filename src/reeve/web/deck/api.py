@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi import Path as InPath
@@ -70,6 +70,19 @@ class Refusing(Body):
 
     why: Annotated[str, Field(min_length=1, max_length=20_000)]
     minutes: Minutes = None
+
+
+class Right(Body):
+    """It is right."""
+
+    ok: Literal[True]
+    minutes: Minutes = None
+
+
+class Wrong(Refusing):
+    """It is wrong, and why."""
+
+    ok: Literal[False]
 
 
 class Stopping(Body):
@@ -187,6 +200,13 @@ def revert(request: Request, task: Id, body: Refusing) -> Act:
     """Take back what landed."""
     acts = request.app.state.deck.acts
     return _begin(request, "revert", task, task, lambda: acts.revert(task, body.why, body.minutes))
+
+
+@router.post("/tasks/{task}/audit", status_code=202)
+def audit(request: Request, task: Id, body: Right | Wrong) -> Act:
+    """Say whether what landed is right."""
+    acts, why = request.app.state.deck.acts, body.why if isinstance(body, Wrong) else ""
+    return _begin(request, "audit", task, task, lambda: acts.audit(task, why, body.minutes, ok=body.ok))
 
 
 @router.post("/attempts/{attempt}/stop", status_code=202)

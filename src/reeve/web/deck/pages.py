@@ -223,6 +223,17 @@ def revert(request: Request, task: str, why: Text = "", minutes: Minutes = None)
     return _done(request, "revert", task, lambda: acts.revert(task, why, minutes))
 
 
+@router.post("/task/{task}/audit")
+def audit(
+    request: Request, task: str, found: Annotated[bool, Form()], why: Text = "", minutes: Minutes = None
+) -> Response:
+    """Say whether what landed is right."""
+    acts = request.app.state.deck.acts
+    if not found:
+        _needs(why)
+    return _done(request, "audit", task, lambda: acts.audit(task, why, minutes, ok=found))
+
+
 @router.post("/attempt/{attempt}/stop")
 def stop(request: Request, attempt: str, why: Text = "") -> Response:
     """End an attempt."""
