@@ -360,7 +360,9 @@ class Event:
     text: str
     id: str = ""
     tool: str = ""
-    status: str = ""  # of a tool call: pending, in_progress, completed, failed
+    status: str = (
+        ""  # of a tool call: pending, in_progress, completed, failed; of a question that is none any more: cancelled
+    )
     input: str = ""
     output: str = ""
     paths: tuple[str, ...] = ()
@@ -459,13 +461,15 @@ class WordKind(StrEnum):
     GO = "go"  # it may go on after a check-in
     ALLOW = "allow"
     REJECT = "reject"
+    WITHDRAWN = "withdrawn"  # nobody answers any more: the attempt took its question back
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
     """One word to a running attempt: a fact first, then a file that it finds in its mail.
 
-    `answers` is the id of the check-in or permission it answers; `by` is ``person``, or the rule that answered.
+    `answers` is the id of the check-in or permission it answers; `by` is ``person``, the rule that answered, or
+    ``agent`` where it took its question back.
     """
 
     attempt: str
