@@ -33,7 +33,7 @@ CELLS_AT_ONCE = 2_000_000  # of resamples x points, to bound memory
 
 # What a resample costs on one core, from measurements: the order of magnitude decides, not the machine.
 NANOSECONDS_A_RUN, NANOSECONDS_A_PAIR, NANOSECONDS_A_POINT = 20, 60, 200
-AFFORDABLE_NANOSECONDS = 3e9
+AFFORDABLE_NANOSECONDS = 2.5e9
 
 Mask = npt.NDArray[np.bool_]
 Draw = Callable[[Resampler, int], tuple[Floats, Floats]]
