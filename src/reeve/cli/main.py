@@ -29,6 +29,8 @@ COMMANDS = {
     "diff": LOOK,
     "verify": LOOK,
     "serve": LOOK,
+    "policy": MEASURE,
+    "trust": MEASURE,
     "drill": MEASURE,
     "horizon": MEASURE,
     "tell": STEER,

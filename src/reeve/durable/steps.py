@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from reeve.attempt.make import Site, clear, cut_short, make
-from reeve.decision.decide import decide, decide_after_landing, decide_passed
+from reeve.decision.decide import COUNTS, decide, decide_after_landing, decide_passed
 from reeve.decision.drill import decide_drill
 from reeve.decision.known import decide_known
 from reeve.decision.trusted import RULE as TRUSTED
@@ -45,7 +45,7 @@ from reeve.task.known import Mixing, drawn, impossible, solved, solved_first
 from reeve.task.plan import History, attempts_left, plan
 from reeve.verdict.examined import examined_tree
 
-__all__ = ["Past"]
+__all__ = ["TROUBLE", "Past"]
 
 TROUBLE = "trouble"
 """The rule of a decision that rests on an error and on no verdict."""
@@ -78,14 +78,14 @@ class Past:
 
 def admit(world: World, task: Task) -> None:
     """Record a task and pin the commit it starts from; raises InputError or RepositoryError if that cannot be."""
-    _check_agents(world, task)
+    check_agents(world, task)
     versions = world.journal.store.facts(kind="task", task=task.id)
     if not versions or versions[-1].body["digest"] != task.digest:
         world.journal.add("task", f"{task.id}@{len(versions) + 1}", task.id, task)
     _base(world, task, past(world, task))
 
 
-def _check_agents(world: World, task: Task) -> None:
+def check_agents(world: World, task: Task) -> None:
     """Raise InputError if the task names an agent that is not there or cannot run here."""
     for name in task.agents:
         if name not in world.agents:
@@ -446,7 +446,8 @@ def _withheld(world: World, task: Task, decision: Decision, attempt: Attempt, ve
 def _trusted_now(world: World, task: Task, decision: Decision, verdict: Verdict) -> Decision:
     """Decide about a result again, on what is known of its cell at this moment."""
     cell = cell_of_attempt(world, task, verdict.attempt)
-    return decide_passed(task.id, decision.round, verdict, cell, decision.numbers, policy_for(world, cell))
+    counts = {name: decision.numbers[name] for name in COUNTS}
+    return decide_passed(task.id, decision.round, verdict, cell, counts, policy_for(world, cell))
 
 
 def ground(world: World, task: Task, attempt: Attempt, round_: int) -> Ground:

@@ -129,7 +129,7 @@ class ModelAgent:
             ],
             "proxy": door.proxy if door.hosts else "",
             "ask": self.context.asks,
-            "check_in_seconds": self.context.check_in_seconds,
+            "check_in_seconds": self.context.check_in(self.spec),
             **self.options,
         }
 
