@@ -68,6 +68,7 @@ __all__ = [
     "Surplus",
     "Task",
     "TestOutcome",
+    "TestsDrilled",
     "Tight",
     "Trust",
     "Verdict",
@@ -75,6 +76,8 @@ __all__ = [
     "Word",
     "WordKind",
     "Workspace",
+    "WrongKind",
+    "WrongPatch",
 ]
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
@@ -1003,10 +1006,13 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class DrillResult:
-    """What one attempt at a drill task gave; `human_minutes` None: not estimated, `usd` None: not known."""
+    """What one attempt at a drill task gave; `human_minutes` None: not estimated, `usd` None: not known.
+
+    `example` names what was asked for, whichever agent got it.
+    """
 
     attempt: str
-    task: str
+    example: str
     answer: KnownAnswer
     agent: str
     version: str
@@ -1018,6 +1024,42 @@ class DrillResult:
     human_minutes: float | None
     required: tuple[str, ...]
     measurement: str  # key; "": nothing was measured
+
+
+class WrongKind(StrEnum):
+    """Where a wrong patch comes from."""
+
+    COVERED = "defect in code that the tests run"
+    UNCOVERED = "defect in code that no test runs"
+    DEFECT = "defect"  # which of the two is not known
+    PARTIAL = "partial fix"
+    ATTEMPT = "attempt that failed"
+
+
+@dataclass(frozen=True, slots=True)
+class WrongPatch:
+    """A patch that is known to be wrong, and whether the tests would have let it pass."""
+
+    kind: WrongKind
+    let_pass: bool
+    path: str = ""  # of a defect; "": it is none
+    line: int = 0
+    was: str = ""
+    now: str = ""
+    of: str = ""  # the attempt, or the task that it fixes in part
+
+
+@dataclass(frozen=True, slots=True)
+class TestsDrilled:
+    """What the tests of a repository did with wrong patches; `patches` is the artefact that lists them."""
+
+    __test__ = False  # not a test class for pytest
+
+    repo: str
+    head: str  # commit
+    tried: int
+    let_pass: int
+    patches: str
 
 
 # ---------------------------------------------------------------- what the ports exchange

@@ -17,17 +17,21 @@ from reeve.cli.opened import project
 from reeve.cli.options import Json, SandboxName
 from reeve.cli.output import print_json, screen
 from reeve.cli.rules import given_rules
-from reeve.cli.start import history_of, open_world
+from reeve.cli.start import history_of, injector, open_world
 from reeve.cli.stopping import stopping
-from reeve.durable.drilling import Asked, Mined, Searched, mine_history
+from reeve.durable.drilling import Asked, Mined, Searched, Tell, mine_history
+from reeve.durable.injecting import Places, failed_attempts, inject, partial_fixes
 from reeve.durable.locks import working
+from reeve.durable.steps import check_agents
 from reeve.durable.world import World
 from reeve.errors import InputError, Interrupted
 from reeve.ledger.drill import drill_results
 from reeve.policy.drill import agent_drills, drill_horizons
-from reeve.records import Task
+from reeve.policy.suite import suite_of
+from reeve.records import RepoSource, Task
 from reeve.settings import Settings, task_defaults
 from reeve.task.build import top_of_repository
+from reeve.task.mined import for_agent
 from reeve.units import plural
 
 COMMITS_READ = 2000
@@ -63,7 +67,7 @@ def drill(
     *,
     agent: Agent = None,
     tasks: Tasks = 20,
-    mine: Mine = Source.HISTORY,
+    mine: Mine = Source.BOTH,
     minutes: Minutes = None,
     seed: Seed = 0,
     workers: Workers = None,
@@ -80,7 +84,7 @@ def drill(
     clock = Clock(minutes, world.stop)
     asked = Asked(tasks, agents, defaults, seed, clock.mining_is_over)
     with _bars() as bars, stopping(world.stop, lambda: None, "`reeve drill` goes on"):
-        done = drilled(world, asked, mine, bars, clock)
+        done = drilled(world, asked, mine, injector(settings, world), bars, clock)
     if as_json:
         print_json(shape(done))
     else:
@@ -88,20 +92,23 @@ def drill(
     raise typer.Exit(130 if done.interrupted else 0 if done.mined.examples else 1)
 
 
-def drilled(world: World, asked: Asked, mine: Source, bars: Progress, clock: "Clock") -> Drill:
+def drilled(world: World, asked: Asked, mine: Source, places: Places, bars: Progress, clock: "Clock") -> Drill:
     """Find tasks, attempt them in the ordinary loop, and put together what was seen; stopped, what there is then."""
     interrupted, mined = False, Mined()
     try:
-        mined = _mined(world, asked, mine, bars)
-        _run(world, [example.task for example in mined.examples], bars, clock)
+        mined = _mined(world, asked, mine, places, bars)
+        _run(world, _given(world, asked, mined), bars, clock)
     except Interrupted:
         interrupted = not clock.over
-    results = drill_results(world.journal.store, {example.task.digest for example in mined.examples})
+    results = drill_results(world.journal.store, {task.digest for task in _given(world, asked, mined)})
+    agents = agent_drills(results)
+    mined = replace(mined, wrong=(*mined.wrong, *failed_attempts(world, asked, mined.examples, results)))
     return Drill(
         repository=str(asked.repo),
         mined=mined,
-        agents=agent_drills(results),
+        agents=agents,
         horizons=drill_horizons(results, seed=asked.seed),
+        suite=suite_of(mined.wrong, agents, world.policy.highest_escape_rate),
         interrupted=interrupted,
         late=clock.over or not mined.complete,
     )
@@ -156,24 +163,45 @@ def _bars() -> Iterator[Progress]:
 # ---------------------------------------------------------------- mining
 
 
-def _mined(world: World, asked: Asked, mine: Source, bars: Progress) -> Mined:
-    """Find the tasks; raises InputError where there is nothing to find them in."""
-    head = world.objects.import_base(asked.repo, "HEAD").commit
+def _mined(world: World, asked: Asked, mine: Source, places: Places, bars: Progress) -> Mined:
+    """Find the tasks: of both kinds half, and of defects what the history does not give."""
+    probe = _probe(asked)
+    check_agents(world, probe)
+    base = world.objects.import_base(asked.repo, "HEAD")
+    found = Mined()
     with working(world.state):
-        del mine
-        return _from_history(world, asked, head, bars)
+        if mine is not Source.DEFECTS:
+            wanted = asked.tasks if mine is Source.HISTORY else (asked.tasks + 1) // 2
+            found = _from_history(world, replace(asked, tasks=wanted), base.commit, bars)
+            found += partial_fixes(world, asked, found.examples, _told(bars, "partial fixes tried", "wrong"))
+        if mine is not Source.HISTORY:
+            wanted = asked.tasks - len(found.examples)
+            told = _told(bars, "defects tried", "noticed")
+            found += inject(world, replace(asked, tasks=wanted), base, probe, places, told)
+    return found
+
+
+def _probe(asked: Asked) -> Task:
+    """Make a task of the head for its set-up, limits and variables."""
+    defaults = asked.defaults
+    source = RepoSource(path=str(defaults.repo))
+    return Task(
+        "drill", "", source, agents=asked.agents, limits=defaults.limits, setup=defaults.setup, env=defaults.env
+    )
+
+
+def _told(bars: Progress, words: str, found: str) -> Tell:
+    bar = bars.add_task(words, total=None)
+
+    def tell(said: Searched) -> None:
+        bars.update(bar, description=f"{words}, {said.found} {found}", completed=said.looked_at, total=said.candidates)
+
+    return tell
 
 
 def _from_history(world: World, asked: Asked, head: str, bars: Progress) -> Mined:
     history = history_of(asked.repo, head, COMMITS_READ)
-    bar = bars.add_task("commits tried", total=None)
-
-    def tell(said: Searched) -> None:
-        words = f"commits tried, {plural(said.found, 'task')}"
-        bars.update(bar, description=words, completed=said.looked_at, total=said.candidates)
-
-    found = mine_history(world, asked, history.commits, tell)
-    bars.update(bar, total=found.looked_at, completed=found.looked_at)
+    found = mine_history(world, asked, history.commits, _told(bars, "commits tried", "tasks"))
     notes = [f"{plural(len(history.commits), 'commit')} read up to {head[:10]}"]
     if history.shallow:
         notes.append("the clone is shallow: `git fetch --unshallow` gives more history to make tasks of")
@@ -185,8 +213,15 @@ def _from_history(world: World, asked: Asked, head: str, bars: Progress) -> Mine
 # ---------------------------------------------------------------- running
 
 
+def _given(world: World, asked: Asked, mined: Mined) -> list[Task]:
+    """Give every task to every agent, one of its own to each, in the order of the tasks."""
+    specs = [world.agents[name].spec for name in asked.agents]
+    root = asked.defaults.root
+    return [for_agent(each.task, spec.name, spec.version, root) for each in mined.examples for spec in specs]
+
+
 def _run(world: World, tasks: Sequence[Task], bars: Progress, clock: Clock) -> None:
     """Attempt the tasks in the ordinary loop."""
-    bar = bars.add_task("tasks done", total=len(tasks))
+    bar = bars.add_task("attempts", total=len(tasks))
     with clock.ends():
         flow.run(world, tasks, lambda _task, _decision: bars.advance(bar))

@@ -192,6 +192,11 @@ class Deeds:
         took = spent(self._store, wanted, minutes)
         return said(reviews.revert(self._speaking, wanted, why, took), took)
 
+    def audit(self, wanted: str, why: str, minutes: float | None, *, ok: bool) -> str:
+        """Say whether a result that has landed is right."""
+        took = spent(self._store, wanted, minutes)
+        return said(reviews.audit(self._speaking, wanted, why, took, ok=ok), took)
+
     def say(self, attempt: str, kind: WordKind, text: str) -> str:
         """Say a word to a running attempt."""
         word = talking.tell(self._speaking, attempt, kind, text)

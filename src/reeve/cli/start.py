@@ -20,6 +20,7 @@ from reeve.settings import Settings, to_policy
 from reeve.task.known import Invert
 
 if TYPE_CHECKING:
+    from reeve.adapters.checks.injection import Injector
     from reeve.adapters.stores.sqlite import SqliteStore
     from reeve.adapters.trees.history import History
     from reeve.adapters.trees.objects import GitObjects
@@ -27,7 +28,17 @@ if TYPE_CHECKING:
     from reeve.durable.journal import Journal
     from reeve.durable.world import Terms, World
 
-__all__ = ["Clock", "history_of", "inverter", "ledger_id", "open_store", "open_world", "repository_of", "rooms_of"]
+__all__ = [
+    "Clock",
+    "history_of",
+    "injector",
+    "inverter",
+    "ledger_id",
+    "open_store",
+    "open_world",
+    "repository_of",
+    "rooms_of",
+]
 
 
 class Clock:
@@ -196,3 +207,11 @@ def history_of(repo: Path, head: str, most: int) -> "History":
     from reeve.adapters.trees.history import read_history
 
     return read_history(repo, head, most)
+
+
+def injector(settings: Settings, world: "World") -> "Injector":
+    """Return what finds places for defects, on the parts of a world."""
+    from reeve.adapters.checks.injection import Injector
+    from reeve.adapters.trees.objects import GitObjects
+
+    return Injector(world.sandbox, world.trees, GitObjects(settings.state / "objects.git"), world.stop.is_set)

@@ -12,12 +12,12 @@ from reeve.durable.world import World, go_on_or_stop, measure, slot
 from reeve.errors import RepositoryError
 from reeve.globs import matching
 from reeve.ports import CheckRequest
-from reeve.records import Base, Checks, Environment, Measurement, Task
+from reeve.records import Base, Checks, Environment, Measurement, Task, WrongPatch
 from reeve.task.build import Defaults
 from reeve.task.mined import Commit, is_source, is_test, mined_task, passed_over, turned
 from reeve.verdict.protected import globs_of
 
-__all__ = ["Asked", "Example", "Mined", "Searched", "mine_history"]
+__all__ = ["RUNS", "Asked", "Example", "Mined", "Searched", "Tell", "in_order", "measured", "mine_history", "prepared"]
 
 RUNS = 2
 """Of the tests on each side, so that a test which disagrees with itself proves nothing."""
@@ -46,7 +46,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A task with its solution, as trees of our object store; `passing` are the tests that pass before and after."""
+    """A task with its solution, as trees of our object store; `passing` are the tests that pass before and after.
+
+    The task is nobody's yet: each agent gets one of its own.
+    """
 
     task: Task
     base_tree: str
@@ -56,13 +59,28 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Mined:
-    """What was found. `dropped` counts what was not, by reason; `complete` is false where time was over first."""
+    """What was found. `dropped` counts what was not, by reason; `complete` is false where time was over first.
+
+    `wrong` are the wrong patches that were tried on the tests meanwhile.
+    """
 
     examples: tuple[Example, ...] = ()
     dropped: Mapping[str, int] = field(default_factory=dict)
     looked_at: int = 0
     complete: bool = True
     notes: tuple[str, ...] = ()
+    wrong: tuple[WrongPatch, ...] = ()
+
+    def __add__(self, other: "Mined") -> "Mined":
+        """Put two searches together."""
+        return Mined(
+            self.examples + other.examples,
+            dict(Counter(self.dropped) + Counter(other.dropped)),
+            self.looked_at + other.looked_at,
+            self.complete and other.complete,
+            self.notes + other.notes,
+            self.wrong + other.wrong,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +117,14 @@ def _example_of(world: World, asked: Asked, commit: Commit) -> Example | str:
     pieces = world.objects.split(before.tree, after.tree)
     tests = [piece for piece in pieces if is_test(_path(piece))]
     with_tests = world.objects.join(before.tree, tests)
-    patch = world.objects.diff(before.tree, with_tests).decode("utf-8", "surrogateescape")
+    try:
+        patch = world.objects.diff(before.tree, with_tests).decode()
+    except UnicodeDecodeError:
+        return "whose tests are not in UTF-8"
     named = tuple(change.path for change in commit.changes if is_test(change.path) and change.path.endswith(".py"))
     lines = sum(change.lines for change in commit.changes if is_source(change.path))
     # Which ids are required is not known yet: a file says as much, and what is measured is the whole suite.
-    draft = mined_task(commit, named[:1], patch, asked.agents, lines, asked.defaults)
+    draft = mined_task(commit, named[:1], patch, lines, asked.defaults)
     solution = _solution(world, draft, before, pieces)
     if solution == before.tree:
         return "whose source no attempt may change"
@@ -113,7 +134,7 @@ def _example_of(world: World, asked: Asked, commit: Commit) -> Example | str:
     found = turned(*outcomes)
     if not found.turned:
         return "whose tests are flaky" if found.flaky else "whose tests pass without them"
-    task = mined_task(commit, found.turned, patch, asked.agents, lines, asked.defaults)
+    task = mined_task(commit, found.turned, patch, lines, asked.defaults)
     return Example(task, before.tree, solution, found.kept)
 
 

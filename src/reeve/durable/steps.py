@@ -78,14 +78,14 @@ class Past:
 
 def admit(world: World, task: Task) -> None:
     """Record a task and pin the commit it starts from; raises InputError or RepositoryError if that cannot be."""
-    _check_agents(world, task)
+    check_agents(world, task)
     versions = world.journal.store.facts(kind="task", task=task.id)
     if not versions or versions[-1].body["digest"] != task.digest:
         world.journal.add("task", f"{task.id}@{len(versions) + 1}", task.id, task)
     _base(world, task, past(world, task))
 
 
-def _check_agents(world: World, task: Task) -> None:
+def check_agents(world: World, task: Task) -> None:
     """Raise InputError if the task names an agent that is not there or cannot run here."""
     for name in task.agents:
         if name not in world.agents:

@@ -61,7 +61,10 @@ class _Problem:
         width = self.design.shape[1]
         squares = (self.design[:, :, None] * self.design[:, None, :]).reshape(-1, width * width)
         curvature = ((self.success + self.failure) * likely * unlikely) @ squares + np.diag(self.penalty).reshape(-1)
-        step = np.linalg.solve(curvature.reshape(-1, width, width), -gradient[:, :, None])[:, :, 0]
+        try:
+            step = np.linalg.solve(curvature.reshape(-1, width, width), -gradient[:, :, None])[:, :, 0]
+        except np.linalg.LinAlgError:
+            raise NotConverged("a curve has no single optimum that a computer can tell") from None
         return gradient, np.asarray(step, dtype=np.float64)
 
 

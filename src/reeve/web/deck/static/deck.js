@@ -95,16 +95,17 @@ document.addEventListener("submit", async (event) => {
   if (form.dataset.ask && !confirm(form.dataset.ask)) { event.preventDefault(); return; }
   if (!document.getElementById("say")) return;
   event.preventDefault();
-  const button = form.querySelector("button");
+  const button = event.submitter ?? form.querySelector("button");
+  const to = button.hasAttribute("formaction") ? button.formAction : form.action;
   button.disabled = true;
-  const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)), headers: { Accept: "application/json" } }).catch(() => null);
+  const answer = await fetch(to, { method: "POST", body: new URLSearchParams(new FormData(form)), headers: { Accept: "application/json" } }).catch(() => null);
   button.disabled = false;
   if (!answer?.ok) { say(answer ? await problem(answer) : "the deck does not answer"); return; }
   const { act } = await answer.json();
   form.reset();
   follow(act);
   const review = document.querySelector(".review");
-  if (review && /\/(accept|reject|revert)$/.test(form.action)) location.assign(`${review.dataset.next}#did-${act}`);
+  if (review && /\/(accept|reject|revert|audit|again)$/.test(to)) location.assign(`${review.dataset.next}#did-${act}`);
 });
 
 async function problem(answer) {
