@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 
 PARTS = ("own_cost", "workspaces", "candidates", "humanevalfix", "stopping", "gateway", "acp", "horizon")
-PARTS = ("own_cost", "workspaces", "candidates", "humanevalfix", "horizon")
 RESULTS = Path(__file__).parent / "results"
 
 
