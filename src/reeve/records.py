@@ -311,6 +311,7 @@ class Order:
     seed: int
     policy: str  # version
     rules: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()  # why people sent earlier results of the task back, oldest first
 
 
 class Ending(StrEnum):
@@ -859,6 +860,7 @@ class ReviewKind(StrEnum):
 
     ACCEPT = "accept"
     REJECT = "reject"
+    AGAIN = "again"  # sent back: attempts are to be made anew, and are told why
     REVERT = "revert"  # a landed commit was wrong and is taken back: an escape if it had landed without a look
     WRONG = "wrong"  # an audit found so; it has not been taken back
 
