@@ -222,6 +222,7 @@ def test_trust_that_is_taken_away_holds_for_what_waits_to_land_too(life):
     assert (fleet.view(4).status, len(fleet.view(4).decisions)) == (Status.NEEDS_YOU, 2)
     fleet.accept(4)
     assert fleet.branch()[-1] == "t04"
+    assert all(recompute(fleet.store, fact).same for fact in fleet.store.facts(kind="decision"))
 
 
 @pytest.mark.parametrize("change", ["version", "rules"])
