@@ -106,7 +106,8 @@ Tell = Callable[[Searched], None]
 def remembered(world: World, asked: Asked, base: Base, how: Sequence[str], search: Callable[[], Mined]) -> Mined:
     """Return what the same search of the same head found before, else search.
 
-    One that was cut off, or found nothing, is not kept. `how` is what else decides on the result: what was to be mined, and by which programs.
+    One that was cut off, or found nothing, is not kept. `how` is what else decides on the result: what was to be mined,
+    and by which programs.
     """
     defaults = asked.defaults
     settled = (defaults.limits, defaults.protected, defaults.setup, dict(defaults.env))
