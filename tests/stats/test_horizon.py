@@ -169,8 +169,12 @@ def test_so_are_those_of_odd_tables(seed):
     task = rng.choice(["a", "a|", "a/b", "a b", "ab", "Ω", "z"], size=count).tolist()
     agent = rng.choice(["x", "x|y", "!", "é"], size=count).tolist()
     family = [{"a": "F", "a|": "F", "z": "G"}.get(name, name) for name in task]
-    odd = Runs.of(agent, task, family, [1.0] * count, [0.0] * count)
-    assert np.array_equal(Resampler(odd).rows(seed), published(odd, seed))
+    odd = Runs.of(agent, task, family, [1.0] * count, rng.random(count))
+    rows = published(odd, seed)
+    assert np.array_equal(Resampler(odd).rows(seed), rows)
+    drawn, gained = Resampler(odd).gains(seed)
+    assert drawn.tolist() == np.bincount(odd.pairs[1][rows], minlength=len(odd.pairs[0])).tolist()
+    assert gained == pytest.approx(np.bincount(odd.pairs[1][rows], odd.score[rows], minlength=len(drawn)))
 
 
 def test_a_resample_keeps_runs_where_they_belong():
@@ -258,8 +262,8 @@ def test_only_a_huge_table_gets_fewer_resamples(monkeypatch):
     [
         ([1, 2, 4], [0, 0, 0], "it failed in all 3 runs, at tasks of 1 to 4 minutes"),
         ([1, 2, 4], [1, 1, 1], "it succeeded in all 3 runs, at tasks of 1 to 4 minutes"),
-        ([5, 5, 5], [1, 0, 1], "all its tasks take 5 minutes"),
-        ([5], [1], "it succeeded in all 1 run"),
+        ([5, 5, 5], [1, 0, 1], "all its tasks take the same time (5 min)"),
+        ([5], [1], "it succeeded in its only run, at tasks of 5 minutes"),
         ([1, 2, 4, 8], [0, 0, 1, 1], "its success does not fall with the length of tasks"),
         ([1, 2, 4, 8], [0.5, 0.5, 0.5, 0.5], "its success does not fall with the length of tasks"),
     ],
@@ -317,6 +321,12 @@ def test_the_agent_that_hardly_ever_succeeds_gets_no_interval(metr):
     assert "resamples have no curve that falls" in rare.reason
     assert found["davinci-002"].reason.startswith("it failed in all 68 runs")
     assert found["o1-preview"].reason == ""
+
+
+def test_a_curve_too_flat_for_numbers_says_so():
+    found = horizons(of_one([1, 2, 4, 8], [1, 1, 1, 0]), resamples=5, penalty=100.0, levels=(0.01,)).agents[0]
+    assert found.horizon(0.01).minutes is None
+    assert found.reason == "p1 cannot be told: the curve is so flat that it lies beyond all numbers"
 
 
 def test_no_resamples_no_intervals_and_it_says_so():

@@ -11,6 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from reeve.attempt.permissions import answer
+from reeve.cli.alone import every_seconds
 from reeve.cli.doors import agent_context, door_of, gateway, keys_of
 from reeve.errors import SandboxError
 from reeve.ports import Fact, Sandbox, Store, Trees
@@ -113,7 +114,7 @@ def open_world(
         contents=contents,
         environments=PythonEnvironments(walls, trees, objects, store, state / "environments", stop=stop.is_set),
         stop=stop,
-        agents=make_agents(settings.agents, agent_kinds(agent_context(settings))),
+        agents=make_agents(settings.agents, agent_kinds(agent_context(settings, every_seconds(settings, store)))),
         repository_of=partial(repository_of, settings),
         clock=clock,
         workers=places,

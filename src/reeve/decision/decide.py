@@ -11,9 +11,11 @@ from reeve.decision.trusted import permission
 from reeve.records import Action, Cell, Decision, Landing, LandingOutcome, Outcome, Policy, Selection, Task, Verdict
 from reeve.units import plural
 
-__all__ = ["decide", "decide_after_landing", "decide_passed"]
+__all__ = ["COUNTS", "decide", "decide_after_landing", "decide_passed"]
 
 DECLINED_RULE = "declined asks"
+COUNTS = (*map(str, Outcome), "declined", "attempts_left")
+"""The numbers of every decision about a selection."""
 
 
 def decide(
