@@ -10,7 +10,7 @@ from reeve.ledger.tracks import first_round_of, landing_of, passed_of, touches
 from reeve.ledger.views import AttemptView, TaskView
 from reeve.records import Draw, Judged, Outcome
 
-__all__ = ["FIGURES", "AttemptPage", "AttemptRow", "RowsWanted", "rows_of"]
+__all__ = ["FIGURES", "AttemptPage", "AttemptRow", "RowsWanted", "rows_of", "stream_of"]
 
 FIGURES: Mapping[str, str] = {
     "attempts": "all attempts",
@@ -114,7 +114,7 @@ def rows_of(view: TaskView, judged: Mapping[str, Judged]) -> Iterator[AttemptRow
             usd=item.attempt.usd if item.attempt else None,
             surplus_lines=verdict.surplus.lines if passed and verdict and verdict.surplus else 0,
             integrity=verdict is not None and touches(verdict),
-            stream=_stream(draw) if draw else "",
+            stream=stream_of(draw) if draw else "",
             looked_at_before=draw is not None and not draw.unseen,
             found="" if known is None or known.wrong is None else "wrong" if known.wrong else "right",
             confidence=draw.confidence if draw else verdict.confidence if verdict else None,
@@ -127,7 +127,8 @@ def _outcome(item: AttemptView) -> str:
     return "declined" if item.declined else str(item.verdict.outcome) if item.verdict else ""
 
 
-def _stream(draw: Draw) -> str:
+def stream_of(draw: Draw) -> str:
+    """Name the stream of audits that a result belongs to; "": it landed without a look and is not drawn."""
     if draw.uniform:
         return "uniform"
     return "before" if not draw.unseen else "suspicion" if draw.audited else ""

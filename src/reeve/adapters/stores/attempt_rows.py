@@ -7,8 +7,8 @@ reader sees the one or the other. It is a cache; delete it at any time.
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Mapping
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import astuple, fields
 from pathlib import Path
 
@@ -20,6 +20,7 @@ __all__ = ["AttemptRows"]
 FILE = "attempts.db"
 NAMES = tuple(field.name for field in fields(AttemptRow))
 FLAGS = tuple(field.name for field in fields(AttemptRow) if field.type is bool)
+COLUMNS = ", ".join(f'"{name}"' for name in NAMES)  # some are words of SQL
 WHOSE = ("agent", "version", "kind", "repository", "configuration")
 
 CONDITIONS: Mapping[str, str] = {
@@ -28,7 +29,7 @@ CONDITIONS: Mapping[str, str] = {
     "judged": "first",
     "timed": "first AND human_minutes > 0",
     **{flag: flag for flag in ("landed", "unseen", "decided", "integrity")},
-    "escapes": "escape",
+    "escapes": '"escape"',
     "surplus": "surplus_lines > 0",
     "audits": "stream = 'uniform' AND found != ''",
     "unseen-audits": "stream = 'uniform' AND found != '' AND NOT looked_at_before",
@@ -45,19 +46,23 @@ class AttemptRows:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def write(self, rows: Iterable[AttemptRow]) -> None:
-        """Write all of them anew; `rows` is read to its end. Raises LedgerError where the file cannot be written."""
+    @contextmanager
+    def writing(self) -> Iterator[Callable[[Iterable[AttemptRow]], None]]:
+        """Write all of them anew: give what adds some; they are there when the block has ended.
+
+        Raises LedgerError where the file cannot be written.
+        """
         descriptor, name = tempfile.mkstemp(prefix=f".{FILE}.", dir=self._folder)
         os.close(descriptor)
+        marks = ", ".join("?" * len(NAMES))
         try:
             with closing(sqlite3.connect(name, isolation_level=None)) as connection:
                 for statement in ("PRAGMA journal_mode=OFF", "PRAGMA synchronous=OFF", "BEGIN"):
                     connection.execute(statement)
-                connection.execute(f"CREATE TABLE rows (id INTEGER PRIMARY KEY, {', '.join(NAMES)})")
-                marks = ", ".join("?" * len(NAMES))
                 # Nothing but the names of fields stands in these statements.
-                statement = f"INSERT INTO rows ({', '.join(NAMES)}) VALUES ({marks})"  # noqa: S608
-                connection.executemany(statement, map(_plain, rows))
+                connection.execute(f"CREATE TABLE rows (id INTEGER PRIMARY KEY, {COLUMNS})")
+                add = f"INSERT INTO rows ({COLUMNS}) VALUES ({marks})"  # noqa: S608
+                yield lambda rows: connection.executemany(add, map(_plain, rows)).close()
                 connection.execute("CREATE INDEX by_agent ON rows (agent, version)")
                 connection.execute("COMMIT")
             os.replace(name, self._folder / FILE)
@@ -81,7 +86,7 @@ class AttemptRows:
         if not path.exists():
             return AttemptPage((), 0, None)
         limits = {"before": 1 << 62 if before is None else before, "at_most": at_most + 1}
-        listed = f"SELECT id, {', '.join(NAMES)} FROM rows WHERE {where} AND id < :before ORDER BY id DESC LIMIT :at_most"  # noqa: S608, E501
+        listed = f"SELECT id, {COLUMNS} FROM rows WHERE {where} AND id < :before ORDER BY id DESC LIMIT :at_most"  # noqa: S608
         try:
             with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
                 ((total,),) = connection.execute(f"SELECT count(*) FROM rows WHERE {where}", bound)  # noqa: S608

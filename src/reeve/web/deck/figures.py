@@ -28,6 +28,7 @@ __all__ = [
     "Figures",
     "HorizonFigures",
     "MinedTask",
+    "Observed",
     "Plot",
     "Plots",
     "PolicyFigures",
@@ -99,10 +100,21 @@ class PolicyFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class Observed:
+    """The judged runs of an agent at tasks of about one length; `minutes` is their geometric mean."""
+
+    agent: str
+    minutes: float
+    runs: int
+    succeeded: int
+
+
+@dataclass(frozen=True, slots=True)
 class HorizonFigures:
-    """Horizons of all agents with enough tasks, and their trend; without any, the reason."""
+    """Horizons of all agents with enough tasks, what was observed, and the trend; without any, the reason."""
 
     agents: tuple[AgentHorizon, ...] = ()
+    observed: tuple[Observed, ...] = ()
     trend: Trend | None = None
     reason: str = ""
 
