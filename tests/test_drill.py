@@ -1,9 +1,12 @@
 """Drills on a real repository with a past: real git, real sandbox, real pytest; only the set-up is copied."""
 
+import io
 import json
 import os
+import re
 import subprocess
 import sys
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -11,15 +14,18 @@ from random import Random
 import pytest
 from rich.progress import Progress
 
+from reeve import flow
 from reeve.adapters.checks import injection
 from reeve.adapters.environments.fake import FakeEnvironments, copied_environment
 from reeve.adapters.trees.history import read_history
 from reeve.cli.drill import Clock, Source, drilled
-from reeve.cli.start import injector, open_world
+from reeve.cli.drill_parts import export, injector, package_repository
+from reeve.cli.main import main
+from reeve.cli.start import open_world
 from reeve.durable import reviews
 from reeve.durable.drilling import Asked
 from reeve.durable.reviews import Minutes
-from reeve.errors import InputError
+from reeve.errors import InputError, RepositoryError
 from reeve.ledger.inbox import inbox
 from reeve.ledger.views import first_round, summaries, task_views
 from reeve.policy.drill import agent_drills, drill_horizons
@@ -39,6 +45,7 @@ from reeve.records import (
 )
 from reeve.settings import read_settings, task_defaults
 from reeve.stats.intervals import clopper_pearson
+from reeve.task import read_backlog
 from reeve.task.injected import halves, missed
 from reeve.task.mined import Commit, FileChange, estimated_minutes, is_source, is_test, passed_over, turned, wording
 
@@ -369,6 +376,187 @@ def test_a_stop_keeps_what_was_done(past, environment):
     assert kept >= 2
     _, again = drill(past, environment, "idler", mine=Source.DEFECTS, tasks=3)
     assert len(again.mined.examples) == 3
+
+
+# ---------------------------------------------------------------- what is kept, and what is given away
+
+
+def test_a_set_that_was_found_is_not_searched_again_at_the_same_head(past, environment):
+    past.commit("Two functions and one test file", calc_dot_py=UNTESTED, tests__test_calc_dot_py=TEST + TEST_HIGH)
+    world, first = drill(past, environment, "idler", mine=Source.BOTH, tasks=2)
+    store = world.journal.store
+    assert len(store.facts(kind="mined")) == 1
+    (fact,) = store.facts(kind="drill")
+    assert (fact.body["head"], fact.body["let_pass"]) == (past.git("rev-parse", "HEAD"), 2)
+    world, again = drill(past, replace(environment, ok=False, reason="gone"), "whole", mine=Source.BOTH, tasks=2)
+    assert [each.task.id for each in again.mined.examples] == [each.task.id for each in first.mined.examples]
+    assert again.mined.wrong[:6] == first.mined.wrong[:6]
+    world, other = drill(past, environment, "idler", mine=Source.BOTH, tasks=3)
+    assert len(world.journal.store.facts(kind="mined")) == 2
+    assert len(other.mined.examples) == 3
+
+
+def test_a_search_that_was_cut_off_or_found_nothing_is_made_again(past, environment):
+    past.commit("Clamp to the upper end", calc_dot_py=CLAMP_BOTH, tests__test_calc_dot_py=TEST + TEST_HIGH)
+    past.commit(
+        "Double a value",
+        calc_dot_py=UNTESTED,
+        tests__test_double_dot_py="from calc import double\ndef test_double(): assert double(2) == 4\n",
+    )
+    world, done = drill(past, environment, tasks=3, late=lambda: True)
+    assert (len(done.mined.examples), done.late) == (1, True)
+    drill(past, replace(environment, ok=False, reason="no network"), tasks=3)
+    assert not world.journal.store.facts(kind="mined")
+    world, done = drill(past, environment, tasks=3)
+    assert (len(done.mined.examples), len(world.journal.store.facts(kind="mined"))) == (2, 1)
+
+
+def test_exported_rows_are_read_back_as_tasks_and_hold_what_others_expect(past, environment, tmp_path):
+    wanted = past.commit("Clamp to the upper end", calc_dot_py=CLAMP_BOTH, tests__test_calc_dot_py=TEST + TEST_HIGH)
+    settings, world = world_of(past, environment)
+    _, done = drill(past, environment, mine=Source.BOTH, tasks=2)
+    found = [(each.task, each.base_tree, each.solution_tree, each.passing) for each in done.mined.examples]
+    out = tmp_path / "out"
+    out.mkdir()
+    clone = export(settings, past.root, found, out / "rows.jsonl")
+    rows = [json.loads(line) for line in (out / "rows.jsonl").read_text().splitlines()]
+    assert [row["kind"] for row in rows] == ["mined", "injected"]
+    expected = "instance_id repo base_commit patch test_patch problem_statement hints_text FAIL_TO_PASS PASS_TO_PASS"
+    assert set(rows[0]) >= set(expected.split())
+    assert rows[0]["base_commit"] == past.git("rev-parse", f"{wanted}^")
+    assert json.loads(rows[0]["FAIL_TO_PASS"]) == ["tests/test_calc.py::test_high"]
+    assert "+    if value > high:" in rows[0]["patch"]
+    assert "+def test_high():" in rows[0]["test_patch"]
+    there = subprocess.run(["git", "-C", clone, "cat-file", "-e", wanted], capture_output=True, check=False)
+    assert there.returncode != 0  # the future stayed where it is
+    subprocess.run(["git", "-C", clone, "fsck", "--no-dangling"], check=True)
+
+    defaults = task_defaults(replace(settings, default_agents=("whole",), attempts=1))
+    tasks = read_backlog([out / "rows.jsonl"], defaults).tasks
+    assert [task.id for task in tasks] == [row["instance_id"] for row in rows]
+    for task, row in zip(tasks, rows, strict=True):
+        assert flow.verify(world, task, row["patch"].encode()).outcome is Outcome.PASSED
+        assert flow.verify(world, task, b"").outcome is not Outcome.PASSED
+    assert export(settings, past.root, found, out / "rows.jsonl") == clone  # again, over itself
+
+
+def test_an_export_never_writes_over_what_is_no_repository(past, environment, tmp_path):
+    settings, _ = world_of(past, environment)
+    (tmp_path / "drill__calc").mkdir()
+    with pytest.raises(InputError, match="no bare repository"):
+        export(settings, past.root, [], tmp_path / "rows.jsonl")
+
+
+def sdist(folder, files, name="calc-1.0"):
+    with tarfile.open(folder / f"{name}.tar.gz", "w:gz") as archive:
+        for path, text in files.items():
+            member = tarfile.TarInfo(f"{name}/{path}")
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text.encode()))
+    return folder / f"{name}.tar.gz"
+
+
+FILES = {"calc.py": UNTESTED, "tests/test_calc.py": TEST + TEST_HIGH, "pytest.ini": "[pytest]\npythonpath = .\n"}
+
+
+def test_a_package_in_a_file_becomes_a_repository_of_one_commit(past, tmp_path):
+    settings = read_settings(past.root, {"XDG_CACHE_HOME": str(tmp_path / "cache")})
+    repo = package_repository(settings, str(sdist(tmp_path, FILES)))
+    done = subprocess.run(["git", "-C", repo, "log", "--format=%s"], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "calc 1.0"
+    assert (repo / "calc.py").read_text() == UNTESTED
+    assert package_repository(settings, str(tmp_path / "calc-1.0.tar.gz")) == repo
+
+
+def test_a_package_of_a_local_index_is_fetched_once(past, tmp_path, monkeypatch):
+    links = tmp_path / "links"
+    links.mkdir()
+    sdist(links, FILES)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(links))
+    settings = read_settings(past.root, {"XDG_CACHE_HOME": str(tmp_path / "cache")})
+    repo = package_repository(settings, "calc==1.0")
+    (links / "calc-1.0.tar.gz").unlink()
+    assert package_repository(settings, "calc==1.0") == repo
+    with pytest.raises(RepositoryError, match=r"calc==2\.0"):
+        package_repository(settings, "calc==2.0")
+
+
+@pytest.mark.parametrize("wanted", ["calc", "calc>=1", "../x==1", "calc==1==2", ""])
+def test_what_names_no_package_is_refused(past, wanted):
+    with pytest.raises(InputError, match="neither NAME==VERSION"):
+        package_repository(read_settings(past.root, {}), wanted)
+
+
+def test_an_archive_that_leads_out_of_itself_is_refused(past, tmp_path):
+    settings = read_settings(past.root, {"XDG_CACHE_HOME": str(tmp_path / "cache")})
+    with pytest.raises(RepositoryError, match="unsafe path"):
+        package_repository(settings, str(sdist(tmp_path, {"../../evil.py": "x = 1\n"})))
+    (tmp_path / "notes.tar.gz").write_bytes(b"")
+    with pytest.raises(InputError, match=r"NAME-VERSION\.tar\.gz"):
+        package_repository(settings, str(tmp_path / "notes.tar.gz"))
+
+
+# ---------------------------------------------------------------- the command
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch, capfd):
+    """`reeve drill` in a folder that is no repository, without walls, with the pytest of this interpreter."""
+    monkeypatch.chdir(tmp_path)
+    site = Path(pytest.__file__).parents[1]
+    agents = [
+        f"[agents.{name}]\nkind = 'command'\ncommand = {json.dumps(AGENTS[name])}\n" for name in ("whole", "idler")
+    ]
+    head = f"setup = 'true'\nworkers = 2\n[env]\nPYTHONPATH = '{site}'\n"
+    (tmp_path / "reeve.toml").write_text(head + "".join(agents))
+
+    def call(*arguments):
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(["drill", "--sandbox", "none", *arguments])
+        out, err = capfd.readouterr()
+        return ended.value.code or 0, out, err
+
+    return call
+
+
+def test_the_command_drills_a_package_and_says_both_things(command, tmp_path):
+    file = str(sdist(tmp_path, FILES))
+    agents = ("--agent", "whole", "--agent", "idler")
+    code, out, err = command("--package", file, *agents, "--tasks", "2", "--export", "rows.jsonl", "--json")
+    assert (code, err) == (0, "")
+    said = json.loads(out)
+    assert [task["kind"] for task in said["tasks"]] == ["injected", "injected"]
+    assert {each["agent"]: (each["passed"], each["failed"]) for each in said["agents"]} == {
+        "whole": (2, 0),
+        "idler": (0, 2),
+    }
+    assert (said["suite"]["all"]["tried"], said["suite"]["all"]["let_pass"]) == (6, 2)
+    assert said["suite"]["files"][0]["path"] == "calc.py"
+    assert said["exported"]["rows"] == "rows.jsonl"
+    assert "there is no history: one commit has nothing before it" in said["notes"]
+    code, out, _ = command("--package", file, "--agent", "whole", "--tasks", "2")
+    assert code == 0
+    assert re.search(r"^whole \S+ +2 +2 +0 +0 +0 +100% +16% to 100%", out, re.MULTILINE)
+    assert re.search(r"^defect in code that no test runs +2 +2 +100%", out, re.MULTILINE)
+    assert re.search(r"^whole: of what passes up to \d+% may be wrong", out, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--agent", "nobody"), "--agent nobody: reeve.toml names"),
+        ((), "not a git repository"),
+        (("--package", "calc"), "neither NAME==VERSION"),
+        (("--export", "no/such/folder/x.jsonl"), "no such folder"),
+    ],
+)
+def test_bad_input_is_one_line_before_anything_starts(command, arguments, said):
+    code, out, err = command(*arguments)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert len(err.splitlines()) == 1
 
 
 # ---------------------------------------------------------------- what runs in the sandbox

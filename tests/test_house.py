@@ -32,7 +32,15 @@ MAY_IMPORT = {
     "cli": {*BELOW_STAGES, *STAGES, "settings", "registry", "durable", "flow", "web"},
     "web": {*BELOW_STAGES, *STAGES, "settings", "flow"},
 }
-CHOOSES_ADAPTERS = {"cli/agents.py", "cli/doctor.py", "cli/doors.py", "cli/playback.py", "cli/serve.py", "cli/start.py"}
+CHOOSES_ADAPTERS = {
+    "cli/agents.py",
+    "cli/doctor.py",
+    "cli/doors.py",
+    "cli/drill_parts.py",
+    "cli/playback.py",
+    "cli/serve.py",
+    "cli/start.py",
+}
 
 ALONE = (
     SOURCE / "adapters" / "agents" / "acp",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.trust.lives import Life
-from bench.trust.rules import Rule
+from bench.trust.rules import Rule, Seen
 from bench.trust.scores import Scores
 from reeve.stats.intervals import Estimate, clopper_pearson
 
@@ -67,7 +67,7 @@ def replay(life: Life, rule: Rule, highest_rate: float, seed: int) -> Outcome:
     rng, scores, count = np.random.default_rng(seed), Scores(life, seed), Counter[str]()
     unseen, escapes = Counter[str](), Counter[str]()
     for result in life.results:
-        uniform, suspicious = rng.random(2)
+        uniform, suspicious = rng.random(2).tolist()
         if not result.passed:
             continue
         row = scores.row(result)
@@ -82,19 +82,19 @@ def replay(life: Life, rule: Rule, highest_rate: float, seed: int) -> Outcome:
             count.update(by_suspicion=result.wrong and suspected and not drawn)
         else:
             count.update(right_after_review=not result.wrong, caught_before=result.wrong)
-        if drawn:
-            rule.hear(result.version, score, result.wrong)
-        if not lands or drawn or suspected:
+        looked_at = not lands or drawn or suspected
+        rule.hear(Seen(result.version, score, lands, drawn, result.wrong if looked_at else None))
+        if looked_at:
             scores.found(result, row)
-    looked_at = [version for version, number in unseen.items() if number >= FEWEST_UNSEEN]
+    enough = [version for version, number in unseen.items() if number >= FEWEST_UNSEEN]
     return Outcome(
         life=life.name,
         rule=rule.name,
         results=len(life.results),
         unseen=unseen.total(),
         escapes=escapes.total(),
-        versions_unseen=len(looked_at),
-        versions_above=sum(escapes[version] > highest_rate * unseen[version] for version in looked_at),
+        versions_unseen=len(enough),
+        versions_above=sum(escapes[version] > highest_rate * unseen[version] for version in enough),
         **{name: count[name] for name in COUNTED},
     )
 

@@ -49,26 +49,37 @@ def figures(outcome: Outcome) -> dict[str, object]:
 
 
 def findings(outcomes: Sequence[Outcome], life: Life, highest_rate: float) -> Iterator[str]:
-    """Say of a life what a reader should not overlook, the unflattering first."""
+    """Say of a life what a reader should not overlook, the unflattering as well."""
     by_rule = {each.rule: each for each in outcomes if each.life == life.name}
-    ours, all_in = by_rule["reeve"], by_rule["land whatever passes"]
-    rate, passing = ours.escape_rate(), all_in.escape_rate()
-    if rate is None:
-        yield f"reeve landed nothing unseen: no part of any version's results was certified at {highest_rate:.0%}"
-    elif rate.value > highest_rate:
-        yield f"reeve broke its promise: {rate.value:.1%} of what landed unseen was wrong, above {highest_rate:.0%}"
-    else:
-        yield f"reeve landed {ours.share_unseen:.1%} unseen, {rate.value:.1%} of it wrong (at most {rate.high:.1%})"
-    if ours.versions_above:
-        yield f"under reeve {ours.versions_above} of {ours.versions_unseen} versions were above {highest_rate:.0%} over their whole life"
+    for name in ("reeve", "by levels"):
+        yield _kept(name, by_rule[name], highest_rate)
+    passing, fixed = by_rule["land whatever passes"].escape_rate(), by_rule["fixed threshold .95"].escape_rate()
     if passing is not None:
-        yield f"landing whatever passes lets {passing.value:.1%} escape"
-    fixed = by_rule["fixed threshold .95"].escape_rate()
-    if fixed is not None and fixed.low > highest_rate:
-        yield f"the fixed threshold lets {fixed.value:.1%} escape, and nobody is told"
-    inherited = by_rule["reeve, trust inherited"]
-    if inherited.versions_above > ours.versions_above:
-        yield f"with inherited trust {inherited.versions_above} of {inherited.versions_unseen} versions were above {highest_rate:.0%}, against {ours.versions_above} of {ours.versions_unseen}"
+        above = "above" if passing.value > highest_rate else "below"
+        yield f"of what passes {passing.value:.1%} is wrong, {above} {highest_rate:.0%} without any audit"
+    if fixed is not None:
+        above = "above" if fixed.value > highest_rate else "below"
+        versions = (
+            f"{by_rule['fixed threshold .95'].versions_above} of {by_rule['fixed threshold .95'].versions_unseen}"
+        )
+        yield f"the fixed threshold lets {fixed.value:.1%} escape, {above} {highest_rate:.0%} by chance; {versions} versions above"
+    inherited, restarted = by_rule["by levels, inherited"], by_rule["by levels"]
+    if inherited.versions_unseen:
+        told = f"{inherited.versions_above} of {inherited.versions_unseen} versions were above {highest_rate:.0%}"
+        yield f"with inherited trust {told}, against {restarted.versions_above} of {restarted.versions_unseen}"
+
+
+def _kept(name: str, outcome: Outcome, highest_rate: float) -> str:
+    """Say whether a rule kept what the owner asked for, as far as the number of results can tell."""
+    rate = outcome.escape_rate()
+    if rate is None:
+        return f"{name}: nothing landed unseen, no part of any version's results was certified at {highest_rate:.0%}"
+    told = f"{name}: {outcome.share_unseen:.1%} landed unseen, {rate.value:.1%} of it wrong ({rate.low:.1%} to {rate.high:.1%})"
+    if rate.low > highest_rate:
+        return f"{told}: the promise was broken"
+    if rate.high > highest_rate:
+        return f"{told}: too little landed to tell whether {highest_rate:.0%} was kept"
+    return f"{told}: {highest_rate:.0%} was kept"
 
 
 def _markdown(lives: Sequence[Life], outcomes: Sequence[Outcome], highest_rate: float) -> Iterator[str]:

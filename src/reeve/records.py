@@ -311,6 +311,7 @@ class Order:
     seed: int
     policy: str  # version
     rules: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()  # why people sent earlier results of the task back, oldest first
 
 
 class Ending(StrEnum):
@@ -360,7 +361,9 @@ class Event:
     text: str
     id: str = ""
     tool: str = ""
-    status: str = ""  # of a tool call: pending, in_progress, completed, failed
+    status: str = (
+        ""  # of a tool call: pending, in_progress, completed, failed; of a question that is none any more: cancelled
+    )
     input: str = ""
     output: str = ""
     paths: tuple[str, ...] = ()
@@ -459,13 +462,15 @@ class WordKind(StrEnum):
     GO = "go"  # it may go on after a check-in
     ALLOW = "allow"
     REJECT = "reject"
+    WITHDRAWN = "withdrawn"  # nobody answers any more: the attempt took its question back
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
     """One word to a running attempt: a fact first, then a file that it finds in its mail.
 
-    `answers` is the id of the check-in or permission it answers; `by` is ``person``, or the rule that answered.
+    `answers` is the id of the check-in or permission it answers; `by` is ``person``, the rule that answered, or
+    ``agent`` where it took its question back.
     """
 
     attempt: str
@@ -855,6 +860,7 @@ class ReviewKind(StrEnum):
 
     ACCEPT = "accept"
     REJECT = "reject"
+    AGAIN = "again"  # sent back: attempts are to be made anew, and are told why
     REVERT = "revert"  # a landed commit was wrong and is taken back: an escape if it had landed without a look
     WRONG = "wrong"  # an audit found so; it has not been taken back
 

@@ -161,6 +161,20 @@ async def asks(agent, prompt):
     return None
 
 
+async def withdraws(agent, prompt):
+    """Asks two things, takes the first back, and waits for the answer to the second."""
+    for number, command in (("q1", "make install"), ("q2", "make test")):
+        call = {"toolCallId": number, "title": command, "kind": "execute", "rawInput": {"command": command}}
+        options = [{"optionId": "once", "name": "Once", "kind": "allow_once"}]
+        params = {"sessionId": "one", "toolCall": call, "options": options}
+        agent.raw({"jsonrpc": "2.0", "id": number, "method": "session/request_permission", "params": params})
+    for number in ("q1", "q7"):
+        agent.raw({"jsonrpc": "2.0", "method": "$/cancel_request", "params": {"requestId": number}})
+    while not Path(agent.cwd, "enough").exists():
+        await asyncio.sleep(0.02)
+    await agent.say("done")
+
+
 async def waits(agent, prompt):
     """In its first turn works until it is interrupted, then says what it was told."""
     await agent.say(f"turn {agent.turn}: {prompt}")

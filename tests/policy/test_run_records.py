@@ -99,10 +99,10 @@ def test_dates_and_suites_are_read_where_the_file_has_them(file):
 
 
 def test_progress_is_told(file, monkeypatch):
-    monkeypatch.setattr("reeve.policy.run_records.ROWS_BETWEEN_REPORTS", 2)
+    monkeypatch.setattr("reeve.policy.run_records.BLOCK_ROWS", 2)
     told = []
     read_runs(file([run(number) for number in range(5)]), told.append)
-    assert told == [2, 4]
+    assert told == [2, 4, 5]
 
 
 # ---------------------------------------------------------------- rules, said with their count

@@ -169,8 +169,12 @@ def test_so_are_those_of_odd_tables(seed):
     task = rng.choice(["a", "a|", "a/b", "a b", "ab", "Ω", "z"], size=count).tolist()
     agent = rng.choice(["x", "x|y", "!", "é"], size=count).tolist()
     family = [{"a": "F", "a|": "F", "z": "G"}.get(name, name) for name in task]
-    odd = Runs.of(agent, task, family, [1.0] * count, [0.0] * count)
-    assert np.array_equal(Resampler(odd).rows(seed), published(odd, seed))
+    odd = Runs.of(agent, task, family, [1.0] * count, rng.random(count))
+    rows = published(odd, seed)
+    assert np.array_equal(Resampler(odd).rows(seed), rows)
+    drawn, gained = Resampler(odd).gains(seed)
+    assert drawn.tolist() == np.bincount(odd.pairs[1][rows], minlength=len(odd.pairs[0])).tolist()
+    assert gained == pytest.approx(np.bincount(odd.pairs[1][rows], odd.score[rows], minlength=len(drawn)))
 
 
 def test_a_resample_keeps_runs_where_they_belong():

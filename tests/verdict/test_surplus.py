@@ -63,6 +63,35 @@ def test_every_stretch_has_a_kind(old, new, expected):
     assert kinds(PROGRAM, found) == expected
 
 
+AROUND = (
+    "x = 1; y = [\n    2,\n]\n",
+    'text = """\n# no comment\n    return width * height\n"""\n',
+    "if x: pass\nelse: z = (\n 1,\n)\n",
+    "a = 1 + \\\n    2\n",
+    "# r\u00e9sum\u00e9\nn = 'caf\u00e9'\n",
+    "form = 1\n\x0c\nfeed = 2\n",
+)
+"""Statements at whose lines a reader that begins in their middle would go astray."""
+
+
+@pytest.mark.parametrize("around", AROUND)
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("return width * height", "return (\n        width * height\n    )", {"formatting": 4}),
+        ("* height", "* height  # the product", {"comments and docstrings": 2}),
+        ("width", "breadth", {"renames": 6}),
+        ("width * height", "width + height", {"code": 2}),
+    ],
+)
+def test_what_stands_around_a_change_makes_no_other_kind_of_it(around, old, new, expected):
+    needed = around + PROGRAM + around
+    result = around + PROGRAM.replace(old, new) + around
+    assert kinds(needed, result) == expected
+    if set(expected) != {"code"} and set(expected) != {"renames"}:  # and the whole is the same code: nothing more
+        assert kinds(needed, result + "\n") == {**expected, "formatting": expected.get("formatting", 0) + 1}
+
+
 def test_a_line_in_the_middle_of_a_text_is_code():
     before = 'TEXT = """\none\n# two\n"""\n'
     assert kinds(before, before.replace("# two", "# three")) == {"code": 2}

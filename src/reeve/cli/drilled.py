@@ -12,6 +12,7 @@ from reeve.ledger.codec import encode
 from reeve.ledger.plain import one_line
 from reeve.policy.drill import AgentDrill, DrillHorizons
 from reeve.policy.suite import Bound, LetPass, Suite
+from reeve.records import WrongPatch
 from reeve.stats.intervals import Estimate
 from reeve.units import duration, plural, short_hash
 
@@ -38,6 +39,7 @@ KINDS = (
 REASONS_SHOWN = 12
 FILES_SHOWN = 10
 PLACES_SHOWN = 3
+PLACE_WIDTH = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Drill:
     suite: Suite
     interrupted: bool
     late: bool
+    exported: str = ""  # the file of rows; "": none was asked for
+    clone: str = ""  # the repository beside it
 
 
 def print_drill(console: Console, drill: Drill) -> None:
@@ -67,6 +71,9 @@ def print_drill(console: Console, drill: Drill) -> None:
         _print_horizons(console, drill.horizons)
     if drill.suite.all is not None:
         _print_suite(console, drill.suite, drill.suite.all)
+    if drill.exported:
+        console.print()
+        hanging(console, safe("rows: "), safe(f"{drill.exported}, with the bases in {drill.clone}"))
     if drill.late:
         console.print(safe("The time was over before all was done; `reeve drill` again goes on from there.", "yellow"))
     if drill.interrupted:
@@ -107,15 +114,19 @@ def _print_suite(console: Console, suite: Suite, whole: LetPass) -> None:
         console.print()
         console.print(safe("Where more checks would gain most", "bold"))
     for each in suite.files[:FILES_SHOWN]:
-        lines = ", ".join(f"{one.line} ({one.was} -> {one.now})" for one in each.places[:PLACES_SHOWN])
+        lines = ", ".join(map(_place, each.places[:PLACES_SHOWN]))
         more = f" and {len(each.places) - PLACES_SHOWN} more" if len(each.places) > PLACES_SHOWN else ""
         counts = f"{each.let_pass} of {each.tried} let pass; {each.share_after:.0%} of all would be without them"
         said = f"{counts}: line {lines}{more}"
-        hanging(console, safe(f"  {each.path}: "), safe(one_line(said, 400), "dim"))
+        hanging(console, safe(f"  {each.path}: "), safe(said, "dim"))
     if suite.bounds:
         console.print()
     for bound in suite.bounds:
         hanging(console, safe(f"{bound.agent}: "), safe(bound_sentence(bound), "green" if bound.holds else "yellow"))
+
+
+def _place(one: WrongPatch) -> str:
+    return f"{one.line} ({one_line(one.was, PLACE_WIDTH)} -> {one_line(one.now, PLACE_WIDTH)})"
 
 
 def bound_sentence(bound: Bound) -> str:
@@ -157,6 +168,7 @@ def shape(drill: Drill) -> dict[str, Any]:
             "reason": drill.horizons.reason or None,
         },
         "suite": _suite_shape(drill.suite),
+        "exported": {"rows": drill.exported, "repository": drill.clone} if drill.exported else None,
         "late": drill.late,
         "interrupted": drill.interrupted,
     }

@@ -39,6 +39,7 @@ COMMANDS = {
     "deny": STEER,
     "stop": STEER,
     "accept": DECIDE,
+    "again": DECIDE,
     "reject": DECIDE,
     "revert": DECIDE,
     "audit": DECIDE,

@@ -187,6 +187,12 @@ class Deeds:
         took = spent(self._store, wanted, minutes)
         return said(reviews.reject(self._speaking, wanted, why, took), took)
 
+    def again(self, wanted: str, why: str, minutes: float | None) -> str:
+        """Send a result back."""
+        took = spent(self._store, wanted, minutes)
+        result = said(reviews.again(self._speaking, wanted, why, took), took)
+        return result if run_is_active(self._settings.state) else f"{result}; `reeve run` attempts it again"
+
     def revert(self, wanted: str, why: str, minutes: float | None) -> str:
         """Take back what landed."""
         took = spent(self._store, wanted, minutes)

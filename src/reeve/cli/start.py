@@ -20,9 +20,7 @@ from reeve.settings import Settings, to_policy
 from reeve.task.known import Invert
 
 if TYPE_CHECKING:
-    from reeve.adapters.checks.injection import Injector
     from reeve.adapters.stores.sqlite import SqliteStore
-    from reeve.adapters.trees.history import History
     from reeve.adapters.trees.objects import GitObjects
     from reeve.durable.admission import Rooms
     from reeve.durable.journal import Journal
@@ -30,8 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Clock",
-    "history_of",
-    "injector",
     "inverter",
     "ledger_id",
     "open_store",
@@ -200,18 +196,3 @@ def inverter() -> Invert:
         return found[0] if found is not None and test in found[1] else None
 
     return turned_round
-
-
-def history_of(repo: Path, head: str, most: int) -> "History":
-    """Read the newest commits of a repository up to a head."""
-    from reeve.adapters.trees.history import read_history
-
-    return read_history(repo, head, most)
-
-
-def injector(settings: Settings, world: "World") -> "Injector":
-    """Return what finds places for defects, on the parts of a world."""
-    from reeve.adapters.checks.injection import Injector
-    from reeve.adapters.trees.objects import GitObjects
-
-    return Injector(world.sandbox, world.trees, GitObjects(settings.state / "objects.git"), world.stop.is_set)

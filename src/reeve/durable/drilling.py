@@ -1,9 +1,10 @@
 """Find drill tasks, each proved by running it: tests that do not pass at its base and pass with its solution."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,8 +12,9 @@ from typing import Any, TypeVar
 from reeve.durable.world import World, go_on_or_stop, measure, slot
 from reeve.errors import RepositoryError
 from reeve.globs import matching
-from reeve.ports import CheckRequest
-from reeve.records import Base, Checks, Environment, Measurement, Task, WrongPatch
+from reeve.ledger.codec import dumps, loads
+from reeve.ports import CheckRequest, Fact
+from reeve.records import Base, Checks, Environment, Measurement, RepoSource, Task, TestsDrilled, WrongPatch
 from reeve.task.build import Defaults
 from reeve.task.mined import Commit, is_source, is_test, mined_task, passed_over, turned
 from reeve.verdict.protected import globs_of
@@ -21,6 +23,9 @@ __all__ = ["RUNS", "Asked", "Example", "Mined", "Searched", "Tell", "in_order", 
 
 RUNS = 2
 """Of the tests on each side, so that a test which disagrees with itself proves nothing."""
+
+MINER = 1
+"""Raise it when the same past would give other tasks now."""
 
 Item = TypeVar("Item")
 
@@ -93,6 +98,39 @@ class Searched:
 
 
 Tell = Callable[[Searched], None]
+
+
+# ---------------------------------------------------------------- what was found before
+
+
+def remembered(world: World, asked: Asked, base: Base, how: Sequence[str], search: Callable[[], Mined]) -> Mined:
+    """Return what the same search of the same head found before, else search.
+
+    One that was cut off, or found nothing, is not kept. `how` is what else decides on the result: what was to be mined,
+    and by which programs.
+    """
+    defaults = asked.defaults
+    settled = (defaults.limits, defaults.protected, defaults.setup, dict(defaults.env))
+    key = hashlib.sha256(dumps((MINER, base.commit, base.tree, asked.tasks, asked.seed, tuple(how), settled)))
+    store, name = world.journal.store, key.hexdigest()[:32]
+    if (fact := store.fact("mined", name)) is not None:
+        found = loads(Mined, store.get(str(fact.body["artefact"])))
+        here = RepoSource(path=str(asked.repo))  # the project may have been moved since
+        moved = (replace(each, task=replace(each.task, repo=here)) for each in found.examples)
+        return replace(found, examples=tuple(moved))
+    found = search()
+    if found.complete and (found.examples or found.wrong):
+        store.append(Fact("mined", name, "", {"artefact": store.put(dumps(found))}, world.clock.now()))
+    return found
+
+
+def record(world: World, asked: Asked, base: Base, wrong: Sequence[WrongPatch]) -> None:
+    """Store what the tests did with wrong patches; the same result at the same head is stored once."""
+    if wrong:
+        patches = world.journal.store.put(dumps(tuple(wrong)))
+        count = sum(one.let_pass for one in wrong)
+        fact = TestsDrilled(str(asked.repo), base.commit, len(wrong), count, patches)
+        world.journal.add("drill", f"{base.commit[:12]}:{patches[:16]}", "", fact)
 
 
 # ---------------------------------------------------------------- from the past
@@ -208,7 +246,7 @@ def _search(
         late = asked.late()
         if len(examples) >= asked.tasks or late:
             break
-    complete = not late or len(examples) >= asked.tasks
+    complete = not late or len(examples) >= asked.tasks or looked_at == len(candidates)
     return Mined(tuple(examples), dict(dropped.most_common()), looked_at, complete)
 
 

@@ -49,7 +49,11 @@ GOOD = (TestOutcome.PASSED, TestOutcome.XPASSED)
 
 
 class Places(Protocol):
-    """Finds places for defects in a tree."""
+    """Finds places for defects in a tree; of another version the same seed may draw others."""
+
+    @property
+    def version(self) -> str:
+        """Name what draws."""
 
     def sites(self, request: CheckRequest, wanted: Callable[[str], bool], *, most: int, seed: int) -> Sites:
         """Draw at most so many places, each line with the same chance."""

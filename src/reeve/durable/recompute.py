@@ -25,6 +25,8 @@ from reeve.records import (
     LandingOutcome,
     Order,
     Policy,
+    Review,
+    ReviewKind,
     Selection,
     Task,
     Verdict,
@@ -115,7 +117,8 @@ def _decided(past: _Past, stored: Decision, policy: Policy) -> Decision:
         counts = {name: first.numbers[name] for name in COUNTS}
         verdict = past.verdict(stored.attempt or "")
         return decide_passed(past.task.id, stored.round, verdict, past.cell(verdict.attempt, policy), counts, policy)
-    history = History(past.all(Order, "order"), past.all(Attempt, "attempt"), past.all(Landing, "landing"))
+    words = tuple(review.reason for review in past.now(Review, "review") if review.kind is ReviewKind.AGAIN)
+    history = History(past.all(Order, "order"), past.all(Attempt, "attempt"), past.all(Landing, "landing"), words)
     left = attempts_left(past.task, history)
     made = [order.attempt for order in past.now(Order, "order") if order.round == stored.round]
     verdicts = [past.verdict(id_) for id_ in made or [f"{past.task.id}.0.{stored.round}"]]

@@ -21,6 +21,7 @@ from reeve.errors import InputError, LedgerError, ReeveError, RepositoryError
 from reeve.landing.land import Ground, land, marker
 from reeve.ledger.codec import decode
 from reeve.ledger.views import summaries
+from reeve.ports import Fact
 from reeve.records import (
     Action,
     Attempt,
@@ -35,6 +36,8 @@ from reeve.records import (
     Outcome,
     Patch,
     Policy,
+    Review,
+    ReviewKind,
     Selection,
     Status,
     Task,
@@ -66,6 +69,7 @@ class Past:
     attempts: tuple[Attempt, ...] = ()
     landings: tuple[Landing, ...] = ()
     decisions: tuple[Decision, ...] = ()
+    anew: bool = False  # a person sent the last result back, and no decision has been made since
 
     @property
     def failed_landings(self) -> int:
@@ -103,22 +107,29 @@ def past(world: World, task: Task) -> Past:
     version = next((fact for fact in reversed(facts) if fact.kind == "task"), None)
     since = version.seq if version else 0
     kinds = {"order": Order, "attempt": Attempt, "landing": Landing, "decision": Decision}
-    before = [fact.body["round"] for fact in facts if fact.kind in ("order", "decision") and fact.seq < since]
+    before = [int(str(fact.body["round"])) for fact in facts if fact.kind in ("order", "decision") and fact.seq < since]
     found: dict[str, list[object]] = {kind: [] for kind in kinds}
     for fact in facts:
         if fact.seq > since and fact.kind in kinds:
             found[fact.kind].append(decode(kinds[fact.kind], fact.body))
-    return _past(version.key if version else "", max(map(int, before), default=0), found)  # type: ignore[arg-type]
+    anew = _sent_back([fact for fact in facts if fact.seq > since])
+    return _past(version.key if version else "", max(before, default=0), found, anew=anew)
 
 
-def _past(version: str, rounds_before: int, found: dict[str, list[Any]]) -> Past:
+def _sent_back(facts: Sequence[Fact]) -> bool:
+    """Say whether the last word about a task is a person's, that it is to be attempted anew."""
+    settling = [fact for fact in facts if fact.kind in ("decision", "review")]
+    return bool(settling) and settling[-1].kind == "review" and settling[-1].body["kind"] == ReviewKind.AGAIN
+
+
+def _past(version: str, rounds_before: int, found: dict[str, list[Any]], *, anew: bool) -> Past:
     rounds = [record.round for record in (*found["order"], *found["decision"])]
     round_ = max(rounds, default=rounds_before + 1)
     last = found["decision"][-1] if found["decision"] else None
-    if last is not None and last.round == round_ and _goes_on(last):
+    if last is not None and last.round == round_ and (anew or _goes_on(last)):
         round_ += 1
     records = {f"{kind}s": tuple(items) for kind, items in found.items()}
-    return Past(version, round_, **records)
+    return Past(version, round_, anew=anew, **records)
 
 
 def _goes_on(decision: Decision) -> bool:
@@ -131,9 +142,10 @@ def is_open(world: World, task: Task) -> bool:
     """Say whether there is something left to do for a task without a person."""
     now = past(world, task)
     landed = any(landing.outcome is LandingOutcome.LANDED for landing in now.landings)
-    if landed or world.journal.store.facts(kind="review", task=task.id, after=_since(world, now)):
+    reviews = world.journal.store.facts(kind="review", task=task.id, after=_since(world, now))
+    if landed or (reviews and reviews[-1].body["kind"] != ReviewKind.AGAIN):
         return False
-    if not now.decisions:
+    if not now.decisions or now.anew:
         return True
     last = now.decisions[-1]
     return _goes_on(last) or last.action is Action.LAND or last.rule == TROUBLE
@@ -262,7 +274,14 @@ def _history(world: World, task: Task) -> History:
         tuple(journal.all(Order, "order", task.id)),
         tuple(journal.all(Attempt, "attempt", task.id)),
         tuple(journal.all(Landing, "landing", task.id)),
+        _words(world, task),
     )
+
+
+def _words(world: World, task: Task) -> tuple[str, ...]:
+    """Return why people sent results of the present version back, oldest first."""
+    reviews = world.journal.all(Review, "review", task.id, after=_since(world, past(world, task)))
+    return tuple(review.reason for review in reviews if review.kind is ReviewKind.AGAIN)
 
 
 def attempts(world: World, task: Task, orders: Sequence[Order], start: Start) -> Sequence[Attempt]:

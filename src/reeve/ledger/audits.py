@@ -10,7 +10,7 @@ from reeve.records import Cell, Draw, Judged, Review, ReviewKind
 
 __all__ = ["Results"]
 
-WRONG = (ReviewKind.REJECT, ReviewKind.REVERT, ReviewKind.WRONG)
+WRONG = (ReviewKind.REJECT, ReviewKind.AGAIN, ReviewKind.REVERT, ReviewKind.WRONG)
 
 
 class Results:
@@ -87,7 +87,7 @@ class Results:
     def _reviewed(self, seq: int, review: Review) -> None:
         if review.attempt in self._draws:
             self._say(seq, review.attempt, wrong=review.kind in WRONG)
-        if review.kind in (ReviewKind.ACCEPT, ReviewKind.REJECT):
+        if review.kind in (ReviewKind.ACCEPT, ReviewKind.REJECT, ReviewKind.AGAIN):
             before = self._waiting[review.task]
             place = bisect_left(before, (seq, "")) - 1
             if place >= 0 and before[place][1] != review.attempt and before[place][1] not in self._wrong:

@@ -6,10 +6,10 @@ The names are those of the public time-horizon data: `alias` (the agent), `task_
 silence: what cannot be used is an error with its line, and a rule that was applied is a note with its count.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import islice
 from math import inf, nan
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,7 +18,7 @@ import numpy as np
 
 from reeve.errors import InputError, LocatedError
 from reeve.policy.rows import Row, read_rows
-from reeve.stats.runs import Floats, Runs
+from reeve.stats.runs import Floats, Runs, distinct
 from reeve.units import plural
 
 __all__ = ["RunRecords", "read_runs"]
@@ -26,11 +26,12 @@ __all__ = ["RunRecords", "read_runs"]
 AGENT, TASK, FAMILY, RUN, MINUTES = "alias", "task_id", "task_family", "run_id", "human_minutes"
 RELEASED, SUITE = "release_date", "task_source"
 CHAIN, FILES = "chain_steps", "files_touched"
+NAMES = (AGENT, TASK, FAMILY, RELEASED, SUITE)
 SCORES = ("score_binarized", "score_cont", "score")
 """What says how a run went: the first of these that the first run has."""
 
 TRUTH = {"true": 1.0, "false": 0.0}
-ROWS_BETWEEN_REPORTS = 20_000
+BLOCK_ROWS = 500  # more at a time, and the garbage collector looks through them again and again
 SHOWN_NAMES, MOST_SHOWN = 6, 100
 
 
@@ -59,10 +60,10 @@ def read_runs(
     Raises LocatedError with the line of what cannot be used, InputError where there is no such file or no run in it.
     """
     columns = _Columns(str(path))
-    for row, line in read_rows(path):
-        columns.add(row, line)
-        if not len(columns.lines) % ROWS_BETWEEN_REPORTS:
-            progress(len(columns.lines))
+    rows = read_rows(path)
+    while block := list(islice(rows, BLOCK_ROWS)):
+        columns.add(block)
+        progress(len(columns.lines))
     if not columns.lines:
         raise InputError(f"reading {str(path)!r}: there is no run in it")
     if not minutes_needed and columns.empty(MINUTES):
@@ -79,22 +80,21 @@ class _Columns:
     cells: dict[str, list[Any]] = field(default_factory=dict)
     score: str = ""
     first: tuple[str, ...] = ()  # the names that the first run has
-    _wanted: list[tuple[str, Callable[[Any], None]]] = field(default_factory=list)
     _texts: dict[str, str] = field(default_factory=dict)
 
-    def add(self, row: Row, line: int) -> None:
+    def add(self, block: Sequence[tuple[Row, int]]) -> None:
+        """Add rows with their lines."""
         if not self.lines:
-            self.first = tuple(row)
-            self.score = next((key for key in SCORES if key in row), SCORES[0])
-            self.cells = {
-                key: [] for key in (AGENT, TASK, FAMILY, RUN, MINUTES, RELEASED, SUITE, CHAIN, FILES, self.score)
-            }
-            self._wanted = [(key, cells.append) for key, cells in self.cells.items()]
+            self.first = tuple(block[0][0])
+            self.score = next((key for key in SCORES if key in self.first), SCORES[0])
+            self.cells = {key: [] for key in (*NAMES, RUN, MINUTES, CHAIN, FILES, self.score)}
         once = self._texts.setdefault  # a million rows hold few names: each is kept once
-        for key, append in self._wanted:
-            cell = row.get(key)
-            append(once(cell, cell) if type(cell) is str and key is not RUN else cell)
-        self.lines.append(line)
+        for key, cells in self.cells.items():
+            found = [row.get(key) for row, _ in block]
+            if key in NAMES:
+                found = [once(cell, cell) if type(cell) is str else cell for cell in found]
+            cells.extend(found)
+        self.lines += [line for _, line in block]
 
     def refuse(self, row: int, message: str) -> NoReturn:
         raise LocatedError(message, file=self.shown, line=self.lines[row])
@@ -260,7 +260,8 @@ def _rules(columns: _Columns, runs: Runs) -> Iterator[str]:
     parts = int(((runs.score > 0) & (runs.score < 1)).sum())
     if parts:
         yield f"{plural(parts, 'run')} with a score between 0 and 1: each counts as that part of a success"
-    lengths = Counter(task for task, _ in set(zip(runs.task.tolist(), runs.minutes.tolist(), strict=True)))
-    several = sum(count > 1 for count in lengths.values())
+    lengths, length = distinct(runs.minutes)
+    pairs, _ = distinct(runs.task * len(lengths) + length)
+    several = int((np.bincount(pairs // len(lengths)) > 1).sum())
     if several:
         yield f"{plural(several, 'task')} with more than one number of {MINUTES}: each run counts with its own"

@@ -127,7 +127,7 @@ def _evidence(certificate: Certificate, audits: int, wrong: int) -> Evidence:
 class Alert:
     """What the alarm says: `raised_after` is the number of audits at which it went off first, None if it did not.
 
-    `e_value` is by how much the stake has grown by now (cut at e**700).
+    `e_value` is by how much the stake has grown by now, or had when it went off.
     """
 
     e_value: float
@@ -171,18 +171,16 @@ class Alarm:
 
     def after(self, wrongs: Sequence[bool]) -> Alert:
         """Weigh the results of all audits so far, in their order: True where the result was wrong."""
-        bets = self._rates()
-        placed, bar = [0.0] * len(bets), 1.0 / (1.0 - self.confidence)
-        raised, most = None, exp(LARGEST_LOG)
-        kept = 1.0
+        bets, bar = self._rates(), 1.0 / (1.0 - self.confidence)
+        placed, kept, stake = [0.0] * len(bets), 1.0, 1.0
         for number, wrong in enumerate(wrongs, start=1):
             new = kept - _kept(number)
             kept = _kept(number)
-            placed = [min((stake + new) * self._factor(q, wrong), most) for stake, q in zip(placed, bets, strict=True)]
-            if raised is None and kept + fsum(placed) / len(bets) >= bar:
-                raised = number
-        value = min(kept + fsum(placed) / len(bets), most)
-        return Alert(value, raised, len(wrongs), sum(map(bool, wrongs)))
+            placed = [(each + new) * self._factor(q, wrong) for each, q in zip(placed, bets, strict=True)]
+            stake = kept + fsum(placed) / len(bets)
+            if stake >= bar:
+                return Alert(stake, number, len(wrongs), sum(map(bool, wrongs)))
+        return Alert(stake, None, len(wrongs), sum(map(bool, wrongs)))
 
     def _rates(self) -> tuple[float, ...]:
         """Give the rates to bet on; a multiple that would not be below 1 is drawn half the way there."""

@@ -33,7 +33,7 @@ CELLS_AT_ONCE = 2_000_000  # of resamples x points, to bound memory
 
 # What a resample costs on one core, from measurements: the order of magnitude decides, not the machine.
 NANOSECONDS_A_RUN, NANOSECONDS_A_PAIR, NANOSECONDS_A_POINT = 20, 60, 200
-AFFORDABLE_NANOSECONDS = 3e9
+AFFORDABLE_NANOSECONDS = 2.5e9
 
 Mask = npt.NDArray[np.bool_]
 Draw = Callable[[Resampler, int], tuple[Floats, Floats]]
@@ -123,10 +123,15 @@ class Points:
     # ------------------------------------------------------------ drawing
 
     @cached_property
+    def alike(self) -> bool:
+        """All runs of an agent at a task are at one point."""
+        point, _ = self._pairs
+        return bool(np.all(point[self.runs.pairs[1]] == self.point))
+
+    @cached_property
     def countable(self) -> bool:
         """All runs of an agent at a task are alike but for success or failure."""
-        point, _ = self._pairs
-        return bool(np.all(point[self.runs.pairs[1]] == self.point) and np.all(self.runs.score % 1.0 == 0.0))
+        return self.alike and bool(np.all(self.runs.score % 1.0 == 0.0))
 
     @cached_property
     def _gained(self) -> Floats:
@@ -147,13 +152,16 @@ class Points:
         return self._counted if self.countable else self._unordered
 
     def _published(self, resampler: Resampler, seed: int) -> tuple[Floats, Floats]:
-        return self._of_rows(resampler.rows(seed))
+        return self._of_pairs(*resampler.gains(seed)) if self.alike else self._of_rows(resampler.rows(seed))
 
     def _unordered(self, resampler: Resampler, seed: int) -> tuple[Floats, Floats]:
         return self._of_rows(resampler.unordered_rows(seed))
 
     def _counted(self, resampler: Resampler, seed: int) -> tuple[Floats, Floats]:
-        (point, weight), (drawn, good) = self._pairs, resampler.successes(seed)
+        return self._of_pairs(*resampler.successes(seed))
+
+    def _of_pairs(self, drawn: Ints, good: Floats) -> tuple[Floats, Floats]:
+        point, weight = self._pairs
         return self._at_points(point, drawn * weight, good * weight)
 
     def _of_rows(self, rows: Ints) -> tuple[Floats, Floats]:

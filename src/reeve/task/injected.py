@@ -49,12 +49,12 @@ def injected_task(defect: Defect, content: bytes, required: Sequence[str], commi
     The instruction is what a person knows who sees tests fail; its id is made of a test, as of any failing test.
     """
     first, count = required[0], len(required)
-    more = f" and {count - 1} more" if count > 1 else ""
+    what = f"The test {first} fails" if count == 1 else f"The test {first} and {count - 1} more fail"
     words = make_id(re.sub(r"^.*/", "", first.partition("[")[0]))[:40].rstrip("-_").lower()
     mark = hashlib.sha256("\0".join((commit, defect.path, defect.was, defect.now, str(defect.line))).encode())
     task = Task(
         id=f"{words}-{mark.hexdigest()[:8]}",
-        instruction=f"The test {first}{more} fails. {INSTRUCTION}",
+        instruction=f"{what}. {INSTRUCTION}",
         repo=RepoSource(path=str(defaults.repo)),
         base=commit,
         checks=Checks(required=tuple(required)),

@@ -20,16 +20,18 @@ class History:
     orders: tuple[Order, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     landings: tuple[Landing, ...] = ()
+    words: tuple[str, ...] = ()  # with which people sent results of the present version back, oldest first
 
 
 def attempts_left(task: Task, history: History) -> int:
     """Count the attempts that this version of a task may still have; one under way is counted as used.
 
     Not counted are those that a person interrupted and the first FREE_SANDBOX_FAILURES that the sandbox lost;
-    every landing that failed on a moved head allows one more.
+    every landing that failed on a moved head allows one more, and whoever sends a result back allows all of them anew.
     """
     mine = {order.attempt for order in history.orders if order.digest == task.digest}
-    return max(0, task.attempts + _granted(history, mine) - _counted(mine, history))
+    allowed = task.attempts * (1 + len(history.words)) + _granted(history, mine)
+    return max(0, allowed - _counted(mine, history))
 
 
 def plan(
@@ -66,6 +68,7 @@ def plan(
             seed=_seed(task, number + index),
             policy=policy.version,
             rules=tuple(rules),
+            words=history.words,
         )
         for index in range(size)
     )

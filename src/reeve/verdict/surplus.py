@@ -11,6 +11,7 @@ import io
 import keyword
 import re
 import tokenize
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -37,6 +38,9 @@ PARSED_BYTES = 512 * 1024
 SOURCES = (".py", ".pyi", ".pyw")
 REMARK = re.compile(r"\s*(?:#|//|--|;|%|/\*|\*/|\*\s|<!--|\"\"\"|''')")
 IMPORT = re.compile(r"\s*(?:import\s+\w|from\s+\.*[\w.]*\s+import\b|#include\b|require\s*\(|use\s+[\w:]+)")
+Ranges = Sequence[tuple[int, int]]
+"""Of lines: from, up to and without."""
+
 SILENT = frozenset((tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT))
 
 
@@ -100,14 +104,16 @@ def _kinds_of(change: SourceChange) -> dict[str, int]:
     before, after = change.before or b"", change.after or b""
     if b"\0" in before or b"\0" in after:
         return {CODE: (change.before is not None) + (change.after is not None)}
+    sides = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    differ = [(low, high, begin, end) for equal, low, high, begin, end in stretches(*sides) if not equal]
     read = _read if change.path.endswith(SOURCES) else _plain
-    old, new = read(before), read(after)
-    alike = old.shape is not None and old.shape == new.shape
+    old = read(before, sides[0], [(low, high) for low, high, _, _ in differ])
+    new = read(after, sides[1], [(begin, end) for _, _, begin, end in differ])
+    alike = _alike(old, new)
     counted: dict[str, int] = {}
-    for equal, low, high, begin, end in stretches(old.raw, new.raw):
-        if not equal:
-            for kind in _kinds(_Stretch(old, low, high), _Stretch(new, begin, end), alike=alike):
-                counted[kind] = counted.get(kind, 0) + 1
+    for low, high, begin, end in differ:
+        for kind in _kinds(_Stretch(old, low, high), _Stretch(new, begin, end), alike=alike):
+            counted[kind] = counted.get(kind, 0) + 1
     return counted
 
 
@@ -116,15 +122,15 @@ def _kinds_of(change: SourceChange) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """One side of a changed file, by lines from 0; `tokens` are those that do something, `shape` is its code.
+    """One side of a changed file, by lines from 0; `tokens` are those that do something, `tree` is its code.
 
-    None: it cannot be read as Python.
+    What is said of lines is said of the changed ones, and of some around them. None: it cannot be read as Python.
     """
 
     raw: list[bytes]
     remarks: frozenset[int] = frozenset()  # lines with nothing but a comment or documentation
     tokens: Mapping[int, list[tuple[int, str]]] | None = None  # by the line that they begin in
-    shape: str | None = None
+    tree: ast.Module | None = None  # without its documentation
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,42 +162,72 @@ class _Stretch:
                 yield IMPORTS if IMPORT.match(line) else CODE
 
 
-def _plain(content: bytes) -> _Text:
+def _plain(content: bytes, raw: list[bytes], changed: Ranges = ()) -> _Text:
     """Read a text of which nothing is known."""
-    raw = content.splitlines(keepends=True)
+    del content, changed
     remarks = (number for number, line in enumerate(raw) if REMARK.match(line.decode("utf-8", "replace")))
     return _Text(raw, frozenset(remarks))
 
 
-def _read(content: bytes) -> _Text:
-    """Read Python; what is none is read as a text."""
+def _read(content: bytes, raw: list[bytes], changed: Ranges) -> _Text:
+    """Read Python, its tokens where it is `changed`; what is none is read as a text."""
     if len(content) > PARSED_BYTES:
-        return _plain(content)
+        return _plain(content, raw)
     try:
         tree = ast.parse(content)
-        found = list(tokenize.tokenize(io.BytesIO(content).readline))
-        documented = list(_documentation(tree))
-        for node in documented:
-            node.value = ast.Constant(None)
-        shape = ast.dump(tree)
-    except (SyntaxError, ValueError, RecursionError, MemoryError, tokenize.TokenError):
-        return _plain(content)
+        found = list(_tokens(content, tree, changed))
+    except (SyntaxError, ValueError, RecursionError, MemoryError, LookupError, tokenize.TokenError):
+        return _plain(content, raw)
+    documented = list(_documentation(tree))
+    for node in documented:
+        node.value = ast.Constant(None)
     doc_lines = {line - 1 for node in documented for line in range(node.lineno, (node.end_lineno or 0) + 1)}
     tokens: dict[int, list[tuple[int, str]]] = {}
     commented = set()
-    for token in found:
-        line = token.start[0] - 1
+    for token, line in found:
         if token.type == tokenize.COMMENT:
             commented.add(line)
         elif token.type not in SILENT and token.string and line not in doc_lines:
             texts = token.string.splitlines() if token.end[0] > token.start[0] else [_bare(token)]
             for number, text in enumerate(texts, line):
                 tokens.setdefault(number, []).append((token.type, text))
-    return _Text(content.splitlines(keepends=True), frozenset(doc_lines | (commented - tokens.keys())), tokens, shape)
+    return _Text(raw, frozenset(doc_lines | (commented - tokens.keys())), tokens, tree)
+
+
+def _tokens(content: bytes, tree: ast.Module, changed: Ranges) -> Iterator[tuple[tokenize.TokenInfo, int]]:
+    """Read the tokens of whole statements of the outermost level that hold changed lines, each with its line from 0.
+
+    To read all of a file takes longer than everything else that is done with it.
+    """
+    if b"\r" in content:  # lines end differently for the one and for the other reader
+        yield from ((token, token.start[0] - 1) for token in tokenize.tokenize(io.BytesIO(content).readline))
+        return
+    text = content.decode(tokenize.detect_encoding(io.BytesIO(content).readline)[0])
+    lines = io.StringIO(text).readlines()
+    edges = _edges(tree, len(lines))
+    done = 0
+    for low, high in changed:
+        begin = max(done, edges[bisect_right(edges, low) - 1])
+        done = edges[bisect_left(edges, high)] if low < high else done
+        readline = io.StringIO("".join(lines[begin:done])).readline
+        yield from ((token, token.start[0] - 1 + begin) for token in tokenize.generate_tokens(readline))
+
+
+def _edges(tree: ast.Module, count: int) -> list[int]:
+    """List the lines, from 0, at which no statement is under way; the first, and one beyond the last."""
+    found, reached = [0], 0
+    for node in tree.body:
+        first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))]) - 1
+        if first >= reached > found[-1]:
+            found.append(reached)
+        reached = max(reached, node.end_lineno or node.lineno)
+    return [*found, max(count, reached)]
 
 
 def _documentation(tree: ast.AST) -> Iterator[ast.Expr]:
-    for node in ast.walk(tree):
+    """Find what documents a module, class or function; only statements have statements below them."""
+    todo: list[ast.AST] = [tree]
+    for node in todo:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
             if (
@@ -200,6 +236,41 @@ def _documentation(tree: ast.AST) -> Iterator[ast.Expr]:
                 and isinstance(first.value.value, str)
             ):
                 yield first
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            below = getattr(node, name, None)
+            if isinstance(below, list):
+                todo += below
+
+
+def _alike(old: _Text, new: _Text) -> bool:
+    """Say whether two texts are the same code, whatever it looks like and however it is documented."""
+    if old.tree is None or new.tree is None or len(old.tree.body) != len(new.tree.body):
+        return False
+    pairs = zip(old.tree.body, new.tree.body, strict=True)
+    return all(_written(one, old) == _written(other, new) or _same_code(one, other) for one, other in pairs)
+
+
+def _written(node: ast.stmt, text: _Text) -> tuple[int, int | None, list[bytes]]:
+    """Give the lines that a statement stands on, with where it begins in the first and ends in the last."""
+    first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])
+    return node.col_offset, node.end_col_offset, text.raw[first - 1 : node.end_lineno]
+
+
+def _same_code(one: ast.AST, other: ast.AST) -> bool:
+    todo: list[tuple[object, object]] = [(one, other)]
+    while todo:
+        ours, theirs = todo.pop()
+        if type(ours) is not type(theirs):
+            return False
+        if isinstance(ours, ast.AST):
+            todo += [(getattr(ours, name, None), getattr(theirs, name, None)) for name in ours._fields]
+        elif isinstance(ours, list) and isinstance(theirs, list):
+            if len(ours) != len(theirs):
+                return False
+            todo += zip(ours, theirs, strict=True)
+        elif repr(ours) != repr(theirs):
+            return False
+    return True
 
 
 def _bare(token: tokenize.TokenInfo) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reeve.adapters.agents.sources import source_hash
 from reeve.adapters.checks.clean import CleanTree, regular_file
 from reeve.adapters.checks.pytest_check import PLUGIN
 from reeve.adapters.trees.objects import GitObjects
@@ -39,6 +40,11 @@ class Injector:
     trees: Trees
     objects: GitObjects
     stop: Callable[[], bool] | None = None
+
+    @property
+    def version(self) -> str:
+        """Name the programs: of other ones the same seed draws other places."""
+        return f"{source_hash(PROGRAMS)}-{source_hash(EXAMINER)}-{source_hash(REPAIR)}"
 
     def sites(self, request: CheckRequest, wanted: Callable[[str], bool], *, most: int, seed: int) -> Sites:
         """Draw at most so many places in the files that are wanted, by path, each line with the same chance.

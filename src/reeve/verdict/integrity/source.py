@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 __all__ = [
     "FRAMEWORKS",
@@ -40,9 +40,11 @@ FRAMEWORKS = frozenset(
 """Modules that run, write or replace tests."""
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
-    """A node with what is around it. `at_import`: it runs when the module is imported, before any call."""
+class Site(NamedTuple):
+    """A node with what is around it. `at_import`: it runs when the module is imported, before any call.
+
+    There is one for each node of a file, and a named tuple is made several times faster than a frozen record.
+    """
 
     node: ast.AST
     scope: str
@@ -71,7 +73,17 @@ class Module:
         """Every node, those of one depth after another."""
         found: list[ast.AST] = [self.tree]
         for node in found:
-            found += children(node)
+            found += self.below[id(node)]
+        return found
+
+    @cached_property
+    def below(self) -> dict[int, list[ast.AST]]:
+        """What is right below each node, by its id: it is asked for several times."""
+        found = {}
+        todo: list[ast.AST] = [self.tree]
+        for node in todo:
+            found[id(node)] = children(node)
+            todo += found[id(node)]
         return found
 
     @cached_property
@@ -350,36 +362,39 @@ def _sites(module: Module) -> Iterator[Site]:
     while stack:
         site = stack.pop()
         yield site
-        below = list(_below(module, site))
-        stack += reversed(below)
+        inside = module.below[id(site.node)]
+        if inside:
+            stack += reversed(_below(module, site, inside))
 
 
-def _below(module: Module, site: Site) -> Iterator[Site]:
-    node = site.node
+def _below(module: Module, site: Site, inside: list[ast.AST]) -> list[Site]:
+    node, scope, at_import, main, local, handling = site
     if isinstance(node, Function | ast.Lambda):
-        yield from _function(module, node, site)
-        return
-    scope, main = site.scope, site.main
+        return _function(module, node, site, inside)
     if isinstance(node, ast.ClassDef):
         scope = f"{scope}.{node.name}" if scope else node.name
-    # The guard holds for the body alone: `else` runs for everybody.
-    guarded = {id(each) for each in node.body} if isinstance(node, ast.If) and _guards(node.test) else set()
-    handling = site.handling or isinstance(node, ast.ExceptHandler)
-    for child in children(node):
-        yield Site(child, scope, site.at_import, main or id(child) in guarded, site.local, handling)
+    elif isinstance(node, ast.ExceptHandler):
+        handling = True
+    elif isinstance(node, ast.If) and _guards(node.test):
+        # The guard holds for the body alone: `else` runs for everybody.
+        guarded = {id(each) for each in node.body}
+        return [Site(child, scope, at_import, main or id(child) in guarded, local, handling) for child in inside]
+    return [Site(child, scope, at_import, main, local, handling) for child in inside]
 
 
-def _function(module: Module, node: Function | ast.Lambda, site: Site) -> Iterator[Site]:
+def _function(module: Module, node: Function | ast.Lambda, site: Site, below: list[ast.AST]) -> list[Site]:
     name = node.name if isinstance(node, Function) else ""
     scope = ".".join(part for part in (site.scope, name) if part)
     body = node.body if isinstance(node.body, list) else [node.body]
     inside = {id(each) for each in body}
     local = site.local | _bound(node, body, module)
-    for child in children(node):
-        if id(child) in inside:
-            yield Site(child, scope, at_import=False, main=site.main, local=local, handling=site.handling)
-        else:  # decorators, defaults and annotations belong to what is around
-            yield Site(child, site.scope, site.at_import, site.main, site.local, site.handling)
+    # Decorators, defaults and annotations belong to what is around.
+    return [
+        Site(child, scope, at_import=False, main=site.main, local=local, handling=site.handling)
+        if id(child) in inside
+        else Site(child, *site[1:])
+        for child in below
+    ]
 
 
 def _bound(node: Function | ast.Lambda, body: list[ast.stmt] | list[ast.expr], module: Module) -> frozenset[str]:
@@ -390,14 +405,17 @@ def _bound(node: Function | ast.Lambda, body: list[ast.stmt] | list[ast.expr], m
     stored: set[str] = set()
     outer: set[str] = set()
     todo: list[ast.AST] = list(body) if isinstance(node, Function) else []
+    below = module.below
     while todo:
         each = todo.pop()
         if isinstance(each, Function | ast.ClassDef):
             stored.add(each.name)
             continue
-        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):
-            stored.add(each.id)
-        elif isinstance(each, ast.Global | ast.Nonlocal):
+        if isinstance(each, ast.Name):
+            if isinstance(each.ctx, ast.Store):
+                stored.add(each.id)
+            continue
+        if isinstance(each, ast.Global | ast.Nonlocal):
             outer |= {*each.names}
-        todo += children(each)
+        todo += below[id(each)]
     return frozenset((names | (stored - module.followed)) - outer)

@@ -25,6 +25,9 @@ class Acts(Protocol):
     def reject(self, wanted: str, why: str, minutes: float | None) -> str:
         """Turn a result down."""
 
+    def again(self, wanted: str, why: str, minutes: float | None) -> str:
+        """Send a result back; the next attempts are told why."""
+
     def revert(self, wanted: str, why: str, minutes: float | None) -> str:
         """Take back what landed."""
 

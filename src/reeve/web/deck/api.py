@@ -192,6 +192,13 @@ def reject(request: Request, task: Id, body: Refusing) -> Act:
     return _begin(request, "reject", task, task, lambda: acts.reject(task, body.why, body.minutes))
 
 
+@router.post("/tasks/{task}/again", status_code=202)
+def again(request: Request, task: Id, body: Refusing) -> Act:
+    """Send a result back: the next run makes attempts anew, which are told why."""
+    acts = request.app.state.deck.acts
+    return _begin(request, "send back", task, task, lambda: acts.again(task, body.why, body.minutes))
+
+
 @router.post("/tasks/{task}/revert", status_code=202)
 def revert(request: Request, task: Id, body: Refusing) -> Act:
     """Take back what landed."""

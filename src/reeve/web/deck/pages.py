@@ -217,6 +217,14 @@ def reject(request: Request, task: str, why: Text = "", minutes: Minutes = None)
     return _done(request, "reject", task, lambda: acts.reject(task, why, minutes))
 
 
+@router.post("/task/{task}/again")
+def again(request: Request, task: str, why: Text = "", minutes: Minutes = None) -> Response:
+    """Send a result back to be attempted anew."""
+    acts = request.app.state.deck.acts
+    _needs(why)
+    return _done(request, "send back", task, lambda: acts.again(task, why, minutes))
+
+
 @router.post("/task/{task}/revert")
 def revert(request: Request, task: str, why: Text = "", minutes: Minutes = None) -> Response:
     """Take back what landed."""
