@@ -6,19 +6,24 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from math import log2
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
 
+from reeve.cli.agents import agent_rows
 from reeve.cli.alone import FEWEST_TASKS, UNKNOWN_SECONDS, check_ins_of, enough
+from reeve.cli.doors import Keys
 from reeve.cli.drilled import bound_sentence
+from reeve.cli.opened import keys
 from reeve.cli.policy import Standing, standings, unlike_the_key
+from reeve.cli.rules import read_rules
 from reeve.cli.start import open_store
-from reeve.errors import LedgerError
+from reeve.errors import LedgerError, SettingsError
 from reeve.ledger.attempt_rows import rows_of, stream_of
 from reeve.ledger.audits import Results
 from reeve.ledger.codec import decode
@@ -40,6 +45,7 @@ from reeve.records import (
     Outcome,
     Policy,
     TestsDrilled,
+    Whose,
     WrongPatch,
 )
 from reeve.settings import MEASURED, Settings, to_policy
@@ -47,6 +53,7 @@ from reeve.stats.calibration import Quality, quality
 from reeve.stats.risk import Refused
 from reeve.units import plural
 from reeve.web.deck.figures import (
+    AgentHealth,
     CellFigures,
     CheckInFigures,
     Computing,
@@ -58,6 +65,8 @@ from reeve.web.deck.figures import (
     Observed,
     Plots,
     PolicyFigures,
+    Provided,
+    RuleFile,
     StreamOfAudits,
     TestBound,
     TrustFigures,
@@ -67,7 +76,7 @@ if TYPE_CHECKING:
     from reeve.adapters.stores.sqlite import SqliteStore
     from reeve.policy.horizon import HorizonReport
 
-__all__ = ["computing", "figures_of"]
+__all__ = ["OwnHouse", "computing", "figures_of"]
 
 BATCH = 2_000
 NICE = 10
@@ -357,3 +366,45 @@ def _sentence(found: LetPass | None) -> str:
     share = found.share
     ends = f"{share.value:.0%} ({share.low:.0%} to {share.high:.0%}, 95 %)"
     return f"the tests here let {found.let_pass} of {plural(found.tried, 'wrong patch', 'wrong patches')} pass: {ends}"
+
+
+# ---------------------------------------------------------------- outside of the ledger
+
+
+class OwnHouse:
+    """Port House: what the commands `agents` and `doctor` read."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def agents(self) -> tuple[AgentHealth, ...]:
+        """List the agents as `reeve agents` does."""
+        return tuple(AgentHealth(**asdict(row)) for row in agent_rows(self._settings))
+
+    def providers(self) -> tuple[Provided, ...]:
+        """List the providers; the key stays where it is."""
+        try:
+            known, problem = keys(self._settings), ""
+        except SettingsError as error:
+            known, problem = Keys({}, {}), str(error)
+        return tuple(
+            Provided(
+                name,
+                str(source.api),
+                _without_password(source.base_url),
+                ready=name in known.providers,
+                needs_none=name in known.providers and not known.providers[name].key,
+                problem=known.missing.get(name, problem),
+            )
+            for name, source in sorted(self._settings.providers.items())
+        )
+
+    def rules(self) -> tuple[RuleFile, ...]:
+        """Read the rules of the person and of the repository."""
+        names = {Whose.ME: "yours", Whose.REPOSITORY: "the repository's"}
+        return tuple(RuleFile(names[whose], *rest) for whose, *rest in read_rules(self._settings))
+
+
+def _without_password(address: str) -> str:
+    parts = urlsplit(address)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

@@ -3,8 +3,8 @@
 It is computed by another process, since counting over a large ledger takes long and much memory, and pages do not wait.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from reeve.ledger.attempt_rows import AttemptPage, RowsWanted
@@ -27,6 +27,7 @@ __all__ = [
     "DrilledTests",
     "Figures",
     "HorizonFigures",
+    "House",
     "MinedTask",
     "Observed",
     "Plot",
@@ -248,6 +249,7 @@ class Provided:
     api: str
     base_url: str
     ready: bool
+    needs_none: bool
     problem: str = ""
 
 
@@ -259,4 +261,16 @@ class RuleFile:
     file: str
     text: str = ""
     problem: str = ""
-    rules: tuple[str, ...] = field(default=())
+
+
+class House(Protocol):
+    """What stands outside of the ledger; read anew at each look."""
+
+    def agents(self) -> Sequence[AgentHealth]:
+        """List the agents as `reeve agents` does."""
+
+    def providers(self) -> Sequence[Provided]:
+        """List the providers of models."""
+
+    def rules(self) -> Sequence[RuleFile]:
+        """Read the rules of the person and of the repository."""
