@@ -110,7 +110,7 @@ def agents(what: Action = What.LIST, name: Name = None, *, as_json: Json = False
 
 
 def _list(settings: Settings, name: str | None, *, as_json: bool) -> None:
-    rows = [row for row in _rows(settings) if name in (None, row.name)]
+    rows = [row for row in agent_rows(settings) if name in (None, row.name)]
     if not rows:
         raise InputError(f"no agent is called {name!r}; `reeve agents` lists them")
     if as_json:
@@ -127,7 +127,7 @@ def _cells(row: Row) -> list[Text]:
     return [*cells, safe(state, "green" if row.ready else "yellow"), safe(row.how)]
 
 
-def _rows(settings: Settings) -> Iterator[Row]:
+def agent_rows(settings: Settings) -> Iterator[Row]:
     """The configured agents, then those that reeve knows and nobody has configured."""
     from reeve.adapters.agents import agent_kinds
     from reeve.adapters.agents.presets import PRESETS

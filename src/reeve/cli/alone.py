@@ -1,10 +1,11 @@
 """How long an agent may be left alone: horizons from the ledger, and the check-ins that follow from them."""
 
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
-from reeve.ledger.tracks import runs
+from reeve.ledger.tracks import Run, runs
 from reeve.ports import Store
 from reeve.records import AgentSpec
 from reeve.settings import MEASURED, Settings
@@ -12,7 +13,15 @@ from reeve.settings import MEASURED, Settings
 if TYPE_CHECKING:
     from reeve.stats.horizon import AgentHorizon
 
-__all__ = ["FEWEST_TASKS", "UNKNOWN_SECONDS", "check_ins", "every_seconds", "measured_horizons"]
+__all__ = [
+    "FEWEST_TASKS",
+    "UNKNOWN_SECONDS",
+    "check_ins",
+    "check_ins_of",
+    "enough",
+    "every_seconds",
+    "measured_horizons",
+]
 
 UNKNOWN_SECONDS = 3600.0
 """Between check-ins of an agent whose horizon is not known: nothing it makes lands without a look then anyway."""
@@ -23,8 +32,8 @@ FEWEST_TASKS = 10
 
 def measured_horizons(store: Store, reliability: float) -> "Mapping[str, AgentHorizon]":
     """Estimate the horizon of every agent with enough tasks of known length, by ``name version``."""
-    found = runs(store)
-    if len({run.task for run in found}) < FEWEST_TASKS:
+    found = enough(runs(store))
+    if not found:
         return {}
     # NumPy takes a tenth of a second to import.
     from reeve.policy.horizon import AttemptRow, estimate
@@ -34,12 +43,25 @@ def measured_horizons(store: Store, reliability: float) -> "Mapping[str, AgentHo
         AttemptRow(f"{run.agent} {run.version}", run.task, run.human_minutes, float(run.succeeded)) for run in found
     ]
     levels = sorted({*LEVELS, reliability})
-    return {name: each for name, each in estimate(rows, levels=levels).agents.items() if each.tasks >= FEWEST_TASKS}
+    return estimate(rows, levels=levels).agents
+
+
+def enough(found: Iterable[Run]) -> list[Run]:
+    """Keep the runs of those agents that have enough tasks of known length."""
+    tasks: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    given = list(found)
+    for run in given:
+        tasks[run.agent, run.version].add(run.task)
+    return [run for run in given if len(tasks[run.agent, run.version]) >= FEWEST_TASKS]
 
 
 def check_ins(store: Store, reliability: float) -> dict[str, tuple[float, str]]:
     """Give the check-in interval of every agent with a horizon, in seconds, with the number that decided."""
-    horizons = measured_horizons(store, reliability)
+    return check_ins_of(measured_horizons(store, reliability), reliability)
+
+
+def check_ins_of(horizons: "Mapping[str, AgentHorizon]", reliability: float) -> dict[str, tuple[float, str]]:
+    """Give the same where the horizons are known already."""
     if not horizons:
         return {}
     from reeve.policy.horizon import check_in

@@ -15,7 +15,7 @@ from reeve.records import Whose
 from reeve.settings import Settings
 from reeve.task.rules import MAX_BYTES, rules_of, with_rule
 
-__all__ = ["Added", "add_rule", "check_rule", "given_rules"]
+__all__ = ["Added", "add_rule", "check_rule", "given_rules", "read_rules"]
 
 TITLES = {Whose.ME: "My rules", Whose.REPOSITORY: "House rules"}
 
@@ -58,6 +58,18 @@ def given_rules(settings: Settings) -> tuple[str, ...]:
     """
     files = [_file(settings, whose) for whose in Whose if whose is not Whose.ME or settings.profile is not None]
     return tuple(dict.fromkeys(rule for file in files for rule in rules_of(file.read(), file=file.shown)))
+
+
+def read_rules(settings: Settings) -> tuple[tuple[Whose, str, str, str], ...]:
+    """Read the files as they are: whose, which file, its text, and why it cannot be read; a problem hides no other."""
+    found = []
+    for whose in Whose:
+        try:
+            file = _file(settings, whose)
+            found.append((whose, file.shown, file.read()[:MAX_BYTES].decode("utf-8", "replace"), ""))
+        except InputError as error:
+            found.append((whose, "", "", str(error)))
+    return tuple(found)
 
 
 def check_rule(settings: Settings, whose: Whose, text: str) -> None:

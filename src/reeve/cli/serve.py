@@ -140,9 +140,12 @@ def access_of(names: list[str], password: str | None, proxy_header: str | None) 
 
 def deck_of(settings: Settings, access: "Access", sandbox: str | None) -> "Deck":
     """Put a deck together from what a project has; reads its ledger first where that is new."""
+    from reeve.adapters.stores.attempt_rows import AttemptRows
     from reeve.adapters.stores.index import LedgerIndex
     from reeve.adapters.trees.objects import GitObjects
+    from reeve.cli.figures import OwnHouse, computing
     from reeve.web.deck import Deck
+    from reeve.web.deck.computed import Computed
     from reeve.web.deck.reading import Reading
 
     store = open_store(settings)
@@ -158,6 +161,9 @@ def deck_of(settings: Settings, access: "Access", sandbox: str | None) -> "Deck"
         last=store.last,
         after=lambda seq: store.facts(after=seq),
         active=lambda: run_is_active(settings.state),
+        computed=Computed(store.last, computing(settings)),
+        attempts=AttemptRows(store.folder),
+        house=OwnHouse(settings),
     )
 
 

@@ -20,7 +20,21 @@ from reeve.stats.partial import PooledRate, partially_pooled
 from reeve.stats.pass_at_k import Tally
 from reeve.stats.risk import Refused, upper_bound
 
-__all__ = ["Escapes", "Run", "Tallies", "Track", "Who", "runs", "tallies", "tracks"]
+__all__ = [
+    "Escapes",
+    "Run",
+    "Tallies",
+    "Track",
+    "Who",
+    "first_round_of",
+    "landing_of",
+    "passed_of",
+    "runs",
+    "runs_of",
+    "tallies",
+    "touches",
+    "tracks",
+]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -101,10 +115,13 @@ class _Count:
     surplus_lines: int = 0
 
 
-def tracks(store: Store, results: Results) -> tuple[Track, ...]:
-    """Put together the records of all agents, by name, version, kind and repository."""
+def tracks(store: Store, results: Results, views: Iterable[TaskView] | None = None) -> tuple[Track, ...]:
+    """Put together the records of all agents, by name, version, kind and repository.
+
+    `views` are those of all tasks, for whoever has them already or cannot hold them all at once.
+    """
     counts: defaultdict[Who, _Count] = defaultdict(_Count)
-    for view in task_views(store):
+    for view in task_views(store) if views is None else views:
         _count(view, counts)
     pooled = partially_pooled({who: _all(count.tallies) for who, count in counts.items()}) if counts else {}
     known = {(each.agent, each.version): each for each in known_answers(store).agents}
@@ -117,17 +134,19 @@ def tracks(store: Store, results: Results) -> tuple[Track, ...]:
 
 def runs(store: Store) -> tuple[Run, ...]:
     """List the attempts that say how long a task an agent can do."""
-    found = []
-    for view in task_views(store):
-        minutes = view.task.human_minutes
-        wrong = {review.attempt for review in view.reviews if review.kind is not ReviewKind.ACCEPT}
-        for item in _first_round(view):
-            if minutes is None or minutes <= 0 or (passed := _passed(item)) is None:
-                continue
-            agent = item.order.agent
-            succeeded = passed and item.id not in wrong
-            found.append(Run(agent.name, agent.version, view.id, item.order.base.repo, minutes, succeeded))
-    return tuple(found)
+    return tuple(run for view in task_views(store) for run in runs_of(view))
+
+
+def runs_of(view: TaskView) -> Iterator[Run]:
+    """List those of one task."""
+    minutes = view.task.human_minutes
+    wrong = {review.attempt for review in view.reviews if review.kind is not ReviewKind.ACCEPT}
+    for item in first_round_of(view):
+        if minutes is None or minutes <= 0 or (passed := passed_of(item)) is None:
+            continue
+        agent = item.order.agent
+        succeeded = passed and item.id not in wrong
+        yield Run(agent.name, agent.version, view.id, item.order.base.repo, minutes, succeeded)
 
 
 # ---------------------------------------------------------------- counting
@@ -142,8 +161,8 @@ def _count(view: TaskView, counts: Mapping[Who, _Count]) -> None:
             count.wall_seconds += item.attempt.wall_seconds
             count.usd += [] if item.attempt.usd is None else [item.attempt.usd]
         _judged(item, count)
-    for who, some in _by_who(view, _first_round(view)):
-        judged = [passed for item in some if (passed := _passed(item)) is not None]
+    for who, some in _by_who(view, first_round_of(view)):
+        judged = [passed for item in some if (passed := passed_of(item)) is not None]
         if judged:
             counts[who].tallies.append(Tally(len(judged), sum(judged)))
     _decided(view, counts)
@@ -155,13 +174,14 @@ def _judged(item: AttemptView, count: _Count) -> None:
     elif item.verdict is not None:
         count.seen[str(item.verdict.outcome)] += 1
     verdict = item.verdict
-    count.seen["integrity"] += verdict is not None and _touches(verdict)
+    count.seen["integrity"] += verdict is not None and touches(verdict)
     if verdict is not None and verdict.outcome is Outcome.PASSED and verdict.surplus is not None:
         count.lines += verdict.lines
         count.surplus_lines += verdict.surplus.lines
 
 
-def _touches(verdict: Verdict) -> bool:
+def touches(verdict: Verdict) -> bool:
+    """Say whether a patch does something to its own examination."""
     return any(check.name == "integrity" and check.outcome is not Outcome.PASSED for check in verdict.checks)
 
 
@@ -171,15 +191,20 @@ def _decided(view: TaskView, counts: Mapping[Who, _Count]) -> None:
         return
     count = counts[_who(view, view.chosen.order)]
     count.human_minutes += view.spent_minutes
+    landed, unseen = landing_of(view)
+    count.seen["landed"] += landed
+    count.seen["unseen"] += unseen
+    count.seen["escapes"] += unseen and any(item.escape for item in view.reviews)
+
+
+def landing_of(view: TaskView) -> tuple[bool, bool]:
+    """Say whether a task has ever landed, and whether that was without a look."""
     landed = next((item for item in view.landings if item.outcome is LandingOutcome.LANDED), None)
     if landed is None:
-        return
-    count.seen["landed"] += 1
+        return False, False
     automatic = any(item.action is Action.LAND and item.attempt == landed.attempt for item in view.decisions)
     accepted = any(item.kind is ReviewKind.ACCEPT and item.commit is None for item in view.reviews)
-    if automatic and not accepted:
-        count.seen["unseen"] += 1
-        count.seen["escapes"] += any(item.escape for item in view.reviews)
+    return True, automatic and not accepted
 
 
 def _who(view: TaskView, order: Order) -> Who:
@@ -193,11 +218,12 @@ def _by_who(view: TaskView, items: Iterable[AttemptView]) -> Iterator[tuple[Who,
     yield from found.items()
 
 
-def _first_round(view: TaskView) -> list[AttemptView]:
+def first_round_of(view: TaskView) -> list[AttemptView]:
+    """List the attempts of the round whose size was fixed before anything was known."""
     return [item for item in view.attempts if item.order.round == view.attempts[0].order.round]
 
 
-def _passed(item: AttemptView) -> bool | None:
+def passed_of(item: AttemptView) -> bool | None:
     """Say whether an attempt passed; None: that is not known. One that declined did not."""
     if item.declined:
         return False

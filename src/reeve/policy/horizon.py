@@ -70,6 +70,7 @@ class HorizonReport:
 def horizon_report(
     records: RunRecords,
     *,
+    levels: Sequence[float] = LEVELS,
     penalty: float = PENALTY,
     resamples: int | None = None,
     seed: int = PUBLISHED_SEED,
@@ -90,7 +91,7 @@ def horizon_report(
     told = partial(_told, progress, drawn)
     both = None
     try:
-        found = horizons(runs, penalty=penalty, resamples=drawn, seed=seed, progress=told)
+        found = horizons(runs, penalty=penalty, resamples=drawn, seed=seed, levels=levels, progress=told)
         if by_chain:
             sizes = (records.chain_steps, records.files_touched)
             both = axes(runs, *sizes, penalty=penalty, resamples=drawn, seed=seed, progress=told)

@@ -12,7 +12,7 @@ from reeve.records import Cell, Judged, Policy, Trust
 from reeve.stats.anytime import Alarm, Certificate
 from reeve.stats.risk import Threshold, fixed_sequence
 
-__all__ = ["PASSED_OVER", "learn", "trust_of"]
+__all__ = ["PASSED_OVER", "learn", "progress_of", "trust_of"]
 
 PASSED_OVER = 10
 """An audit without an answer counts as wrong, for the certificate, once so many drawn after it have one: whoever leaves
@@ -56,6 +56,20 @@ def trust_of(cell: Cell, results: Sequence[Judged], owner: Policy) -> Trust:
         threshold=found.score if isinstance(found, Threshold) else None,
         no_threshold="" if isinstance(found, Threshold) else found.reason,
     )
+
+
+def progress_of(results: Sequence[Judged], owner: Policy) -> tuple[float, ...]:
+    """Give the evidence after each audit that counts, since the cell was last begun at zero.
+
+    The last number is the `e_value` of `trust_of`; certified is where it reaches 1 / (1 - confidence).
+    """
+    start, _ = _begun(results, owner)
+    certificate = Certificate(owner.highest_escape_rate, owner.confidence)
+    wrong, found = 0, []
+    for audits, (_, is_wrong) in enumerate(_uniform(results[start:]), start=1):
+        wrong += is_wrong
+        found.append(certificate.at(audits, wrong).e_value)
+    return tuple(found)
 
 
 def _uniform(results: Sequence[Judged]) -> list[tuple[Judged, bool]]:

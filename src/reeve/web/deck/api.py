@@ -16,7 +16,7 @@ from reeve.records import Event, Status, WordKind
 from reeve.web.deck.acts import Act
 from reeve.web.deck.reading import AtWork, Load
 
-__all__ = ["router"]
+__all__ = ["NEWEST", "RESPONSES", "router"]
 
 NEWEST = 2**62
 
@@ -32,13 +32,13 @@ class Problem(BaseModel):
     error: str
 
 
-router = APIRouter(
-    responses={
-        401: {"description": "The token is missing or wrong."},
-        404: {"model": Problem, "description": "There is no such thing."},
-        422: {"model": Problem, "description": "Not understood."},
-    }
-)
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    401: {"description": "The token is missing or wrong."},
+    404: {"model": Problem, "description": "There is no such thing."},
+    422: {"model": Problem, "description": "Not understood."},
+}
+
+router = APIRouter(responses=RESPONSES)
 
 
 @dataclass(frozen=True, slots=True)

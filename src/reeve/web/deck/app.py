@@ -14,8 +14,10 @@ from starlette.staticfiles import StaticFiles
 from reeve.errors import InputError, ReeveError
 from reeve.ports import Fact
 from reeve.settings import Settings
-from reeve.web.deck import api, pages
+from reeve.web.deck import api, api_figures, house, pages, trusting
 from reeve.web.deck.acts import Acts, Desk
+from reeve.web.deck.computed import Computed
+from reeve.web.deck.figures import AttemptPages, House
 from reeve.web.deck.guard import Access, Guard
 from reeve.web.deck.reading import Reading
 from reeve.web.deck.stream import Stream
@@ -36,6 +38,9 @@ class Deck:
     last: Callable[[], int]
     after: Callable[[int], Sequence[Fact]]
     active: Callable[[], bool]
+    computed: Computed
+    attempts: AttemptPages
+    house: House
 
 
 def deck(of: Deck) -> Guard:
@@ -45,6 +50,7 @@ def deck(of: Deck) -> Guard:
     @asynccontextmanager
     async def living(_app: FastAPI) -> AsyncIterator[None]:
         yield
+        of.computed.close()
         desk.close()
 
     app = FastAPI(
@@ -57,10 +63,12 @@ def deck(of: Deck) -> Guard:
         lifespan=living,
     )
     app.state.deck, app.state.desk = of, desk
-    app.state.stream = Stream(of.last, of.after, lambda: desk.state)
+    app.state.stream = Stream(of.last, of.after, lambda: (desk.state, of.computed.changes))
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
     app.include_router(api.router, prefix="/api/v1")
-    app.include_router(pages.router, include_in_schema=False)
+    app.include_router(api_figures.router, prefix="/api/v1")
+    for each in (pages, trusting, house):
+        app.include_router(each.router, include_in_schema=False)
     app.add_exception_handler(ReeveError, _refused)
     app.add_exception_handler(HTTPException, _not_there)
     app.add_exception_handler(RequestValidationError, _not_understood)

@@ -228,7 +228,7 @@ document.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && event.target.matches("textarea") && !event.shiftKey) { event.preventDefault(); event.target.form.requestSubmit(); }
     return;
   }
-  const went = before === "g" && { f: "/", i: "/inbox" }[event.key];
+  const went = before === "g" && { f: "/", i: "/inbox", t: "/trust", d: "/drill", s: "/settings" }[event.key];
   before = event.key;
   if (went) { event.preventDefault(); location.assign(went); return; }
   if (KEYS[event.key]) { event.preventDefault(); KEYS[event.key](); }
