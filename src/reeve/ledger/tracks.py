@@ -298,9 +298,9 @@ def tallies(store: Store, agents: Collection[tuple[str, str]]) -> dict[tuple[str
     rows: defaultdict[tuple[str, str], defaultdict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
     usd: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
     for view in task_views(store):
-        for item in _first_round(view):
+        for item in first_round_of(view):
             key = (item.order.agent.name, item.order.agent.version)
-            if key in agents and (passed := _passed(item)) is not None:
+            if key in agents and (passed := passed_of(item)) is not None:
                 rows[key][view.id].append(passed)
                 usd[key] += [] if item.attempt is None or item.attempt.usd is None else [item.attempt.usd]
     for result in drill_results(store):
