@@ -12,7 +12,7 @@ import platform
 import sys
 from pathlib import Path
 
-PARTS = ("own_cost", "workspaces", "candidates", "humanevalfix")
+PARTS = ("own_cost", "workspaces", "candidates", "humanevalfix", "stopping", "gateway", "acp", "horizon")
 RESULTS = Path(__file__).parent / "results"
 
 

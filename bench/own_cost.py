@@ -42,13 +42,13 @@ command = "echo right > \\"$(cat $REEVE_INSTRUCTION_FILE)\\""
 """
 
 
-def make_repository(folder: Path, files: int) -> None:
+def make_repository(folder: Path, files: int, settings: str = SETTINGS) -> None:
     """Make a repository of small files in folders of fifty."""
     for number in range(files):
         path = folder / f"d{number // 50:03}" / f"f{number:05}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"line of file {number}\n" * 20)
-    (folder / "reeve.toml").write_text(SETTINGS)
+    (folder / "reeve.toml").write_text(settings)
     git = ["git", "-C", str(folder)]
     subprocess.run([*git, "init", "-q", "-b", "main"], check=True)
     subprocess.run([*git, "add", "."], check=True)
@@ -64,14 +64,14 @@ def task(name: str, agent: str, path: str, command: str) -> Task:
 
 def cpu(work: Callable[[], object]) -> tuple[float, float]:
     """CPU and wall seconds of some work, with all its children, detached ones too."""
-    before, began = _used(), time.monotonic()
+    before, began = used(), time.monotonic()
     work()
     wall = time.monotonic() - began
     _reap()
-    return _used() - before, wall
+    return used() - before, wall
 
 
-def _used() -> float:
+def used() -> float:
     return sum(
         usage.ru_utime + usage.ru_stime
         for usage in (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))

@@ -3,7 +3,8 @@
 import hashlib
 from collections.abc import Sequence
 
-from reeve.ledger.codec import encode
+from reeve.ledger.codec import decode, encode
+from reeve.policy.cells import cell_of
 from reeve.ports import Fact, Store
 from reeve.records import (
     Action,
@@ -14,6 +15,7 @@ from reeve.records import (
     CheckResult,
     Checks,
     Decision,
+    Draw,
     Ending,
     Environment,
     KnownAnswer,
@@ -199,12 +201,40 @@ class Story:
         return landing
 
     def review(
-        self, attempt: str, kind: ReviewKind, reason: str = "", *, minutes: float = 3.0, commit: str | None = None
+        self,
+        attempt: str,
+        kind: ReviewKind,
+        reason: str = "",
+        *,
+        minutes: float = 3.0,
+        commit: str | None = None,
+        escape: bool = False,
     ) -> None:
         task = attempt.split(".", maxsplit=1)[0]
         number = len(self.store.facts(kind="review", task=task)) + 1
-        review = Review(task, attempt, kind, reason, minutes, True, self.now, commit)
+        review = Review(task, attempt, kind, reason, minutes, True, self.now, commit, escape)
         self.tell("review", f"{task}#{number}", task, review)
+
+    def drawn(self, attempt: str, *, unseen: bool = True, uniform: bool = True, confidence: float = 0.75) -> Draw:
+        """What is drawn for a result that landed without a look, or waits for one."""
+        order = decode(Order, self.store.fact("order", attempt).body)
+        task = decode(Task, self.store.facts(kind="task", task=order.task)[-1].body)
+        draw = Draw(
+            task=order.task,
+            attempt=attempt,
+            cell=cell_of(order, task, 2),
+            unseen=unseen,
+            confidence=confidence,
+            suspicion=0.2,
+            chance=0.5,
+            number=0.25 if uniform else 0.75,
+            suspicion_chance=0.1,
+            suspicion_number=0.5,
+            commitment="c0ffee",
+            policy="p1",
+        )
+        self.tell("draw", attempt, order.task, draw)
+        return draw
 
     def policy(self) -> None:
         self.tell("policy", "p1", "", Policy("p1", land="passed"))

@@ -1,25 +1,57 @@
 """Drills on a real repository with a past: real git, real sandbox, real pytest; only the set-up is copied."""
 
+import io
+import json
 import os
+import re
 import subprocess
+import sys
+import tarfile
 from dataclasses import replace
 from pathlib import Path
+from random import Random
+from types import SimpleNamespace
 
 import pytest
 from rich.progress import Progress
 
+from reeve import flow
+from reeve.adapters.checks import injection
 from reeve.adapters.environments.fake import FakeEnvironments, copied_environment
 from reeve.adapters.trees.history import read_history
 from reeve.cli.drill import Clock, Source, drilled
+from reeve.cli.drill_parts import export, injector, package_repository
+from reeve.cli.main import main
 from reeve.cli.start import open_world
+from reeve.decision.drill import decide_drill
 from reeve.durable import reviews
 from reeve.durable.drilling import Asked
 from reeve.durable.reviews import Minutes
-from reeve.errors import InputError
+from reeve.errors import InputError, RepositoryError
 from reeve.ledger.inbox import inbox
 from reeve.ledger.views import first_round, summaries, task_views
-from reeve.records import AgentSpec, KnownAnswer, Measurement, TestOutcome
+from reeve.policy.drill import agent_drills, drill_horizons
+from reeve.policy.suite import Suite, escape_bound, most_let_pass, suite_of
+from reeve.records import (
+    Action,
+    AgentSpec,
+    Checks,
+    DrillResult,
+    KnownAnswer,
+    Measurement,
+    Outcome,
+    Policy,
+    RepoSource,
+    Task,
+    TestOutcome,
+    Verdict,
+    WrongKind,
+    WrongPatch,
+)
 from reeve.settings import read_settings, task_defaults
+from reeve.stats.intervals import clopper_pearson
+from reeve.task import read_backlog
+from reeve.task.injected import halves, missed
 from reeve.task.mined import Commit, FileChange, estimated_minutes, is_source, is_test, passed_over, turned, wording
 
 CLAMP = """\
@@ -90,7 +122,13 @@ def past(tmp_path):
     return made
 
 
+WHOLE = "cat > calc.py <<'END'\n" + CLAMP_BOTH + "\n\ndef double(value):\n    return value * 2\nEND"
+
 AGENTS = {
+    "whole": WHOLE,
+    "waiter": "sleep 600",
+    "lower": "sed -i 's/^LOW = 0/LOW = 1/' calc.py",
+    "upper": "sed -i 's/^HIGH = 0/HIGH = 1/' calc.py",
     "fixer": FIX,
     "idler": "true",
     "spy": "git log --all --format=%H%n%B; git reflog; cat .git/* ; ls -R . .git; env",
@@ -108,7 +146,7 @@ def drill(past, environment, *agents, tasks=20, mine=Source.HISTORY, seed=0, lat
     settings, world = world_of(past, environment)
     asked = Asked(tasks, agents, task_defaults(settings), seed, late)
     with Progress(disable=True) as bars:
-        return world, drilled(world, asked, mine, bars, Clock(None, world.stop))
+        return world, drilled(world, asked, mine, injector(settings, world), bars, Clock(None, world.stop))
 
 
 # ---------------------------------------------------------------- from the past
@@ -119,6 +157,8 @@ def test_a_commit_that_changed_source_and_tests_is_asked_for_again_and_agents_ar
         "Clamp to the upper end too\n\nValues above it came through.\n\nSigned-off-by: Ada <a@x>",
         calc_dot_py=CLAMP_BOTH,
         tests__test_calc_dot_py=TEST + TEST_HIGH,
+        setup_dot_cfg="[metadata]\n",
+        notes_dot_txt="x\n",
     )
     world, done = drill(past, environment, "fixer", "idler")
     (example,) = done.mined.examples
@@ -129,11 +169,14 @@ def test_a_commit_that_changed_source_and_tests_is_asked_for_again_and_agents_ar
         ("tests/test_calc.py::test_high",),
         ("tests/test_calc.py::test_low",),
     )
-    assert (task.known_answer, task.attempts, task.human_minutes) == (KnownAnswer.MINED, 2, 4.0)
+    assert (task.known_answer, task.attempts, task.human_minutes) == (KnownAnswer.MINED, 1, 4.0)
     assert {each.agent: (each.passed, each.failed) for each in done.agents} == {"fixer": (1, 0), "idler": (0, 1)}
     assert done.agents[0].share.low == pytest.approx(0.025)
     assert "a horizon needs" in done.horizons.reason
     assert (done.interrupted, done.late) == (False, False)
+    changed = world.objects.changes(example.base_tree, example.solution_tree)
+    assert [change.path for change in changed] == ["calc.py", "notes.txt"]  # no tests, nothing that is protected
+    assert {fact.body["rule"] for fact in world.journal.store.facts(kind="decision")} == {"drill"}
     attempts = [fact.body["agent"]["name"] for fact in world.journal.store.facts(kind="attempt")]
     assert sorted(attempts) == ["fixer", "idler"]
 
@@ -148,7 +191,8 @@ def test_nothing_of_a_drill_lands_and_nobody_is_asked_about_it(past, environment
     assert (summaries(store), inbox(task_views(store)), first_round(store).tallies) == ((), (), ())
     assert not store.facts(kind="landing")
     with pytest.raises(InputError, match="nobody has to decide"):
-        reviews.accept(world, f"{done.mined.examples[0].task.id}.1", Minutes(1.0, measured=False))
+        reviews.accept(world, store.facts(kind="attempt")[0].key, Minutes(1.0, measured=False))
+    assert not store.facts(kind="draw")
 
 
 def test_an_attempt_sees_the_parent_and_nothing_of_what_came_later(past, environment):
@@ -253,6 +297,464 @@ def test_a_drill_that_is_made_again_runs_nothing_again(past, environment):
     world, second = drill(past, environment, "fixer")
     assert len(world.journal.store.facts()) == count
     assert second.agents == first.agents
+
+
+def test_every_planned_attempt_is_made_whatever_the_earlier_ones_gave():
+    task = Task("x", "", RepoSource("/r"), attempts=2, known_answer=KnownAnswer.MINED)
+    attempt = SimpleNamespace(id="x.1")
+    passed = Verdict("x.1", "x", "x.1", "b", "t", Outcome.PASSED, "it holds")
+    again = decide_drill(task, 1, [attempt], [passed], 1, Policy("p"))
+    assert (again.action, again.attempt, again.numbers["passed"]) == (Action.AGAIN, None, 1.0)
+    assert decide_drill(task, 2, [attempt], [passed], 0, Policy("p")).action is Action.GIVE_UP
+    unverified = replace(passed, outcome=Outcome.UNVERIFIED, reason="the environment could not be made")
+    ended = decide_drill(task, 1, [], [unverified], 2, Policy("p"))
+    assert (ended.action, ended.reason) == (Action.GIVE_UP, "the environment could not be made")
+
+
+def test_when_the_minutes_are_over_attempts_are_ended_and_it_is_no_interruption(past, environment):
+    past.commit("Clamp to the upper end", calc_dot_py=CLAMP_BOTH, tests__test_calc_dot_py=TEST + TEST_HIGH)
+    settings, world = world_of(past, environment)
+    asked = Asked(2, ("waiter",), task_defaults(settings))
+    clock = Clock(1.0, world.stop)
+    clock._seconds = 0.0  # the search does not look at it here
+    with Progress(disable=True) as bars:
+        done = drilled(world, asked, Source.HISTORY, injector(settings, world), bars, clock)
+    assert (len(done.mined.examples), done.agents, done.late, done.interrupted) == (1, (), True, False)
+
+
+# ---------------------------------------------------------------- injected defects, and the tests themselves
+
+
+UNTESTED = CLAMP_BOTH + "\n\ndef double(value):\n    return value * 2\n"
+
+
+def test_defects_are_counted_by_whether_tests_run_their_line_and_those_noticed_are_to_be_undone(past, environment):
+    past.commit("Two functions and one test file", calc_dot_py=UNTESTED, tests__test_calc_dot_py=TEST + TEST_HIGH)
+    before = past.git("for-each-ref")
+    _, done = drill(past, environment, "whole", "idler", mine=Source.DEFECTS, tasks=3)
+    assert len(done.mined.wrong) == 6  # one for each line that is code: conditions and results
+    uncovered = [one for one in done.mined.wrong if one.kind is WrongKind.UNCOVERED]
+    assert {(one.path, one.line) for one in uncovered} == {("calc.py", 6), ("calc.py", 10)}
+    assert all(one.let_pass for one in uncovered)
+    assert not any(one.let_pass for one in done.mined.wrong if one.kind is WrongKind.COVERED)
+    assert len(done.mined.examples) == 3
+    for example in done.mined.examples:
+        assert example.task.known_answer is KnownAnswer.INJECTED
+        assert example.task.checks.required
+        assert "calc" not in example.task.instruction.replace("test_calc", "")
+        assert not set(example.task.checks.required) & set(example.passing)
+    assert {each.agent: (each.passed, each.failed) for each in done.agents} == {"whole": (3, 0), "idler": (0, 3)}
+    assert done.suite.by_kind[WrongKind.UNCOVERED].share.value == 1.0
+    assert [(each.path, each.let_pass) for each in done.suite.files] == [("calc.py", 2)]
+    assert past.git("for-each-ref") == before
+
+
+def test_the_same_seed_draws_the_same_defects(past, environment):
+    past.commit("Two functions and one test file", calc_dot_py=UNTESTED, tests__test_calc_dot_py=TEST + TEST_HIGH)
+    drawn = [drill(past, environment, mine=Source.DEFECTS, tasks=1, seed=seed)[1].mined.wrong for seed in (1, 1, 2)]
+    assert drawn[0] == drawn[1]
+    assert drawn[0] != drawn[2]
+
+
+BOUNDS = "LOW = {}\nHIGH = {}\n\n\ndef between(value):\n    return LOW < value < HIGH\n"
+BOUNDS_TESTS = (
+    "import calc\n\n\ndef test_low():\n    assert calc.LOW == 1\n\n\ndef test_high():\n    assert calc.HIGH == 1\n"
+)
+
+
+def test_of_two_partial_fixes_half_of_the_tests_lets_one_pass_and_so_with_attempts(past, environment):
+    space = "# one\n# two\n# three\n# four\n"
+    text = BOUNDS.replace("HIGH = {}", space + "HIGH = {}")
+    past.commit("Some bounds to begin with", calc_dot_py=text.format(0, 0))
+    past.commit(
+        "Give both bounds their values",
+        a_dot_txt="a\n",
+        calc_dot_py=text.format(1, 1),
+        tests__test_bounds_dot_py=BOUNDS_TESTS,
+    )
+    _, done = drill(past, environment, "lower", "upper")
+    assert done.mined.examples[0].task.checks.required == (
+        "tests/test_bounds.py::test_high",
+        "tests/test_bounds.py::test_low",
+    )
+    kinds = {kind: (each.tried, each.let_pass) for kind, each in done.suite.by_kind.items()}
+    assert kinds == {WrongKind.PARTIAL: (2, 1), WrongKind.ATTEMPT: (2, 1)}
+
+
+def test_without_tests_there_are_no_defects_and_it_says_why(past, environment):
+    past.commit("Away with the tests", tests__test_calc_dot_py=None)
+    _, done = drill(past, environment, "idler", mine=Source.DEFECTS)
+    assert (done.mined.examples, done.suite.all) == ((), None)
+    assert done.mined.notes == ("no defects: there are no tests: pytest collects none",)
+
+
+def test_without_an_environment_there_are_no_defects_and_it_says_why(past, environment):
+    _, done = drill(past, replace(environment, ok=False, reason="no network"), "idler", mine=Source.BOTH)
+    assert "no defects: the environment cannot be made: no network" in done.mined.notes
+
+
+def test_tests_that_all_fail_can_notice_nothing(past, environment):
+    past.commit("Fail them all", tests__test_calc_dot_py="def test_low(): assert 0\n")
+    _, done = drill(past, environment, "idler", mine=Source.DEFECTS)
+    assert done.mined.notes == ("no defects: none of the 1 tests passes",)
+
+
+def test_a_stop_keeps_what_was_done(past, environment):
+    past.commit("Two functions and one test file", calc_dot_py=UNTESTED, tests__test_calc_dot_py=TEST + TEST_HIGH)
+    settings, world = world_of(past, environment)
+
+    def late():
+        world.stop.set()
+        return False
+
+    asked = Asked(3, ("idler",), task_defaults(settings), 0, late)
+    with Progress(disable=True) as bars:
+        done = drilled(world, asked, Source.DEFECTS, injector(settings, world), bars, Clock(None, world.stop))
+    assert done.interrupted
+    kept = len(world.journal.store.facts(kind="measurement"))
+    assert kept >= 2
+    _, again = drill(past, environment, "idler", mine=Source.DEFECTS, tasks=3)
+    assert len(again.mined.examples) == 3
+
+
+# ---------------------------------------------------------------- what is kept, and what is given away
+
+
+def test_a_set_that_was_found_is_not_searched_again_at_the_same_head(past, environment):
+    past.commit("Two functions and one test file", calc_dot_py=UNTESTED, tests__test_calc_dot_py=TEST + TEST_HIGH)
+    world, first = drill(past, environment, "idler", mine=Source.BOTH, tasks=2)
+    store = world.journal.store
+    assert len(store.facts(kind="mined")) == 1
+    (fact,) = store.facts(kind="drill")
+    assert (fact.body["head"], fact.body["let_pass"]) == (past.git("rev-parse", "HEAD"), 2)
+    world, again = drill(past, replace(environment, ok=False, reason="gone"), "whole", mine=Source.BOTH, tasks=2)
+    assert [each.task.id for each in again.mined.examples] == [each.task.id for each in first.mined.examples]
+    assert again.mined.wrong[:6] == first.mined.wrong[:6]
+    world, other = drill(past, environment, "idler", mine=Source.BOTH, tasks=3)
+    assert len(world.journal.store.facts(kind="mined")) == 2
+    assert len(other.mined.examples) == 3
+
+
+def test_a_search_that_was_cut_off_or_found_nothing_is_made_again(past, environment):
+    past.commit("Clamp to the upper end", calc_dot_py=CLAMP_BOTH, tests__test_calc_dot_py=TEST + TEST_HIGH)
+    past.commit(
+        "Double a value",
+        calc_dot_py=UNTESTED,
+        tests__test_double_dot_py="from calc import double\ndef test_double(): assert double(2) == 4\n",
+    )
+    world, done = drill(past, environment, tasks=3, late=lambda: True)
+    assert (len(done.mined.examples), done.late) == (1, True)
+    drill(past, replace(environment, ok=False, reason="no network"), tasks=3)
+    assert not world.journal.store.facts(kind="mined")
+    world, done = drill(past, environment, tasks=3)
+    assert (len(done.mined.examples), len(world.journal.store.facts(kind="mined"))) == (2, 1)
+
+
+def test_exported_rows_are_read_back_as_tasks_and_hold_what_others_expect(past, environment, tmp_path):
+    past.commit("Something before it", notes_dot_txt="x\n")
+    wanted = past.commit("Clamp to the upper end", calc_dot_py=CLAMP_BOTH, tests__test_calc_dot_py=TEST + TEST_HIGH)
+    settings, world = world_of(past, environment)
+    _, done = drill(past, environment, mine=Source.BOTH, tasks=2)
+    found = [(each.task, each.base_tree, each.solution_tree, each.passing) for each in done.mined.examples]
+    out = tmp_path / "out"
+    out.mkdir()
+    clone = export(settings, past.root, found, out / "rows.jsonl")
+    rows = [json.loads(line) for line in (out / "rows.jsonl").read_text().splitlines()]
+    assert [row["kind"] for row in rows] == ["mined", "injected"]
+    expected = "instance_id repo base_commit patch test_patch problem_statement hints_text FAIL_TO_PASS PASS_TO_PASS"
+    assert set(rows[0]) >= set(expected.split())
+    assert rows[0]["base_commit"] == past.git("rev-parse", f"{wanted}^")
+    assert json.loads(rows[0]["FAIL_TO_PASS"]) == ["tests/test_calc.py::test_high"]
+    assert "+    if value > high:" in rows[0]["patch"]
+    assert "+def test_high():" in rows[0]["test_patch"]
+    there = subprocess.run(["git", "-C", clone, "cat-file", "-e", wanted], capture_output=True, check=False)
+    assert there.returncode != 0  # the future stayed where it is
+    subprocess.run(["git", "-C", clone, "fsck", "--no-dangling"], check=True)
+
+    defaults = task_defaults(replace(settings, default_agents=("whole",), attempts=1))
+    tasks = read_backlog([out / "rows.jsonl"], defaults).tasks
+    assert [task.id for task in tasks] == [row["instance_id"] for row in rows]
+    for task, row in zip(tasks, rows, strict=True):
+        assert flow.verify(world, task, row["patch"].encode()).outcome is Outcome.PASSED
+        assert flow.verify(world, task, b"").outcome is not Outcome.PASSED
+    assert export(settings, past.root, found, out / "rows.jsonl") == clone  # again, over itself
+
+
+def test_an_export_never_writes_over_what_is_no_repository(past, environment, tmp_path):
+    settings, _ = world_of(past, environment)
+    (tmp_path / "drill__calc").mkdir()
+    with pytest.raises(InputError, match="no bare repository"):
+        export(settings, past.root, [], tmp_path / "rows.jsonl")
+
+
+def sdist(folder, files, name="calc-1.0"):
+    with tarfile.open(folder / f"{name}.tar.gz", "w:gz") as archive:
+        for path, text in files.items():
+            member = tarfile.TarInfo(f"{name}/{path}")
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text.encode()))
+    return folder / f"{name}.tar.gz"
+
+
+FILES = {"calc.py": UNTESTED, "tests/test_calc.py": TEST + TEST_HIGH, "pytest.ini": "[pytest]\npythonpath = .\n"}
+
+
+def test_a_package_in_a_file_becomes_a_repository_of_one_commit(past, tmp_path):
+    settings = read_settings(past.root, {"XDG_CACHE_HOME": str(tmp_path / "cache")})
+    repo = package_repository(settings, str(sdist(tmp_path, FILES)))
+    done = subprocess.run(["git", "-C", repo, "log", "--format=%s"], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "calc 1.0"
+    assert (repo / "calc.py").read_text() == UNTESTED
+    assert package_repository(settings, str(tmp_path / "calc-1.0.tar.gz")) == repo
+
+
+def test_a_package_of_a_local_index_is_fetched_once(past, tmp_path, monkeypatch):
+    links = tmp_path / "links"
+    links.mkdir()
+    sdist(links, FILES)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(links))
+    settings = read_settings(past.root, {"XDG_CACHE_HOME": str(tmp_path / "cache")})
+    repo = package_repository(settings, "calc==1.0")
+    (links / "calc-1.0.tar.gz").unlink()
+    assert package_repository(settings, "calc==1.0") == repo
+    with pytest.raises(RepositoryError, match=r"calc==2\.0"):
+        package_repository(settings, "calc==2.0")
+
+
+@pytest.mark.parametrize("wanted", ["calc", "calc>=1", "../x==1", "calc==1==2", ""])
+def test_what_names_no_package_is_refused(past, wanted):
+    with pytest.raises(InputError, match="neither NAME==VERSION"):
+        package_repository(read_settings(past.root, {}), wanted)
+
+
+def test_an_archive_that_leads_out_of_itself_is_refused(past, tmp_path):
+    settings = read_settings(past.root, {"XDG_CACHE_HOME": str(tmp_path / "cache")})
+    with pytest.raises(RepositoryError, match="unsafe path"):
+        package_repository(settings, str(sdist(tmp_path, {"../../evil.py": "x = 1\n"})))
+    (tmp_path / "notes.tar.gz").write_bytes(b"")
+    with pytest.raises(InputError, match=r"NAME-VERSION\.tar\.gz"):
+        package_repository(settings, str(tmp_path / "notes.tar.gz"))
+
+
+# ---------------------------------------------------------------- the command
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch, capfd):
+    """`reeve drill` in a folder that is no repository, without walls, with the pytest of this interpreter."""
+    monkeypatch.chdir(tmp_path)
+    site = Path(pytest.__file__).parents[1]
+    agents = [
+        f"[agents.{name}]\nkind = 'command'\ncommand = {json.dumps(AGENTS[name])}\n" for name in ("whole", "idler")
+    ]
+    head = f"setup = 'true'\nworkers = 2\n[env]\nPYTHONPATH = '{site}'\n"
+    (tmp_path / "reeve.toml").write_text(head + "".join(agents))
+
+    def call(*arguments):
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(["drill", "--sandbox", "none", *arguments])
+        out, err = capfd.readouterr()
+        return ended.value.code or 0, out, err
+
+    return call
+
+
+def test_the_command_drills_a_package_and_says_both_things(command, tmp_path):
+    file = str(sdist(tmp_path, FILES))
+    agents = ("--agent", "whole", "--agent", "idler")
+    code, out, err = command("--package", file, *agents, "--tasks", "2", "--export", "rows.jsonl", "--json")
+    assert (code, err) == (0, "")
+    said = json.loads(out)
+    assert [task["kind"] for task in said["tasks"]] == ["injected", "injected"]
+    assert {each["agent"]: (each["passed"], each["failed"]) for each in said["agents"]} == {
+        "whole": (2, 0),
+        "idler": (0, 2),
+    }
+    assert (said["suite"]["all"]["tried"], said["suite"]["all"]["let_pass"]) == (6, 2)
+    assert said["suite"]["files"][0]["path"] == "calc.py"
+    assert said["exported"]["rows"] == "rows.jsonl"
+    assert "there is no history: one commit has nothing before it" in said["notes"]
+    code, out, _ = command("--package", file, "--agent", "whole", "--tasks", "2")
+    assert code == 0
+    assert re.search(r"^whole \S+ +2 +2 +0 +0 +0 +100% +16% to 100%", out, re.MULTILINE)
+    assert re.search(r"^defect in code that no test runs +2 +2 +100%", out, re.MULTILINE)
+    assert re.search(r"^whole: of what passes up to \d+% may be wrong", out, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--agent", "nobody"), "--agent nobody: reeve.toml names"),
+        ((), "not a git repository"),
+        (("--package", "calc"), "neither NAME==VERSION"),
+        (("--export", "no/such/folder/x.jsonl"), "no such folder"),
+    ],
+)
+def test_bad_input_is_one_line_before_anything_starts(command, arguments, said):
+    code, out, err = command(*arguments)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert len(err.splitlines()) == 1
+
+
+# ---------------------------------------------------------------- what runs in the sandbox
+
+
+INJECTOR = Path(injection.__file__).parent / "injector"
+
+
+def listed(folder, files, seed=0, most=100):
+    for name, text in files.items():
+        (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    (folder / "plan").write_text(json.dumps({"files": sorted(files), "most": most, "seed": seed}))
+    examiner, repair = INJECTOR.parent / "examiner", INJECTOR.parents[1] / "agents" / "repair"
+    command = [sys.executable, "-S", "-B", INJECTOR / "sites.py", "plan", "report", examiner, repair]
+    subprocess.run(command, cwd=folder, check=True)
+    return json.loads((folder / "report").read_text())
+
+
+def test_what_compiles_to_the_same_code_is_no_defect(tmp_path):
+    found = [listed(tmp_path, {"a.py": "FOUR = 2 * 2\n"}, seed) for seed in range(12)]
+    assert {site["now"] for each in found for site in each["sites"]} >= {"3", "pass"}
+    assert not [site for each in found for site in each["sites"] if site["now"] == "+"]
+    assert sum(each["same"] for each in found) > 0
+
+
+def test_one_defect_of_each_line_and_what_cannot_be_read_is_named(tmp_path):
+    files = {
+        "a.py": "x = 1\n\n\ndef f(y):\n    return y + x\n",
+        "b.py": "def (",
+        "c.py": b"\xef\xbb\xbfx = 1\n",
+        "d.py": b"# coding: latin-1\nx = 1\n",
+    }
+    found = listed(tmp_path, files)
+    assert sorted((site["path"], site["line"]) for site in found["sites"]) == [("a.py", 1), ("a.py", 5)]
+    assert (found["lines"], found["unreadable"]) == (2, ["b.py", "c.py", "d.py"])
+    assert len(listed(tmp_path, files, most=1)["sites"]) == 1
+
+
+def test_a_part_of_a_statement_belongs_to_its_lines_and_a_body_does_not(tmp_path):
+    text = "if (1 <\n    2):\n    x = [3,\n         4]\n"
+    found = {
+        site["line"]: site["statement"] for seed in range(9) for site in listed(tmp_path, {"a.py": text}, seed)["sites"]
+    }
+    assert found == {1: [1, 2], 2: [1, 2], 3: [3, 4], 4: [3, 4]}
+
+
+def test_the_trace_names_the_lines_that_were_run_also_in_threads(tmp_path):
+    (tmp_path / "a.py").write_text(
+        "import threading\ndef f():\n    return 1\ndef g():\n    return 2\ndef h():\n    return 3\n"
+    )
+    (tmp_path / "run.py").write_text(
+        "import sys, threading\nsys.path.insert(0, '.')\nimport a\na.f()\nt = threading.Thread(target=a.g)\nt.start()\nt.join()\nsys.exit(3)\n"
+    )
+    (tmp_path / "plan").write_text(json.dumps({"files": ["a.py", "gone.py"]}))
+    done = subprocess.run(
+        [sys.executable, "-B", INJECTOR / "trace.py", "plan", "report", "run.py"], cwd=tmp_path, check=False
+    )
+    assert done.returncode == 3
+    assert json.loads((tmp_path / "report").read_text()) == {"a.py": [1, 2, 3, 4, 5, 6], "gone.py": []}
+
+
+# ---------------------------------------------------------------- what it says of tests
+
+
+def wrong(kind, passes, path="a.py", line=1):
+    return WrongPatch(kind, passes, path, line)
+
+
+def judged(passed, failed):
+    results = [("p", Outcome.PASSED)] * passed + [("f", Outcome.FAILED)] * failed
+    return agent_drills(
+        [
+            DrillResult(f"{n}.1", str(n), KnownAnswer.MINED, "a", "1", outcome, "", False, 1.0, None, 4.0, (), "")
+            for n, (_, outcome) in enumerate(results)
+        ]
+    )
+
+
+def test_files_are_ordered_by_what_would_be_gained():
+    tried = [wrong(WrongKind.COVERED, False, "good.py")] * 4
+    tried += [wrong(WrongKind.UNCOVERED, True, "bad.py", line) for line in (9, 3, 5)]
+    tried += [
+        wrong(WrongKind.COVERED, True, "middle.py"),
+        wrong(WrongKind.ATTEMPT, True, ""),
+        wrong(WrongKind.PARTIAL, False, ""),
+    ]
+    suite = suite_of(tried, ())
+    assert (suite.all.tried, suite.all.let_pass) == (10, 5)
+    assert [(each.path, each.tried, each.let_pass, each.share_after) for each in suite.files] == [
+        ("bad.py", 3, 3, 0.2),
+        ("middle.py", 1, 1, 0.4),
+    ]
+    assert [one.line for one in suite.files[0].places] == [3, 5, 9]
+    assert suite.bounds == ()
+
+
+def test_no_wrong_patch_says_nothing_of_the_tests():
+    assert suite_of((), judged(3, 1)) == Suite(None, {}, (), ())
+
+
+def test_the_bound_is_odds_times_odds_at_the_upper_ends():
+    tried = [wrong(WrongKind.COVERED, number < 2) for number in range(400)]
+    (bound,) = suite_of(tried, judged(180, 20)).bounds
+    failing, let_pass = clopper_pearson(20, 200).high, clopper_pearson(2, 400).high
+    assert (bound.failing, bound.let_pass) == (failing, let_pass)
+    assert bound.escape == pytest.approx(failing / (1 - failing) * let_pass / (1 - let_pass))
+    assert bound.holds
+    assert escape_bound(failing, most_let_pass(failing, 0.05)) == pytest.approx(0.05)
+    (worse,) = suite_of([wrong(WrongKind.COVERED, number < 200) for number in range(400)], judged(10, 10)).bounds
+    assert not worse.holds
+
+
+def test_the_bound_is_wrong_at_most_as_often_as_it_says():
+    """Lives of agents and tests whose truth is known: wrong share, chance to be let pass, chance of right ones to pass."""
+    draw = Random(7)
+    worst = 0.0
+    for share_wrong, lets, right_passes in ((0.3, 0.2, 1.0), (0.5, 0.1, 0.9), (0.1, 0.5, 1.0)):
+        escapes = share_wrong * lets / (share_wrong * lets + (1 - share_wrong) * right_passes)
+        bad, lives = 0, 600
+        for _ in range(lives):
+            passes = sum(draw.random() < share_wrong * lets + (1 - share_wrong) * right_passes for _ in range(40))
+            missed_ = sum(draw.random() < lets for _ in range(60))
+            failing, let_pass = clopper_pearson(40 - passes, 40).high, clopper_pearson(missed_, 60).high
+            bad += escape_bound(failing, let_pass) < escapes
+        worst = max(worst, bad / lives)
+    assert worst <= 0.05
+
+
+def test_half_of_the_tests_is_drawn_once_for_a_task_and_one_test_cannot_be_divided():
+    names = tuple(f"t::{number}" for number in range(5))
+    shown, held = halves(names, "0:x")
+    assert (len(shown), len(held)) == (3, 2)
+    assert sorted((*shown, *held)) == sorted(names)
+    assert halves(names[::-1], "0:x") == (shown, held)
+    assert halves(names[:1], "0:x") is None
+
+
+def test_a_wrong_result_is_missed_only_if_nothing_shown_fails():
+    task = Task("x", "", RepoSource("/r"), checks=Checks(required=("a", "b")))
+    (shown,), (held,) = halves(("a", "b"), "0:x")
+    assert missed(task, measured(**{shown: "p", held: "f", "kept": "p"}), ("kept",), 0) is True
+    assert missed(task, measured(**{shown: "f", held: "p", "kept": "p"}), ("kept",), 0) is False
+    assert missed(task, measured(**{shown: "p", held: "f", "kept": "f"}), ("kept",), 0) is False
+    assert missed(task, measured(**{shown: "p", held: "p", "kept": "p"}), ("kept",), 0) is None
+    assert missed(task, replace(measured(a="p", b="p"), problem="it hangs"), (), 0) is False
+
+
+def test_horizons_need_tasks_of_different_lengths():
+    def results(lengths):
+        return [
+            DrillResult(f"{n}.1", str(n), KnownAnswer.MINED, "a", "1", Outcome.PASSED if long < 20 else Outcome.FAILED, "", False, 1.0, None, long, (), "")
+            for n, long in enumerate(lengths)
+        ]  # fmt: skip
+
+    assert drill_horizons(results([4.0] * 9), seed=1).reason == "9 tasks with a length; a horizon needs 10"
+    assert "about as long, 4 to 10 minutes" in drill_horizons(results([4.0] * 9 + [10.0]), seed=1).reason
+    (agent,) = drill_horizons(results([2.0, 4.0, 6.0, 8.0, 12.0, 18.0, 30.0, 40.0, 60.0, 90.0]), seed=1).agents
+    assert 12.0 < agent.horizon(0.5).minutes < 40.0
 
 
 # ---------------------------------------------------------------- the rules

@@ -32,13 +32,22 @@ MAY_IMPORT = {
     "cli": {*BELOW_STAGES, *STAGES, "settings", "registry", "durable", "flow", "web"},
     "web": {*BELOW_STAGES, *STAGES, "settings", "flow"},
 }
-CHOOSES_ADAPTERS = {"cli/agents.py", "cli/doctor.py", "cli/doors.py", "cli/playback.py", "cli/serve.py", "cli/start.py"}
+CHOOSES_ADAPTERS = {
+    "cli/agents.py",
+    "cli/doctor.py",
+    "cli/doors.py",
+    "cli/drill_parts.py",
+    "cli/playback.py",
+    "cli/serve.py",
+    "cli/start.py",
+}
 
 ALONE = (
     SOURCE / "adapters" / "agents" / "acp",
     SOURCE / "adapters" / "agents" / "model",
     SOURCE / "adapters" / "agents" / "repair",
     SOURCE / "adapters" / "checks" / "examiner",
+    SOURCE / "adapters" / "checks" / "injector",
 )
 """Programs of their own, which run under the task's interpreter and import nothing of reeve."""
 
@@ -157,11 +166,10 @@ def test_public_names_are_sorted_and_there(path):
 
 PINNED = {
     "records": (
-        "Action AgentSpec Answer Api Attempt Base Budgets Canary CanaryKind Cell Challenge Change CheckResult Checks CommandCheck Decision Declined Declines Defect Door DrillResult Ending Environment Event HiddenFile KnownAnswer Landing LandingOutcome Limits McpServer Measurement Order Outcome Patch Pause Policy Provider Question QuestionKind Ranked RepoSource Request RequestOutcome Review "
-        "Action AgentSpec Answer Api Attempt Base Budgets Canary CanaryKind Cell Challenge Change CheckResult Checks CommandCheck Decision "
-        "Declined Declines Defect Door Draw Ending Environment Event HiddenFile Judged KnownAnswer Landing LandingOutcome Limits McpServer Measurement Order Outcome Patch Pause Policy Provider Question QuestionKind Ranked RepoSource Request RequestOutcome Review "
+        "Action AgentSpec Answer Api Attempt Base Belief Budgets Canary CanaryKind Cell Challenge Change CheckResult Checks CommandCheck Decision "
+        "Declined Declines Defect Door Draw DrillResult Ending Environment Event HiddenFile Judged KnownAnswer Landing LandingOutcome Limits McpServer Measurement Order Outcome Patch Pause Policy Provider Question QuestionKind Ranked RepoSource Request RequestOutcome Review "
         "ReviewKind Rule Runner SandboxResult SandboxRun Selection SourceChange Status Strength Surplus Task "
-        "TestOutcome Tight Trust Verdict Whose Word WordKind Workspace"
+        "TestOutcome TestsDrilled Tight Trust Verdict Whose Word WordKind Workspace WrongKind WrongPatch"
     ),
     "ports": (
         "Agent ChallengeRequest Challenger Check CheckRequest Clock Environments Fact Gateway LandingLock Launch Memory Objects Patches Piece Repository Sandbox Spent Store "

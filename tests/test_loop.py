@@ -13,6 +13,7 @@ from reeve.adapters.environments.fake import FakeEnvironments, copied_environmen
 from reeve.cli.start import inverter, open_world
 from reeve.durable import reviews
 from reeve.durable.journal import Journal
+from reeve.durable.recompute import recompute
 from reeve.durable.reviews import Minutes
 from reeve.errors import InputError, Interrupted
 from reeve.ledger.inbox import Need, inbox
@@ -147,7 +148,11 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path, environment):
-    return Project(tmp_path, environment)
+    made = Project(tmp_path, environment)
+    yield made
+    if made.opened is not None:  # whatever happened, every decision can be computed again from the ledger
+        store = made.opened.journal.store
+        assert [fact.key for fact in store.facts(kind="decision") if not recompute(store, fact).same] == []
 
 
 def test_the_embedded_agent_repairs_a_real_defect_and_it_lands(project):

@@ -118,6 +118,8 @@ def test_what_may_be_secret_hides_itself(tmp_path):
         ("land = 'everything'", "1: land: must be 'trusted' or 'passed', found 'everything'"),
         ("[trust]\nhighest_escape_rate = 0", "2: trust.highest_escape_rate: must be greater than 0, found 0"),
         ("[trust]\nconfidence = 1.0", "2: trust.confidence: must be less than 1, found 1.0"),
+        ("[check_in]\nevery_seconds = 'often'", "2: check_in.every_seconds: must be a number of seconds greater than 0, or"),
+        ("[check_in]\nevery_seconds = 0", "2: check_in.every_seconds: must be a number of seconds greater than 0, or"),
         ("sandbox = 'docker'", "1: sandbox: must be 'bubblewrap' or 'none', found 'docker'"),
         ("branch = 'a..b'", "1: branch: git allows no branch of the name 'a..b'"),
         ("branch = '-D'", "1: branch: must look like"),

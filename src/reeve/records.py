@@ -16,6 +16,7 @@ __all__ = [
     "Api",
     "Attempt",
     "Base",
+    "Belief",
     "Budgets",
     "Canary",
     "CanaryKind",
@@ -68,6 +69,7 @@ __all__ = [
     "Surplus",
     "Task",
     "TestOutcome",
+    "TestsDrilled",
     "Tight",
     "Trust",
     "Verdict",
@@ -75,6 +77,8 @@ __all__ = [
     "Word",
     "WordKind",
     "Workspace",
+    "WrongKind",
+    "WrongPatch",
 ]
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
@@ -233,6 +237,15 @@ class Task:
     source: str = ""  # file:line, or the command line
     digest: str = ""
 
+    @property
+    def kind(self) -> str:
+        """What kind of task it is: its first tag, or else what proves it: hidden tests, tests or commands."""
+        if self.tags:
+            return self.tags[0]
+        if self.checks.hidden or self.checks.test_patch:
+            return "hidden tests"
+        return "tests" if self.checks.required else "commands"
+
 
 @dataclass(frozen=True, slots=True)
 class Base:
@@ -299,6 +312,7 @@ class Order:
     seed: int
     policy: str  # version
     rules: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()  # why people sent earlier results of the task back, oldest first
 
 
 class Ending(StrEnum):
@@ -348,7 +362,9 @@ class Event:
     text: str
     id: str = ""
     tool: str = ""
-    status: str = ""  # of a tool call: pending, in_progress, completed, failed
+    status: str = (
+        ""  # of a tool call: pending, in_progress, completed, failed; of a question that is none any more: cancelled
+    )
     input: str = ""
     output: str = ""
     paths: tuple[str, ...] = ()
@@ -447,13 +463,15 @@ class WordKind(StrEnum):
     GO = "go"  # it may go on after a check-in
     ALLOW = "allow"
     REJECT = "reject"
+    WITHDRAWN = "withdrawn"  # nobody answers any more: the attempt took its question back
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
     """One word to a running attempt: a fact first, then a file that it finds in its mail.
 
-    `answers` is the id of the check-in or permission it answers; `by` is ``person``, or the rule that answered.
+    `answers` is the id of the check-in or permission it answers; `by` is ``person``, the rule that answered, or
+    ``agent`` where it took its question back.
     """
 
     attempt: str
@@ -843,6 +861,7 @@ class ReviewKind(StrEnum):
 
     ACCEPT = "accept"
     REJECT = "reject"
+    AGAIN = "again"  # sent back: attempts are to be made anew, and are told why
     REVERT = "revert"  # a landed commit was wrong and is taken back: an escape if it had landed without a look
     WRONG = "wrong"  # an audit found so; it has not been taken back
 
@@ -963,10 +982,22 @@ class Trust:
 
 
 @dataclass(frozen=True, slots=True)
+class Belief:
+    """How the chances of one version of an agent spread over tasks, as Beta(solved, unsolved), and what a try costs."""
+
+    agent: str
+    version: str
+    solved: float
+    unsolved: float
+    cost_usd: float
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """The numbers that decide, frozen and named by `version`; every decision stores the version it used.
 
-    `trust` is what was learnt of the cells that a decision is about, from the facts up to `learned_through`.
+    `trust` is what was learnt of the cells that a decision is about, from the facts up to `learned_through`; `beliefs`
+    what was known of agents when the run began, from those up to `believed_through`.
     """
 
     version: str
@@ -980,6 +1011,11 @@ class Policy:
     suspicion_share: float = 0.5
     trust: tuple[Trust, ...] = ()
     learned_through: int = 0  # seq of the last fact that was regarded
+    landed_usd: float = 10.0
+    escape_usd: float = 40.0
+    false_pass_rate: float = 0.05
+    beliefs: tuple[Belief, ...] = ()
+    believed_through: int = 0
 
     def trust_in(self, cell: Cell) -> Trust:
         """Return what was learnt of a cell; raises KeyError for one that the policy says nothing of."""
@@ -994,10 +1030,13 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class DrillResult:
-    """What one attempt at a drill task gave; `human_minutes` None: not estimated, `usd` None: not known."""
+    """What one attempt at a drill task gave; `human_minutes` None: not estimated, `usd` None: not known.
+
+    `example` names what was asked for, whichever agent got it.
+    """
 
     attempt: str
-    task: str
+    example: str
     answer: KnownAnswer
     agent: str
     version: str
@@ -1009,6 +1048,42 @@ class DrillResult:
     human_minutes: float | None
     required: tuple[str, ...]
     measurement: str  # key; "": nothing was measured
+
+
+class WrongKind(StrEnum):
+    """Where a wrong patch comes from."""
+
+    COVERED = "defect in code that the tests run"
+    UNCOVERED = "defect in code that no test runs"
+    DEFECT = "defect"  # which of the two is not known
+    PARTIAL = "partial fix"
+    ATTEMPT = "attempt that failed"
+
+
+@dataclass(frozen=True, slots=True)
+class WrongPatch:
+    """A patch that is known to be wrong, and whether the tests would have let it pass."""
+
+    kind: WrongKind
+    let_pass: bool
+    path: str = ""  # of a defect; "": it is none
+    line: int = 0
+    was: str = ""
+    now: str = ""
+    of: str = ""  # the attempt, or the task that it fixes in part
+
+
+@dataclass(frozen=True, slots=True)
+class TestsDrilled:
+    """What the tests of a repository did with wrong patches; `patches` is the artefact that lists them."""
+
+    __test__ = False  # not a test class for pytest
+
+    repo: str
+    head: str  # commit
+    tried: int
+    let_pass: int
+    patches: str
 
 
 # ---------------------------------------------------------------- what the ports exchange

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from reeve.errors import SettingsError
 from reeve.policy.versioned import versioned
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FILE_NAME",
+    "MEASURED",
     "PROVIDERS",
     "CheckIns",
     "Network",
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 FILE_NAME = "reeve.toml"
+MEASURED: Literal["measured"] = "measured"
 HOUSE_RULES = "house-rules.md"
 BUILT_IN: Mapping[str, AgentSpec] = {"repair": AgentSpec("repair", "repair", "")}
 
@@ -60,7 +62,7 @@ class Network:
 class CheckIns:
     """When an attempt pauses for a person, and what happens if nobody answers within `answer_seconds`."""
 
-    every_seconds: float | None = 3600.0  # None: never
+    every_seconds: float | Literal["measured"] | None = MEASURED  # None: never
     unanswered: str = "wait"  # wait, go or stop
     answer_seconds: float = 600.0
 
@@ -73,6 +75,10 @@ class TrustTerms:
     confidence: float = 0.95
     audit_share: float = 0.1
     suspicion_share: float = 0.5
+    reliability: float = 0.8
+    landed_usd: float = 10.0
+    escape_usd: float = 40.0
+    false_pass_rate: float = 0.05
 
 
 PROVIDERS: Mapping[str, ProviderSource] = {
@@ -333,6 +339,9 @@ def to_policy(settings: Settings) -> Policy:
             confidence=settings.trust.confidence,
             audit_share=settings.trust.audit_share,
             suspicion_share=settings.trust.suspicion_share,
+            landed_usd=settings.trust.landed_usd,
+            escape_usd=settings.trust.escape_usd,
+            false_pass_rate=settings.trust.false_pass_rate,
         )
     )
 

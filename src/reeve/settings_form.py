@@ -40,8 +40,20 @@ def _host_port(text: str) -> str:
 HOST_PORT = re.compile(
     r"((?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)*[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?):([0-9]{1,5})"
 )
+
+
+def _every(value: object) -> object:
+    if value is None or value == "measured":
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf"):
+        return float(value)
+    raise ValueError(f"must be a number of seconds greater than 0, or 'measured', found {value!r}")
+
+
+Every = Annotated[Any, AfterValidator(_every)]
 Address = Annotated[Text, AfterValidator(_address)]
 HostPort = Annotated[Text, AfterValidator(_host_port)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -121,8 +133,9 @@ class PermissionForm(Form):
 class CheckInForm(Form):
     """The table ``[check_in]``."""
 
-    every_seconds: Positive | None = Field(
-        3600.0, description="Work of an attempt before it pauses, says what it did and means to do, and waits."
+    every_seconds: Every = Field(
+        "measured",
+        description="Work of an attempt before it pauses and waits; `measured`: by its horizon, an hour without one.",
     )
     unanswered: Literal["wait", "go", "stop"] = Field("wait", description="What happens if nobody answers in time.")
     answer_seconds: Positive = Field(600.0, description="Time to answer, unless it waits; its own clock stands still.")
@@ -142,6 +155,16 @@ class TrustForm(Form):
     )
     suspicion_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.5, description="Probability that the most suspicious result is audited beside that; others in proportion."
+    )
+    reliability: Share = Field(
+        0.8, description="Reliability whose horizon, at its lower bound, is the longest work between check-ins."
+    )
+    landed_usd: Amount = Field(
+        10.0, description="What a right result is worth, in dollars: further attempts are weighed by it."
+    )
+    escape_usd: Amount = Field(40.0, description="What a wrong result costs that passes, in dollars.")
+    false_pass_rate: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.05, description="Chance that a wrong result passes the checks; `reeve drill` measures it."
     )
 
 

@@ -161,6 +161,20 @@ async def asks(agent, prompt):
     return None
 
 
+async def withdraws(agent, prompt):
+    """Asks two things, takes the first back, and waits for the answer to the second."""
+    for number, command in (("q1", "make install"), ("q2", "make test")):
+        call = {"toolCallId": number, "title": command, "kind": "execute", "rawInput": {"command": command}}
+        options = [{"optionId": "once", "name": "Once", "kind": "allow_once"}]
+        params = {"sessionId": "one", "toolCall": call, "options": options}
+        agent.raw({"jsonrpc": "2.0", "id": number, "method": "session/request_permission", "params": params})
+    for number in ("q1", "q7"):
+        agent.raw({"jsonrpc": "2.0", "method": "$/cancel_request", "params": {"requestId": number}})
+    while not Path(agent.cwd, "enough").exists():
+        await asyncio.sleep(0.02)
+    await agent.say("done")
+
+
 async def waits(agent, prompt):
     """In its first turn works until it is interrupted, then says what it was told."""
     await agent.say(f"turn {agent.turn}: {prompt}")
@@ -271,7 +285,10 @@ async def starts_late(agent, prompt):
     agent.raw_update(sessionUpdate="tool_call_update", toolCallId="t9", title="pytest", kind="execute",
                      status="in_progress", rawInput={"command": ["pytest", "-q"]})  # fmt: skip
     agent.raw_update(sessionUpdate="tool_call_update", toolCallId="t9", _meta=meta)
-    agent.raw_update(sessionUpdate="tool_call_update", toolCallId="t9", status="failed")
+    agent.raw_update(sessionUpdate="tool_call_update", toolCallId="t9", status="failed", content=[])
+    about = {"type": "content", "content": {"type": "text", "text": "[in the folder /work]"}}
+    agent.raw_update(sessionUpdate="tool_call", toolCallId="t8", title="ls", status="in_progress", content=[about])
+    agent.raw_update(sessionUpdate="tool_call_update", toolCallId="t8", status="completed", content=[])
     await agent.say("[MODE_UPDATE] yolo")
     await agent.say("It fails.")
     return PromptResponse(

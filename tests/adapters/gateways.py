@@ -26,6 +26,15 @@ PATHS = {
     "gemini": "/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse",
 }
 
+PROVIDER = {"anthropic": "anthropic", "responses": "openai", "chat": "openai", "gemini": "gemini"}
+MODEL = {"anthropic": "claude-sonnet-4-5", "responses": "gpt-5", "chat": "gpt-5", "gemini": "gemini-2.5-flash"}
+
+
+def asked(name: str, *, stream: bool = True) -> dict[str, object]:
+    if name == "gemini":
+        return {"contents": [{"role": "user", "parts": [{"text": "hello"}]}]}
+    return {"model": MODEL[name], "stream": stream, "max_tokens": 100, "messages": []}
+
 
 @dataclass
 class Asked:
@@ -40,7 +49,7 @@ class Asked:
 class Upstream:
     """A provider on loopback; `answer` gets each request and writes to the connection by `send`."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.seen: list[Asked] = []
         self.answer: Callable[[Asked, Callable[[bytes], None]], None] = plain(200, {})
         self.gone = threading.Event()  # a write failed: the gateway is not there any more
@@ -72,7 +81,7 @@ class Upstream:
             daemon_threads = True
             request_queue_size = 512
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Server(("127.0.0.1", port), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()

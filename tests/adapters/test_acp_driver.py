@@ -229,8 +229,9 @@ def test_a_megabyte_on_standard_error_blocks_nobody_and_is_kept_up_to_a_bound(dr
 def test_a_call_that_never_began_output_in_meta_and_tokens_in_meta_are_understood(drive):
     attempt = drive("starts_late")
     assert attempt.end() == 0
-    (call,) = attempt.of("tool_call")
+    call, about = attempt.of("tool_call")
     assert (call["text"], call["tool"], call["status"]) == ("pytest", "execute", "failed")
+    assert (about["text"], about["status"], about["output"]) == ("ls", "completed", "")
     assert (call["input"], call["output"]) == ('{"command": ["pytest", "-q"]}', "1 failed\n")
     assert attempt.texts() == ["It fails."]
     assert attempt.of("usage")[0]["tokens"] == 730
@@ -284,6 +285,26 @@ def test_a_question_is_withdrawn_when_a_word_comes_instead_of_an_answer(drive):
     attempt.send(kind="allow", answers=second["id"])
     assert attempt.end() == 0
     assert attempt.texts("told") == ["Leave the tests alone."]
+
+
+def test_a_question_that_the_agent_takes_back_is_none_any_more(drive):
+    attempt = drive("withdraws")
+    assert attempt.wait_for("permission", 3)["status"] == "cancelled"
+    attempt.send(kind="allow", answers="permission-1")  # too late: nobody waits for it
+    attempt.send(kind="allow", answers="permission-2")
+    attempt.wait_for("permission", 4)
+    (attempt.root / "work" / "enough").touch()
+    assert attempt.end() == 0
+    assert [(each["id"], each.get("status")) for each in attempt.of("permission")] == [
+        ("permission-1", None),
+        ("permission-2", None),
+        ("permission-1", "cancelled"),
+        ("permission-2", "allowed"),
+    ]
+    answers = {each["frame"].get("id"): each["frame"] for each in attempt.frames if each["from"] == "reeve"}
+    assert answers["q1"]["error"]["code"] == -32800
+    assert answers["q2"]["result"] == {"outcome": {"outcome": "selected", "optionId": "once"}}
+    assert "q7" not in answers
 
 
 # ---------------------------------------------------------------- words and check-ins

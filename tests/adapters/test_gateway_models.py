@@ -8,24 +8,31 @@ import socket
 import threading
 
 import pytest
-from gateways import KEY, PATHS, TOKEN, Upstream, event, events, eventually, head, plain, said, site
+from gateways import (
+    KEY,
+    MODEL,
+    PATHS,
+    PROVIDER,
+    TOKEN,
+    Upstream,
+    asked,
+    event,
+    events,
+    eventually,
+    head,
+    plain,
+    said,
+    site,
+)
 
 from reeve.records import RequestOutcome
 
-PROVIDER = {"anthropic": "anthropic", "responses": "openai", "chat": "openai", "gemini": "gemini"}
-MODEL = {"anthropic": "claude-sonnet-4-5", "responses": "gpt-5", "chat": "gpt-5", "gemini": "gemini-2.5-flash"}
 CREDENTIAL = {
     "anthropic": ("x-api-key", KEY),
     "responses": ("Authorization", f"Bearer {KEY}"),
     "chat": ("Authorization", f"Bearer {KEY}"),
     "gemini": ("x-goog-api-key", KEY),
 }
-
-
-def asked(name: str, *, stream: bool = True) -> dict[str, object]:
-    if name == "gemini":
-        return {"contents": [{"role": "user", "parts": [{"text": "hello"}]}]}
-    return {"model": MODEL[name], "stream": stream, "max_tokens": 100, "messages": []}
 
 
 @pytest.fixture(scope="module")
@@ -488,7 +495,7 @@ def test_keys_and_tokens_stand_in_no_file_no_argument_and_no_environment(tmp_pat
         found.upstream.answer = events(said("anthropic"))
         found.attempt().ask(f"/anthropic/v1/messages?key={TOKEN}", asked("anthropic"))
         found.settled(1)
-        process = found.gateway._child._process.pid
+        process = found.gateway.pid
         for what in ("cmdline", "environ"):
             with open(f"/proc/{process}/{what}", "rb") as file:
                 assert KEY.encode() not in file.read()

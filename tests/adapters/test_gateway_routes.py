@@ -120,8 +120,15 @@ def test_what_cannot_be_read_in_one_way_only_is_refused(body):
     ],
 )  # fmt: skip
 def test_a_provider_is_not_sent_anywhere_by_an_agent(asks):
+    body = json.dumps({"model": "m", **asks})
     with pytest.raises(Unacceptable, match="another host"):
-        read_question(RESPONSES, json.dumps({"model": "m", **asks}).encode())
+        read_question(RESPONSES, body.encode())
+    hidden = body.replace("url", "\\u0075rl").replace("Uri", "U\\u0072i")
+    with pytest.raises(Unacceptable, match="another host"):
+        read_question(RESPONSES, hidden.encode())
+    for encoding in ("utf-16", "utf-16-le", "utf-32-be"):
+        with pytest.raises(Unacceptable, match="read in one way only"):
+            read_question(RESPONSES, body.encode(encoding))
 
 
 @pytest.mark.parametrize(

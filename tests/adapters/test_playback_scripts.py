@@ -278,6 +278,16 @@ def test_a_patch_has_whole_lines_as_far_as_the_conversation_shows_them():
     assert _second(removing, shown)[1].split("\n")[2:5] == ["@@", "-    return a - b  # sum", "*** End Patch"]
 
 
+@pytest.mark.parametrize("number", ["{}: ", "{:6}\t", "{:>5}→"])
+def test_a_patch_has_no_numbers_of_lines_in_it(number):
+    content = ["def add(a, b):", "    return a - b", ""]
+    lines = "".join(f"{number.format(at)}{line}\n" for at, line in enumerate(content, start=9))
+    shown = Item(By.TOOL, f"<content>\n{lines}(End of file)", "x")
+    assert _second(EDIT, shown)[1].split("\n")[2:5] == ["@@", "-    return a - b", "+    return a + b"]
+    numbers_of_its_own = Item(By.TOOL, "7: seven\n9: a - b\n", "x")
+    assert _second(EDIT, numbers_of_its_own)[1].split("\n")[3] == "-9: a - b"
+
+
 def _second(step, shown):
     (called,) = plays([[{"read": "calc.py"}], [step]], Item(By.MODEL, "", "x"), shown, listed=AGENTS["codex"])
     return called.name, called.arguments

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 import zlib
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,8 @@ PATIENCE_SECONDS = 400
 STOP_SECONDS = 2.0
 REAL_KEY = "sk-real-5Jq8-and-nowhere-inside"
 SETTINGS = """\
+land = "passed"
+keep_bodies = true
 workers = 3
 attempts = 1
 {more}
@@ -86,9 +89,12 @@ def look(path, what):
 for process in pathlib.Path("/proc").glob("[0-9]*"):
     for file in ("environ", "cmdline"):
         look(process / file, "environments")
-for top in ("/work", "/out", "/reeve", "/tmp", "/root", "/home", "/run", "/var", "/etc"):
+for top in ("/reeve", "/work", "/out", "/tmp", "/root", "/home", "/run", "/var"):
     for here, folders, names in os.walk(top):
-        folders[:] = [each for each in folders if each not in ("agent", "node_modules")]
+        if top == "/reeve":
+            folders[:] = [each for each in folders if each != "agent"]
+        elif os.statvfs(here).f_flag & os.ST_RDONLY:  # the host's own programs
+            folders[:], names = [], []
         for name in names:
             if os.path.isfile(os.path.join(here, name)):
                 look(os.path.join(here, name), "files")
@@ -127,15 +133,24 @@ def project(folder, server, *agents, more=""):
     return repo
 
 
-def start(repo):
+@contextmanager
+def running(repo):
+    """Have `reeve run` at work; whatever happens, nothing of it stays."""
     env = {**os.environ, "MODEL_KEY": REAL_KEY}
-    return subprocess.Popen(
-        [*REEVE, "run"], cwd=repo, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env
-    )
+    output = subprocess.PIPE
+    process = subprocess.Popen([*REEVE, "run"], cwd=repo, stdout=output, stderr=subprocess.STDOUT, text=True, env=env)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=PATIENCE_SECONDS)
 
 
-def ended(process):
-    said = process.communicate(timeout=PATIENCE_SECONDS)[0]
+def run(repo):
+    """Have `reeve run` to its end; returns its code and what it said."""
+    with running(repo) as process:
+        said = process.communicate(timeout=PATIENCE_SECONDS)[0]
     return process.returncode, said
 
 
@@ -159,7 +174,7 @@ def inside(repo):
         try:
             apart = os.readlink(process / "ns" / "pid") != ours
             if apart and str(repo / ".reeve") in (process / "mountinfo").read_text():
-                found.append((process, (process / "cmdline").read_bytes()))
+                found.append((process, (process / "cmdline").read_bytes().split(b"\0")[:-1]))
         except OSError:
             continue
     return found
@@ -169,11 +184,12 @@ def inside(repo):
 def test_it_mends_a_bug_and_never_holds_the_key(agent, tmp_path, row):
     with PlaybackServer({"calc0": mends("calc0")}, key=REAL_KEY) as server:
         repo = project(tmp_path, server, agent)
-        code, said = ended(start(repo))
+        code, said = run(repo)
         seen = server.seen
     store = SqliteStore(repo / ".reeve")
     (attempt,), verdicts, requests = (bodies(repo, kind) for kind in ("attempt", "verdict", "request"))
     trajectory, frames = (store.get(attempt[name]).decode() for name in ("trajectory", "frames"))
+    asked = "".join(store.get(each["body"]).decode() for each in requests)  # with what the tools gave back
     store.close()
     version = attempt["agent"]["version"]
     row(agent, version, "mends", f"{attempt['ending']}, {len(requests)} requests", attempt["wall_seconds"])
@@ -186,11 +202,11 @@ def test_it_mends_a_bug_and_never_holds_the_key(agent, tmp_path, row):
     assert git(repo, "log", "-1", "--format=%(trailers:key=Agent,valueonly)", "reeve/landed") == f"{agent} {version}"
     # The key: outside alone.
     assert {each.key for each in seen} == {digest_of_key(REAL_KEY)}
-    looked = json.loads(re.findall(r"LOOKED (\{[^}]*\})", trajectory)[0].replace("\\", ""))
+    looked = json.loads(re.findall(r"LOOKED (\{[^}]*\})", asked)[0].replace("\\", ""))
     assert looked["decoy"] == ["/work/decoy.txt"]
     assert looked["real"] == []
     assert looked["environments"] > 2
-    assert REAL_KEY not in frames + trajectory
+    assert REAL_KEY not in frames + trajectory + asked
     stored = everything_stored(repo)
     assert frames.encode() in stored
     assert REAL_KEY.encode() not in stored
@@ -210,7 +226,7 @@ DEAR = [[{"run": f"echo step {number}"}, {"usage": {"input": 1_000, "output": 2_
 def test_ten_cents_stop_it_from_spending_a_dollar(agent, tmp_path, row):
     with PlaybackServer({"calc0": DEAR}, key=REAL_KEY) as server:
         repo = project(tmp_path, server, agent, more="[limits]\nusd = 0.10\n")
-        code, said = ended(start(repo))
+        code, said = run(repo)
     (attempt,), requests = bodies(repo, "attempt"), bodies(repo, "request")
     answered = [each for each in requests if each["outcome"] == "answered"]
     outcome = f"{attempt['ending']}, {attempt['usd'] or 0:.3f} dollars, {len(answered)} answers"
@@ -225,25 +241,42 @@ def test_ten_cents_stop_it_from_spending_a_dollar(agent, tmp_path, row):
 
 
 @pytest.mark.parametrize("agent", PRESETS)
+def test_a_model_that_never_answers_is_no_success_however_it_takes_it(agent, tmp_path, row):
+    with PlaybackServer({"calc0": [[{"error": 529}]]}, key=REAL_KEY) as server:
+        repo = project(tmp_path, server, agent, more="[limits]\nidle_seconds = 45\n")
+        code, said = run(repo)
+        assert 529 in {each.status for each in server.seen}
+    attempt = bodies(repo, "attempt")[0]
+    row(agent, attempt["agent"]["version"], "no model", attempt["ending"], attempt["wall_seconds"])
+    assert code == 1, said
+    assert attempt["ending"] in ("crashed", "no-progress"), attempt
+    assert attempt["usd"] in (None, 0)
+    assert bodies(repo, "landing") == []
+    assert leftovers(repo / ".reeve") == []
+
+
+@pytest.mark.parametrize("agent", PRESETS)
 def test_two_seconds_after_it_is_stopped_it_is_gone_with_all_that_it_started(agent, tmp_path, row):
     script = [[{"run": "setsid sleep 3000 & trap '' TERM INT HUP; tail -f /dev/null"}]]
     with PlaybackServer({"calc0": script}, key=REAL_KEY) as server:
         repo = project(tmp_path, server, agent)
-        process = start(repo)
-        wait_for(lambda: any(b"sleep\0003000" in command for _, command in inside(repo)), process)
-        there = [path for path, _ in inside(repo)]
-        stopping = subprocess.Popen([*REEVE, "stop", "calc0.1"], cwd=repo, stdout=subprocess.PIPE, text=True)
-        wait_for(lambda: not any(path.exists() for path in there), process)
-        gone_utc = time.time()
-        assert "interrupted" in stopping.communicate()[0]
-        code, said = ended(process)
+        with running(repo) as process:
+            wait_for(lambda: any(command == [b"sleep", b"3000"] for _, command in inside(repo)), process)
+            there = [path for path, _ in inside(repo)]
+            stopping = subprocess.Popen([*REEVE, "stop", "calc0.1"], cwd=repo, stdout=subprocess.PIPE, text=True)
+            wait_for(lambda: not any(path.exists() for path in there), process)
+            gone_utc = time.time()
+            assert "interrupted" in stopping.communicate()[0]
+            wait_for(lambda: bodies(repo, "attempt"), process)
+            process.send_signal(signal.SIGINT)  # or it is tried again, as nobody found fault with it
+            said = process.communicate(timeout=PATIENCE_SECONDS)[0]
     store = SqliteStore(repo / ".reeve")
     took = gone_utc - store.fact("stop", "calc0.1").at_utc
     store.close()
-    (attempt,) = bodies(repo, "attempt")
+    attempt = bodies(repo, "attempt")[0]
     outcome = f"{attempt['ending']}, {len(there)} processes in {took:.2f} s"
     row(agent, attempt["agent"]["version"], "stopped", outcome, attempt["wall_seconds"])
-    assert code == 1, said
+    assert process.returncode == 130, said
     assert attempt["ending"] == "interrupted"
     assert len(there) > 4
     assert took < STOP_SECONDS
@@ -256,12 +289,12 @@ def test_a_kill_of_reeve_loses_none_of_three_that_are_at_work(tmp_path, row):
     pause = [[{"delay": {"before_seconds": 4}}, {"run": "echo under way"}]]
     with PlaybackServer({name: mends(name, *pause) for name in names}, key=REAL_KEY) as server:
         repo = project(tmp_path, server, *agents)
-        first = start(repo)
-        wait_for(lambda: all("tool_call" in output_of(repo, f"{name}.1") for name in names), first)
-        first.send_signal(signal.SIGKILL)
-        first.communicate()
+        with running(repo) as first:
+            wait_for(lambda: all("tool_call" in output_of(repo, f"{name}.1") for name in names), first)
+            first.send_signal(signal.SIGKILL)
+            first.communicate()
         assert bodies(repo, "attempt") == []
-        code, said = ended(start(repo))
+        code, said = run(repo)
     for attempt in bodies(repo, "attempt"):
         row(
             attempt["agent"]["name"], attempt["agent"]["version"], "kill -9", attempt["ending"], attempt["wall_seconds"]

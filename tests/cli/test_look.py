@@ -214,6 +214,8 @@ def test_the_inbox_as_json(reeve, fleet):
         "reason": "numbers.1 passed on its base but conflicts with what landed before it: conflict in parser.py",
         "lines": 2,
         "human_minutes": 20.0,
+        "look_minutes": 6.2,
+        "worth": 2.58,
         "next": [
             "reeve show numbers.1",
             "reeve diff numbers.1",
@@ -292,6 +294,7 @@ def test_show_as_json_of_task_attempt_and_verdict(reeve, fleet):
         "landings",
         "reviews",
         "verdicts",
+        "draws",
     }
     assert (task["kind"], task["status"], task["attempts"][0]["live"]) == ("task", "landed", False)
     assert [(item["kind"], item["key"]) for item in task["proof"]] == [

@@ -169,7 +169,24 @@ def test_keys_alone_lead_from_the_inbox_to_a_decision_and_on(fleet, page):
     page.wait_for_url("**/task/docs2")
     expect(page.locator("#say")).to_contain_text("docs", timeout=SOON)
     page.goto(f"{fleet.base}/task/docs")
-    expect(page.locator("[data-part=head]")).to_contain_text("rejected: It says nothing.")
+    expect(page.locator("[data-part=head]")).to_contain_text("sent back, will be attempted again: It says nothing.")
+
+
+def test_words_on_lines_go_back_with_the_reason(fleet, page):
+    page.goto(f"{fleet.base}/task/docs")
+    with page.expect_response("**/look/docs"):
+        pass
+    page.fill("#why", "Not yet.")
+    page.locator(".diff .add .ln").nth(1).click()
+    page.keyboard.type("too short")
+    page.reload()  # nothing is lost
+    expect(page.locator("#why")).to_have_value(re.compile(r"Not yet\.\nparser\.py:\d+: too short"))
+    page.get_by_role("button", name="Send back").click()
+    page.wait_for_url("**/task/**")
+    expect(page.locator("#say")).to_contain_text("docs.1 sent back", timeout=SOON)
+    (review,) = fleet.story.store.facts(kind="review", task="docs")
+    assert review.body["kind"] == "again"
+    assert re.fullmatch(r"Not yet\.\nparser\.py:\d+: too short", review.body["reason"].replace("\r\n", "\n"))
 
 
 def test_a_reason_is_asked_for(fleet, page):
@@ -216,7 +233,7 @@ def test_without_scripts_forms_and_links_do_the_same(fleet, browser):
     page.goto(fleet.entrance)
     page.goto(f"{fleet.base}/task/docs")
     page.fill("#why", "It says nothing.")
-    page.get_by_role("button", name="Reject").click()
+    page.get_by_role("button", name="Reject for good").click()
     page.wait_for_url("**/task/docs")
     expect(page.locator(".act")).to_contain_text("reject docs")
     context.close()

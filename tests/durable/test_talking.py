@@ -41,6 +41,17 @@ say(kind="check_in", id="c1", text="I read the parser; I mean to correct it")
 word = answer("c1")
 open(name, "w").write("right " + word["text"] + "\\n")
 """
+WITHDRAW = """
+say(kind="permission", id="p1", action="execute", command="make install", text="may I?")
+heard(lambda word: word["text"] == "why?")
+say(kind="permission", id="p7", status="cancelled")
+say(kind="permission", id="p1", status="cancelled")
+word = answer("p1")
+say(kind="text", text=f"heard {word}")
+say(kind="permission", id="p1", status="cancelled")
+heard(lambda word: word["text"] == "enough")
+open(name, "w").write("right\\n")
+"""
 LISTEN = """
 say(kind="text", text="listening")
 word = heard(lambda word: word["kind"] == "tell")
@@ -109,6 +120,25 @@ def test_who_is_refused_goes_on_without_and_hears_why(tmp_path):
     assert ended(process)[0] == 1
     assert bodies(repo, "landing") == []
     assert "no installs here" in reeve(repo, "log", "t00.1")
+
+
+def test_a_question_that_is_taken_back_bothers_nobody_any_more(tmp_path):
+    repo = asking_project(tmp_path, WITHDRAW, '[[permissions]]\nanswer = "ask"\n')
+    process = start(repo)
+    wait_for(lambda: waiting(repo) == [("permission", "t00.1")], process)
+    reeve(repo, "tell", "t00.1", "why?")
+    wait_for(lambda: waiting(repo) == [], process)
+    row = json.loads(reeve(repo, "status", "--json"))["tasks"][0]
+    assert row["status"] == "working"
+    wait_for(lambda: not (repo / ".reeve" / "attempts" / "t00.1" / "resting").exists(), process)
+    assert "waits for no answer" in reeve(repo, "allow", "t00.1", status=2)
+    reeve(repo, "tell", "t00.1", "enough")
+    code, said = ended(process)
+    assert code == 0, said
+    assert "t00.1 takes back what it asked" in said
+    words = [(each["kind"], each["answers"], each["by"]) for each in bodies(repo, "word")]
+    assert words == [("tell", "", "person"), ("withdrawn", "p1", "agent"), ("tell", "", "person")]
+    assert "make install: withdrawn by agent" in reeve(repo, "show", "t00.1")
 
 
 @pytest.mark.parametrize(("answer", "code"), [("allow", 0), ("reject", 1)])

@@ -220,7 +220,7 @@ def test_rates_of_several_attempts_rest_on_the_tasks_that_had_several():
 # ---------------------------------------------------------------- inbox
 
 
-def test_the_inbox_is_ordered_by_what_a_decision_is_worth(story):
+def test_the_inbox_is_ordered_by_what_a_minute_of_a_person_is_worth(story):
     story.unprovable("no-checks", human_minutes=500.0)
     story.broken_setup("broken-a", human_minutes=100.0)
     story.broken_setup("broken-b", human_minutes=100.0)
@@ -228,17 +228,24 @@ def test_the_inbox_is_ordered_by_what_a_decision_is_worth(story):
     story.unproven("unproven-large", human_minutes=50.0)
     story.unproven("unproven-unestimated")
     story.declined("refused", human_minutes=400.0)
-    story.conflicting("conflict", human_minutes=1.0)
-    story.landed("landed")
+    story.conflicting("conflict", human_minutes=30.0)
+    story.landed("drawn", human_minutes=5.0)
+    story.drawn("drawn.1")
+    story.landed("not-drawn")
+    story.drawn("not-drawn.1", uniform=False)
+    story.landed("wrong", human_minutes=20.0)
+    story.review("wrong.1", ReviewKind.WRONG, "no", commit="c")
     items = inbox(task_views(story.store))
-    assert [(item.need, item.tasks, item.attempt) for item in items] == [
-        (Need.CONFLICT, ("conflict",), "conflict.1"),
-        (Need.UNVERIFIED, ("unproven-large",), "unproven-large.1"),
-        (Need.UNVERIFIED, ("unproven-small",), "unproven-small.1"),
-        (Need.UNVERIFIED, ("unproven-unestimated",), "unproven-unestimated.1"),
-        (Need.DECLINED, ("refused",), "refused.1"),
-        (Need.SETUP_FAILED, ("broken-a", "broken-b"), None),
-        (Need.NO_CHECKS, ("no-checks",), None),
+    assert [(item.need, item.tasks, item.worth) for item in items] == [
+        (Need.WRONG, ("wrong",), 36.36),  # 4 x 20 minutes for 2.2
+        (Need.DECLINED, ("refused",), 20.0),
+        (Need.UNVERIFIED, ("unproven-large",), 6.82),
+        (Need.SETUP_FAILED, ("broken-a", "broken-b"), 6.0),  # both for one look
+        (Need.AUDIT, ("drawn",), 5.45),
+        (Need.NO_CHECKS, ("no-checks",), 5.0),
+        (Need.CONFLICT, ("conflict",), 3.87),
+        (Need.UNVERIFIED, ("unproven-unestimated",), 1.36),
+        (Need.UNVERIFIED, ("unproven-small",), 0.68),
     ]
 
 

@@ -80,6 +80,17 @@ def test_csv_gives_the_same_as_json_lines(file, name, tmp_path):
     assert found.tasks == ("f/t\n1", "f/t2")
 
 
+def test_true_and_false_are_scores(file):
+    assert read_runs(file([run(1, score_binarized=True), run(2, score_binarized="false")])).runs.score.tolist() == [
+        1,
+        0,
+    ]
+
+
+def test_a_date_may_have_a_time(file):
+    assert read_runs(file([run(1, release_date="2025-02-24T10:00:00Z")])).released == {"a": date(2025, 2, 24)}
+
+
 def test_dates_and_suites_are_read_where_the_file_has_them(file):
     path = file([run(1, release_date="2025-02-24", task_source="S"), run(2, task_source="S"), run(3, alias="b")])
     found = read_runs(path)
@@ -88,10 +99,10 @@ def test_dates_and_suites_are_read_where_the_file_has_them(file):
 
 
 def test_progress_is_told(file, monkeypatch):
-    monkeypatch.setattr("reeve.policy.run_records.ROWS_BETWEEN_REPORTS", 2)
+    monkeypatch.setattr("reeve.policy.run_records.BLOCK_ROWS", 2)
     told = []
     read_runs(file([run(number) for number in range(5)]), told.append)
-    assert told == [2, 4]
+    assert told == [2, 4, 5]
 
 
 # ---------------------------------------------------------------- rules, said with their count
@@ -134,6 +145,9 @@ def test_numbers_of_runs_that_begin_anew_for_each_task_are_no_duplicates(file):
         ({"human_minutes": -3.5}, "human_minutes must be a number above 0, found -3.5"),
         ({"human_minutes": "soon"}, "human_minutes must be a number above 0, found 'soon'"),
         ({"human_minutes": [5]}, "human_minutes must be a number above 0, found [5]"),
+        ({"human_minutes": True}, "human_minutes must be a number above 0, found True"),
+        ({"score_binarized": "NaN"}, "score_binarized must be a number from 0 to 1, found 'NaN'"),
+        ({"score_binarized": "0_1"}, "score_binarized must be a number from 0 to 1, found '0_1'"),
         ({"human_minutes": 10**400}, "human_minutes must be a number above 0, found 1000"),
         ({"score_binarized": ...}, "score_binarized must be a number from 0 to 1, but is missing"),
         ({"score_binarized": 1.01}, "score_binarized must be a number from 0 to 1, found 1.01"),
@@ -145,6 +159,8 @@ def test_numbers_of_runs_that_begin_anew_for_each_task_are_no_duplicates(file):
         ({"task_id": "f/t1", "task_family": "g"}, "task_family of 'f/t1' is 'g' here and 'f' on line 1; it must be one"),
         ({"task_id": "f/t1", "run_id": "r1", "score_binarized": 0}, "the run 'r1' stands on line 1 too, with another"),
         ({"release_date": "soon"}, "release_date must be a date like '2025-02-24', found 'soon'"),
+        ({"release_date": "2025-02-24 or so"}, "release_date must be a date like '2025-02-24', found '2025-02-24 or so'"),
+        ({"task_source": ["S"]}, "task_source must be a name, found ['S']"),
         ({"release_date": 5}, "release_date must be a date like '2025-02-24', found 5"),
     ],
 )  # fmt: skip
@@ -152,6 +168,34 @@ def test_what_cannot_be_used_is_refused_with_its_line(file, second, message):
     said = refused(file([run(1), run(2, **second), run(3)]))
     assert said.startswith("2: ")
     assert message in said
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (
+            {"agent": "a", "task": "t", "s": 4, "n": 5},
+            "no run has alias or task_id or human_minutes or score_binarized",
+        ),
+        (
+            run(human_minutes=...),
+            "no run has human_minutes: run records have alias, task_id, human_minutes and score_bin",
+        ),
+        ({f"c{number}": 1 for number in range(500)}, "found 'c0', 'c1', 'c2', 'c3', 'c4', 'c5', ..."),
+        ({"x" * 5000: 1}, "found 'xxx"),
+        ({}, "found nothing"),
+    ],
+)
+def test_a_file_of_another_form_is_told_what_it_lacks_and_what_it_has(file, row, message):
+    said = refused(file([row, row]))
+    assert said.startswith("1: ")
+    assert message in said
+    assert len(said) < 300
+
+
+def test_the_public_records_of_another_form_are_refused_with_the_names_that_are_missing():
+    for name in ("tb2_agent_task_counts.csv", "swebench_verified_134agents.csv.gz", "terminal_bench_runs.csv.gz"):
+        assert "2: no run has alias or task_id or human_minutes" in refused(public(name))
 
 
 def test_a_mistake_that_comes_again_is_counted(file):
@@ -193,7 +237,13 @@ def test_a_line_that_cannot_be_read_is_named(file, content, message):
         ('alias,task_id\na,"t\n', "2: not CSV"),
         ("alias,task_id,human_minutes,score_binarized\na,t,nan,1\n", "2: human_minutes must be a number above 0, found 'nan'"),
         ("alias,task_id,human_minutes,score_binarized\na,t,,1\n", "2: human_minutes must be a number above 0, but is missing"),
-        ("alias;task_id;human_minutes\na;t;5\n", "2: alias must be a name, but is missing"),
+        ("alias;task_id;human_minutes\na;t;5\n", "2: no run has alias or task_id or human_minutes or score_binarized"),
+        ("alias,task_id,human_minutes,score_binarized,alias\na,t,5,1,b\n", "1: two columns are named 'alias'"),
+        ("alias,task_id,human_minutes,score_binarized\na,t,true,1\n", "2: human_minutes must be a number above 0, found 'true'"),
+        ("alias,task_id,human_minutes,score_binarized\na,t,1_000,1\n", "2: human_minutes must be a number above 0, found '1_000'"),
+        ("alias,task_id,human_minutes,score_binarized\na,t,'5,5',1\n", "2: 5 cells, but the first line names 4 columns"),
+        ("alias,task_id\ra,t\r", "1: not CSV: a line ends in a carriage return alone"),
+        ("alias,task_id\na," + "x" * 200_000 + "\n", "2: not CSV: field larger than field limit"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_csv_has_its_line_too(tmp_path, content, message):

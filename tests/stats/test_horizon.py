@@ -1,6 +1,7 @@
 """Time horizons: the exact optimum, the published bootstrap bit for bit, refusals, and intervals that cover."""
 
 import doctest
+import time
 from dataclasses import replace
 from math import log
 
@@ -169,8 +170,12 @@ def test_so_are_those_of_odd_tables(seed):
     task = rng.choice(["a", "a|", "a/b", "a b", "ab", "Ω", "z"], size=count).tolist()
     agent = rng.choice(["x", "x|y", "!", "é"], size=count).tolist()
     family = [{"a": "F", "a|": "F", "z": "G"}.get(name, name) for name in task]
-    odd = Runs.of(agent, task, family, [1.0] * count, [0.0] * count)
-    assert np.array_equal(Resampler(odd).rows(seed), published(odd, seed))
+    odd = Runs.of(agent, task, family, [1.0] * count, rng.random(count))
+    rows = published(odd, seed)
+    assert np.array_equal(Resampler(odd).rows(seed), rows)
+    drawn, gained = Resampler(odd).gains(seed)
+    assert drawn.tolist() == np.bincount(odd.pairs[1][rows], minlength=len(odd.pairs[0])).tolist()
+    assert gained == pytest.approx(np.bincount(odd.pairs[1][rows], odd.score[rows], minlength=len(drawn)))
 
 
 def test_a_resample_keeps_runs_where_they_belong():
@@ -250,6 +255,22 @@ def test_only_a_huge_table_gets_fewer_resamples(monkeypatch):
     assert affordable_resamples(some) == 100
 
 
+def test_a_large_table_of_the_worst_shape_costs_seconds():
+    """Parts of successes, minutes of each run's own: 200,000 runs, and no more CPU than lets a million stay below ten
+    seconds on a machine half as fast."""
+    rng, count = np.random.default_rng(1), 200_000
+    minutes = 2.0 ** rng.uniform(-1.0, 11.0, count)
+    score = (rng.random(count) < 1.0 / (1.0 + minutes / 30.0)) * rng.random(count)
+    names = tuple(f"t{number:03}" for number in range(500))
+    places = np.arange(count)
+    some = Runs(("a", "b"), names, names, np.arange(500), places % 2, (places // 2) % 500, minutes, score)
+    before = time.process_time()
+    found = horizons(some, resamples=affordable_resamples(some))
+    assert time.process_time() - before < 8.0
+    assert found.agents[0].horizon(0.5).low_minutes is not None
+    assert len(found.curves) >= 100
+
+
 # ---------------------------------------------------------------- refusals
 
 
@@ -258,8 +279,8 @@ def test_only_a_huge_table_gets_fewer_resamples(monkeypatch):
     [
         ([1, 2, 4], [0, 0, 0], "it failed in all 3 runs, at tasks of 1 to 4 minutes"),
         ([1, 2, 4], [1, 1, 1], "it succeeded in all 3 runs, at tasks of 1 to 4 minutes"),
-        ([5, 5, 5], [1, 0, 1], "all its tasks take 5 minutes"),
-        ([5], [1], "it succeeded in all 1 run"),
+        ([5, 5, 5], [1, 0, 1], "all its tasks take the same time (5 min)"),
+        ([5], [1], "it succeeded in its only run, at tasks of 5 minutes"),
         ([1, 2, 4, 8], [0, 0, 1, 1], "its success does not fall with the length of tasks"),
         ([1, 2, 4, 8], [0.5, 0.5, 0.5, 0.5], "its success does not fall with the length of tasks"),
     ],
@@ -317,6 +338,12 @@ def test_the_agent_that_hardly_ever_succeeds_gets_no_interval(metr):
     assert "resamples have no curve that falls" in rare.reason
     assert found["davinci-002"].reason.startswith("it failed in all 68 runs")
     assert found["o1-preview"].reason == ""
+
+
+def test_a_curve_too_flat_for_numbers_says_so():
+    found = horizons(of_one([1, 2, 4, 8], [1, 1, 1, 0]), resamples=5, penalty=100.0, levels=(0.01,)).agents[0]
+    assert found.horizon(0.01).minutes is None
+    assert found.reason == "p1 cannot be told: the curve is so flat that it lies beyond all numbers"
 
 
 def test_no_resamples_no_intervals_and_it_says_so():

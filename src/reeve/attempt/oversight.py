@@ -15,6 +15,10 @@ __all__ = ["RESTING", "Oversight", "Silent", "Talk"]
 REPEATS = 10
 """So often the same action with the same result, without another between them, is no progress."""
 
+WITHDRAWN = "cancelled"
+CLOSED = (WITHDRAWN, "allowed", "rejected")
+"""The status of a question that is none any more, in an event that names it again."""
+
 QUESTIONS = 1_000
 """What one attempt may ask; whoever asks more wants nothing answered."""
 
@@ -29,6 +33,9 @@ class Talk(Protocol):
     def asked(self, event: Event) -> None:
         """Record what the attempt asks, and answer it where a rule does."""
 
+    def withdrawn(self, event: Event) -> None:
+        """Record that the attempt takes back what it asked, so that nobody is bothered with it."""
+
     def waits(self) -> bool:
         """Say whether it waits for a person."""
 
@@ -41,6 +48,9 @@ class Silent:
 
     def asked(self, event: Event) -> None:
         """Leave it."""
+
+    def withdrawn(self, event: Event) -> None:
+        """Nobody heard of it."""
 
     def waits(self) -> bool:
         """It waits for nobody."""
@@ -107,7 +117,10 @@ class Oversight:
     def _take(self, said: Heard) -> None:
         event = said.event
         self._tokens, self._usd = larger(self._tokens, said.tokens), larger(self._usd, said.usd)
-        if event.kind in ("permission", "check_in") and event.id:
+        if event.kind in ("permission", "check_in") and event.id and event.status in CLOSED:
+            if event.status == WITHDRAWN:
+                self._talk.withdrawn(event)
+        elif event.kind in ("permission", "check_in") and event.id:
             self._questions += 1
             if self._questions <= QUESTIONS:
                 self._talk.asked(event)

@@ -70,5 +70,10 @@ def said(result: Landing | Review, took: Minutes) -> str:
 def _outcome(result: Landing | Review) -> tuple[str, str]:
     if isinstance(result, Landing):
         return str(result.outcome), result.reason
-    words = {ReviewKind.ACCEPT: "accepted", ReviewKind.REJECT: "rejected", ReviewKind.REVERT: "reverted"}
+    words = {
+        ReviewKind.ACCEPT: "accepted",
+        ReviewKind.REJECT: "rejected",
+        ReviewKind.REVERT: "reverted",
+        ReviewKind.AGAIN: "sent back",
+    }
     return words.get(result.kind, str(result.kind)), result.reason

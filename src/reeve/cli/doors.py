@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from reeve.errors import SettingsError
 from reeve.ports import Fact
-from reeve.records import Door, Order, Provider, Task
+from reeve.records import AgentSpec, Door, Order, Provider, Task
 from reeve.settings import FILE_NAME, PROVIDERS, ProviderSource, Settings
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ def gateway(settings: Settings, keys: Keys, paused: Callable[[Fact], None] | Non
     )
 
 
-def agent_context(settings: Settings) -> "AgentContext":
-    """Say what a project decides for all of its agents."""
+def agent_context(settings: Settings, check_in_of: Callable[[AgentSpec], float | None] | None = None) -> "AgentContext":
+    """Say what a project decides for all of its agents; `check_in_of` is for whoever starts attempts."""
     from reeve.adapters.agents import AgentContext
 
     return AgentContext(
@@ -102,7 +102,7 @@ def agent_context(settings: Settings) -> "AgentContext":
         apis={name: source.api for name, source in settings.providers.items()},
         mcp=tuple(settings.mcp.values()),
         asks=bool(settings.permissions),
-        check_in_seconds=settings.check_in.every_seconds,
+        check_in_of=check_in_of,
     )
 
 

@@ -1,5 +1,7 @@
 """`reeve horizon`."""
 
+from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,11 +11,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 from reeve.cli.options import Json
-from reeve.cli.output import Column, hanging, listing, print_json, safe, screen
+from reeve.cli.output import NARROW, Column, hanging, listing, print_json, safe, screen
 from reeve.errors import InputError
+from reeve.ledger.plain import one_line
 
 if TYPE_CHECKING:
     from reeve.policy.horizon import HorizonReport
+    from reeve.policy.run_records import RunRecords
+    from reeve.stats.axes import Axes, Cell, Effect
     from reeve.stats.horizon import AgentHorizon, Horizon
     from reeve.stats.plateau import Plateau
     from reeve.stats.trend import Trend
@@ -30,7 +35,16 @@ COLUMNS = (
     Column("95 %"),
 )
 BEYOND = "*"
+NAME_WIDTH = 60
+MOST_HOURS = 100_000  # an interval may end anywhere; a life of work is long enough a word
 DRAWN = (".svg", ".png", ".html")
+
+
+class SecondAxis(StrEnum):
+    """What success may be shown by, besides human minutes."""
+
+    CHAIN = "chain"
+
 
 File = Annotated[
     Path, typer.Argument(metavar="RUNS", help="Run records: JSON lines or CSV, .gz or not.", show_default=False)
@@ -47,6 +61,14 @@ Resamples = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option(metavar="N", min=0, help="Resample i is drawn with seed N + i.")]
+By = Annotated[
+    SecondAxis | None,
+    typer.Option(metavar="AXIS", help="`chain`: success by length of the chain of actions too.", show_default=False),
+]
+Suite = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="FILE", help="Runs at another benchmark, for the plateau alone; repeatable."),
+]
 Plot = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Also draw it: .svg, .png or .html.", show_default=False),
@@ -59,12 +81,18 @@ def horizon(
     penalty: Penalty = 1e-5,
     resamples: Resamples = None,
     seed: Seed = 42,
+    by: By = None,
+    suite: Suite = None,
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
     """Say how long a task each agent can do on its own, with which reliability, from anybody's run records."""
     if plot is not None and plot.suffix.lower() not in DRAWN:
         raise InputError(f"drawing to {str(plot)!r}: the name must end in {', '.join(DRAWN)}")
+    if not 1e-9 <= penalty <= 100.0:
+        raise InputError(
+            f"--penalty {penalty:g}: it must lie between 1e-9, below which some curves have no end, and 100"
+        )
     # NumPy takes a tenth of a second to import; `reeve --help` imports this module too.
     from reeve.policy.horizon import horizon_report
     from reeve.policy.run_records import read_runs
@@ -81,6 +109,8 @@ def horizon(
             penalty=penalty,
             resamples=resamples,
             seed=seed,
+            by_chain=by is SecondAxis.CHAIN,
+            suites=_suites(suite or []),
             progress=lambda done, total: bar.update(drawing, completed=done, total=total),
         )
     if plot is not None:
@@ -93,27 +123,52 @@ def horizon(
     _print(report)
 
 
+def _suites(files: Sequence[Path]) -> "dict[str, RunRecords]":
+    """Read each file as one suite, named by it."""
+    from reeve.policy.run_records import read_runs
+
+    found: dict[str, RunRecords] = {}
+    for file in files:
+        if str(file) in found:
+            raise InputError(f"the suite {str(file)!r} is named twice")
+        found[str(file)] = read_runs(file, minutes_needed=False)
+    return found
+
+
 # ---------------------------------------------------------------- for people
 
 
 def _print(report: "HorizonReport") -> None:
     console = screen()
     agents = sorted(report.horizons.agents, key=lambda each: each.horizon(0.5).minutes or 0.0, reverse=True)
-    listing(console, COLUMNS, [_row(each) for each in agents])
+    _table(console, COLUMNS, [_row(each) for each in agents])
     console.print()
     if any(each.beyond for agent in agents for each in agent.horizons):
         console.print(safe(f"{BEYOND} beyond the lengths of the tasks that were tried: no measurement", "dim"))
     for agent in agents:
         if agent.reason:
-            hanging(console, safe(f"{agent.agent}: "), safe(agent.reason))
+            hanging(console, safe(f"{one_line(agent.agent, NAME_WIDTH)}: "), safe(agent.reason))
+    if report.axes is not None:
+        _print_axes(console, report.axes)
     _print_trend(console, report.trend)
     hanging(console, safe("plateau: "), safe(_plateau_words(report.plateau)))
     for rule in report.notes:
         hanging(console, safe("rule: ", "dim"), safe(rule, "dim"))
 
 
+def _table(console: Console, columns: Sequence[Column], rows: Sequence[Sequence[Text]]) -> None:
+    """Print rows as a table, or where the terminal is narrow line by line: no number here says by itself what it is."""
+    if console.width >= NARROW:
+        listing(console, columns, rows)
+        return
+    for row in rows:
+        for column, cell in zip(columns, row, strict=True):
+            if cell.plain:
+                hanging(console, safe("" if column.grows else f"  {column.title}: ", "dim"), cell)
+
+
 def _row(agent: "AgentHorizon") -> list[Text]:
-    cells = [safe(agent.agent), safe(agent.runs), safe(f"{agent.successes:g}")]
+    cells = [safe(one_line(agent.agent, NAME_WIDTH)), safe(agent.runs), safe(f"{agent.successes:g}")]
     for each in agent.horizons:
         cells += [safe(_length(each.minutes) + BEYOND * each.beyond), safe(_range(each), "dim")]
     return cells
@@ -130,6 +185,8 @@ def _length(minutes: float | None) -> str:
     """Say a length of work with two digits: ``0.8 s``, ``43 s``, ``4.7 min``, ``15 h``."""
     if minutes is None:
         return "-"
+    if minutes > MOST_HOURS * 60:
+        return f"over {MOST_HOURS:,} h"
     for size, unit in ((60.0, "h"), (1.0, "min")):
         if minutes >= size * 2:
             return f"{_two_digits(minutes / size)} {unit}"
@@ -138,6 +195,65 @@ def _length(minutes: float | None) -> str:
 
 def _two_digits(value: float) -> str:
     return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+
+
+def _print_axes(console: Console, both: "Axes") -> None:
+    """Print success over minutes and chain, and what each doubling does."""
+    bands = [f"{band.low:g} to {band.high:g} steps" for band in both.chain_bands]
+    columns = (Column("agent", grows=True), Column("a person needs"), *map(Column, bands))
+    rows = []
+    for agent in both.agents:
+        for place, minutes in enumerate(both.minutes_bands):
+            name = one_line(agent.agent, NAME_WIDTH) if place == 0 else ""
+            cells = [_cell_words(cell) for cell in agent.cells if cell.minutes_band == place]
+            rows.append([safe(name), safe(f"{_length(minutes.low)} to {_length(minutes.high)}"), *map(safe, cells)])
+    console.print()
+    _table(console, columns, rows)
+    console.print()
+    effects = [
+        [
+            safe(one_line(agent.agent, NAME_WIDTH)),
+            safe(_count_range(at.steps, at.low_steps, at.high_steps) + BEYOND * at.beyond),
+            *(safe(_effect_words(each)) for each in agent.effects),
+        ]
+        for agent in both.agents
+        for at in agent.chains[:1]
+    ]
+    if effects:
+        names = next(agent.effects for agent in both.agents if agent.effects)
+        titles = ("agent", "steps at p50", *(each.variable for each in names))
+        _table(console, [Column(title, grows=not place) for place, title in enumerate(titles)], effects)
+        console.print(
+            safe("per doubling, in log odds of success; steps at the typical minutes of each agent's tasks", "dim")
+        )
+        console.print()
+    for agent in both.agents:
+        if agent.reason:
+            hanging(console, safe(f"{one_line(agent.agent, NAME_WIDTH)} by chain: "), safe(agent.reason))
+
+
+def _cell_words(cell: "Cell") -> str:
+    if cell.observed is None:
+        return "-"
+    if cell.chance is None:
+        return f"{cell.observed:.0%} of {cell.runs}"
+    between = f" ({cell.low:.0%} to {cell.high:.0%})" if cell.low is not None and cell.high is not None else ""
+    return f"{cell.chance:.0%}{between} of {cell.runs}"
+
+
+def _effect_words(effect: "Effect") -> str:
+    if effect.low is None or effect.high is None:
+        return f"{effect.per_doubling:+.2f}"
+    return f"{effect.per_doubling:+.2f} ({effect.low:+.2f} to {effect.high:+.2f})"
+
+
+def _count_range(value: float | None, low: float | None, high: float | None) -> str:
+    if value is None:
+        return "-"
+    if low is None and high is None:
+        return _two_digits(value)
+    ends = ("0" if low is None else _two_digits(low), "no end" if high is None else _two_digits(high))
+    return f"{_two_digits(value)} ({ends[0]} to {ends[1]})"
 
 
 def _print_trend(console: Console, trend: "Trend") -> None:
@@ -195,8 +311,21 @@ def _json(report: "HorizonReport") -> dict[str, Any]:
             ],
             "reason": found.reason or None,
         },
-        "plateau": report.plateau,
+        "plateau": _plateau_json(report.plateau),
+        "axes": report.axes,
         "notes": report.notes,
+    }
+
+
+def _plateau_json(found: "Plateau") -> dict[str, Any]:
+    return {
+        "found": found.found,
+        "p_value": found.p_value,
+        "power": found.power,
+        "since": None if found.since is None else found.since.isoformat(),
+        "lost": found.lost,
+        "suites": found.suites,
+        "reason": found.reason or None,
     }
 
 

@@ -17,7 +17,14 @@ def inbox(*, as_json: Json = False) -> None:
     """List what needs a person, most valuable first, each with its reason and the commands to go on."""
     items = needs(task_views(ledger()))
     if as_json:
-        print_json({"items": [encode(item) | {"next": item.next} for item in items]})
+        print_json(
+            {
+                "items": [
+                    encode(item) | {"look_minutes": item.look_minutes, "worth": item.worth, "next": item.next}
+                    for item in items
+                ]
+            }
+        )
         return
     console = screen()
     if not items:

@@ -32,6 +32,7 @@ from reeve.records import (
     Tight,
     Verdict,
     Word,
+    WordKind,
 )
 from reeve.units import duration, plural, short_hash
 
@@ -244,7 +245,12 @@ def sentence(fact: Fact) -> str | None:
         said = f"{question.attempt} asks, {question.kind}: {question.command or question.text}"
     elif fact.kind == "word":
         word = decode(Word, fact.body)
-        said = f"{word.attempt} hears: {word.kind} {word.text} ({word.by})"
+        back = word.kind is WordKind.WITHDRAWN
+        said = (
+            f"{word.attempt} takes back what it asked"
+            if back
+            else f"{word.attempt} hears: {word.kind} {word.text} ({word.by})"
+        )
     elif fact.kind == "decision":
         decision = decode(Decision, fact.body)
         said = f"{fact.task} decision: {decision.action}: {decision.reason}"

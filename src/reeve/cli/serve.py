@@ -187,10 +187,21 @@ class Deeds:
         took = spent(self._store, wanted, minutes)
         return said(reviews.reject(self._speaking, wanted, why, took), took)
 
+    def again(self, wanted: str, why: str, minutes: float | None) -> str:
+        """Send a result back."""
+        took = spent(self._store, wanted, minutes)
+        result = said(reviews.again(self._speaking, wanted, why, took), took)
+        return result if run_is_active(self._settings.state) else f"{result}; `reeve run` attempts it again"
+
     def revert(self, wanted: str, why: str, minutes: float | None) -> str:
         """Take back what landed."""
         took = spent(self._store, wanted, minutes)
         return said(reviews.revert(self._speaking, wanted, why, took), took)
+
+    def audit(self, wanted: str, why: str, minutes: float | None, *, ok: bool) -> str:
+        """Say whether a result that has landed is right."""
+        took = spent(self._store, wanted, minutes)
+        return said(reviews.audit(self._speaking, wanted, why, took, ok=ok), took)
 
     def say(self, attempt: str, kind: WordKind, text: str) -> str:
         """Say a word to a running attempt."""

@@ -10,10 +10,10 @@ from reeve.cli.looked import record_look
 from reeve.cli.opened import ledger
 from reeve.cli.options import Id, Json
 from reeve.cli.output import STYLES, Column, hanging, listing, minutes, print_json, safe, screen
-from reeve.ledger.codec import encode
 from reeve.ledger.plain import one_line, plain
+from reeve.ledger.told import told, told_attempt
 from reeve.ledger.views import AttemptView, TaskView, find
-from reeve.records import Attempt, Review, Status, Task, Verdict
+from reeve.records import Attempt, Review, Status, Verdict
 from reeve.units import duration, plural, short_hash
 
 ASKED_CHARACTERS = 100
@@ -33,42 +33,13 @@ def show(wanted: Id, *, as_json: Json = False) -> None:
         return
     view, attempt = found if isinstance(found, tuple) else (found, None)
     if as_json:
-        print_json(_json(view, attempt))
+        print_json(told(view) if attempt is None else told_attempt(view, attempt))
         return
     record_look(store, view)
     if attempt is None:
         _task(console, view)
     else:
         _attempt(console, view, attempt)
-
-
-def _json(view: TaskView, attempt: AttemptView | None) -> object:
-    if attempt is not None:
-        return {"kind": "attempt", "id": attempt.id, "task": view.id, "live": attempt.live, **encode(attempt)}
-    return {
-        "kind": "task",
-        "id": view.id,
-        "status": view.status,
-        "reason": view.reason,
-        "proof": [{"kind": fact.kind, "key": fact.key, "at_utc": fact.at_utc} for fact in view.proof],
-        "human_minutes": view.spent_minutes,
-        "task": _without_hidden(view.task),
-        "environment": view.environment,
-        "attempts": [encode(item) | {"id": item.id, "live": item.live} for item in view.attempts],
-        "selections": view.selections,
-        "decisions": view.decisions,
-        "landings": view.landings,
-        "reviews": view.reviews,
-        "verdicts": view.verdicts,
-    }
-
-
-def _without_hidden(task: Task) -> object:
-    """Leave out what hidden files hold: who pipes this into a page or a prompt should not give the answers away."""
-    body = encode(task)
-    body["checks"]["hidden"] = [item.path for item in task.checks.hidden]
-    body["checks"]["test_patch"] = None
-    return body
 
 
 def _head(console: Console, title: str, state: str, more: str = "") -> None:

@@ -11,6 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from reeve.attempt.permissions import answer
+from reeve.cli.alone import every_seconds
 from reeve.cli.doors import agent_context, door_of, gateway, keys_of
 from reeve.errors import SandboxError
 from reeve.ports import Fact, Sandbox, Store, Trees
@@ -20,13 +21,20 @@ from reeve.task.known import Invert
 
 if TYPE_CHECKING:
     from reeve.adapters.stores.sqlite import SqliteStore
-    from reeve.adapters.trees.history import History
     from reeve.adapters.trees.objects import GitObjects
     from reeve.durable.admission import Rooms
     from reeve.durable.journal import Journal
     from reeve.durable.world import Terms, World
 
-__all__ = ["Clock", "history_of", "inverter", "ledger_id", "open_store", "open_world", "repository_of", "rooms_of"]
+__all__ = [
+    "Clock",
+    "inverter",
+    "ledger_id",
+    "open_store",
+    "open_world",
+    "repository_of",
+    "rooms_of",
+]
 
 
 class Clock:
@@ -106,7 +114,7 @@ def open_world(
         contents=contents,
         environments=PythonEnvironments(walls, trees, objects, store, state / "environments", stop=stop.is_set),
         stop=stop,
-        agents=make_agents(settings.agents, agent_kinds(agent_context(settings))),
+        agents=make_agents(settings.agents, agent_kinds(agent_context(settings, every_seconds(settings, store)))),
         repository_of=partial(repository_of, settings),
         clock=clock,
         workers=places,
@@ -188,10 +196,3 @@ def inverter() -> Invert:
         return found[0] if found is not None and test in found[1] else None
 
     return turned_round
-
-
-def history_of(repo: Path, head: str, most: int) -> "History":
-    """Read the newest commits of a repository up to a head."""
-    from reeve.adapters.trees.history import read_history
-
-    return read_history(repo, head, most)

@@ -1,9 +1,10 @@
 """Find drill tasks, each proved by running it: tests that do not pass at its base and pass with its solution."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,16 +12,20 @@ from typing import Any, TypeVar
 from reeve.durable.world import World, go_on_or_stop, measure, slot
 from reeve.errors import RepositoryError
 from reeve.globs import matching
-from reeve.ports import CheckRequest
-from reeve.records import Base, Checks, Environment, Measurement, Task
+from reeve.ledger.codec import dumps, loads
+from reeve.ports import CheckRequest, Fact
+from reeve.records import Base, Checks, Environment, Measurement, RepoSource, Task, TestsDrilled, WrongPatch
 from reeve.task.build import Defaults
 from reeve.task.mined import Commit, is_source, is_test, mined_task, passed_over, turned
 from reeve.verdict.protected import globs_of
 
-__all__ = ["Asked", "Example", "Mined", "Searched", "mine_history"]
+__all__ = ["RUNS", "Asked", "Example", "Mined", "Searched", "Tell", "in_order", "measured", "mine_history", "prepared"]
 
 RUNS = 2
 """Of the tests on each side, so that a test which disagrees with itself proves nothing."""
+
+MINER = 1
+"""Raise it when the same past would give other tasks now."""
 
 Item = TypeVar("Item")
 
@@ -46,7 +51,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A task with its solution, as trees of our object store; `passing` are the tests that pass before and after."""
+    """A task with its solution, as trees of our object store; `passing` are the tests that pass before and after.
+
+    The task is nobody's yet: each agent gets one of its own.
+    """
 
     task: Task
     base_tree: str
@@ -56,13 +64,28 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Mined:
-    """What was found. `dropped` counts what was not, by reason; `complete` is false where time was over first."""
+    """What was found. `dropped` counts what was not, by reason; `complete` is false where time was over first.
+
+    `wrong` are the wrong patches that were tried on the tests meanwhile.
+    """
 
     examples: tuple[Example, ...] = ()
     dropped: Mapping[str, int] = field(default_factory=dict)
     looked_at: int = 0
     complete: bool = True
     notes: tuple[str, ...] = ()
+    wrong: tuple[WrongPatch, ...] = ()
+
+    def __add__(self, other: "Mined") -> "Mined":
+        """Put two searches together."""
+        return Mined(
+            self.examples + other.examples,
+            dict(Counter(self.dropped) + Counter(other.dropped)),
+            self.looked_at + other.looked_at,
+            self.complete and other.complete,
+            self.notes + other.notes,
+            self.wrong + other.wrong,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +98,39 @@ class Searched:
 
 
 Tell = Callable[[Searched], None]
+
+
+# ---------------------------------------------------------------- what was found before
+
+
+def remembered(world: World, asked: Asked, base: Base, how: Sequence[str], search: Callable[[], Mined]) -> Mined:
+    """Return what the same search of the same head found before, else search.
+
+    One that was cut off, or found nothing, is not kept. `how` is what else decides on the result: what was to be mined,
+    and by which programs.
+    """
+    defaults = asked.defaults
+    settled = (defaults.limits, defaults.protected, defaults.setup, dict(defaults.env))
+    key = hashlib.sha256(dumps((MINER, base.commit, base.tree, asked.tasks, asked.seed, tuple(how), settled)))
+    store, name = world.journal.store, key.hexdigest()[:32]
+    if (fact := store.fact("mined", name)) is not None:
+        found = loads(Mined, store.get(str(fact.body["artefact"])))
+        here = RepoSource(path=str(asked.repo))  # the project may have been moved since
+        moved = (replace(each, task=replace(each.task, repo=here)) for each in found.examples)
+        return replace(found, examples=tuple(moved))
+    found = search()
+    if found.complete and (found.examples or found.wrong):
+        store.append(Fact("mined", name, "", {"artefact": store.put(dumps(found))}, world.clock.now()))
+    return found
+
+
+def record(world: World, asked: Asked, base: Base, wrong: Sequence[WrongPatch]) -> None:
+    """Store what the tests did with wrong patches; the same result at the same head is stored once."""
+    if wrong:
+        patches = world.journal.store.put(dumps(tuple(wrong)))
+        count = sum(one.let_pass for one in wrong)
+        fact = TestsDrilled(str(asked.repo), base.commit, len(wrong), count, patches)
+        world.journal.add("drill", f"{base.commit[:12]}:{patches[:16]}", "", fact)
 
 
 # ---------------------------------------------------------------- from the past
@@ -97,13 +153,16 @@ def _example_of(world: World, asked: Asked, commit: Commit) -> Example | str:
     before = world.objects.import_base(asked.repo, commit.parents[0])
     after = world.objects.import_base(asked.repo, commit.id)
     pieces = world.objects.split(before.tree, after.tree)
-    tests = [piece for piece in pieces if is_test(_path(piece))]
+    tests = [piece for piece in pieces if is_test(path_of(piece))]
     with_tests = world.objects.join(before.tree, tests)
-    patch = world.objects.diff(before.tree, with_tests).decode("utf-8", "surrogateescape")
+    try:
+        patch = world.objects.diff(before.tree, with_tests).decode()
+    except UnicodeDecodeError:
+        return "whose tests are not in UTF-8"
     named = tuple(change.path for change in commit.changes if is_test(change.path) and change.path.endswith(".py"))
     lines = sum(change.lines for change in commit.changes if is_source(change.path))
     # Which ids are required is not known yet: a file says as much, and what is measured is the whole suite.
-    draft = mined_task(commit, named[:1], patch, asked.agents, lines, asked.defaults)
+    draft = mined_task(commit, named[:1], patch, lines, asked.defaults)
     solution = _solution(world, draft, before, pieces)
     if solution == before.tree:
         return "whose source no attempt may change"
@@ -113,18 +172,19 @@ def _example_of(world: World, asked: Asked, commit: Commit) -> Example | str:
     found = turned(*outcomes)
     if not found.turned:
         return "whose tests are flaky" if found.flaky else "whose tests pass without them"
-    task = mined_task(commit, found.turned, patch, asked.agents, lines, asked.defaults)
+    task = mined_task(commit, found.turned, patch, lines, asked.defaults)
     return Example(task, before.tree, solution, found.kept)
 
 
 def _solution(world: World, task: Task, before: Base, pieces: Sequence[Any]) -> str:
     """Make the tree of the parent with what of a commit an attempt could have made: no tests, nothing protected."""
     protected = matching(globs_of(task))
-    mine = [piece for piece in pieces if not (is_test(_path(piece)) or protected.fullmatch(_path(piece)))]
+    mine = [piece for piece in pieces if not (is_test(path_of(piece)) or protected.fullmatch(path_of(piece)))]
     return world.objects.join(before.tree, mine)
 
 
-def _path(piece: Any) -> str:
+def path_of(piece: Any) -> str:
+    """Name the path of a piece of a patch."""
     return bytes(piece.path).decode("utf-8", "surrogateescape")
 
 
@@ -187,7 +247,7 @@ def _search(
         late = asked.late()
         if len(examples) >= asked.tasks or late:
             break
-    complete = not late or len(examples) >= asked.tasks
+    complete = not late or len(examples) >= asked.tasks or looked_at == len(candidates)
     return Mined(tuple(examples), dict(dropped.most_common()), looked_at, complete)
 
 

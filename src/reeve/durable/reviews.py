@@ -25,7 +25,7 @@ from reeve.records import (
 )
 from reeve.units import short_hash
 
-__all__ = ["Minutes", "accept", "audit", "reject", "revert"]
+__all__ = ["Minutes", "accept", "again", "audit", "reject", "revert"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,22 @@ def reject(world: World, id_: str, reason: str, spent: Minutes, rule_for: Whose 
     last = now.decisions[-1].attempt if now.decisions else None
     attempt = id_ if "." in id_ else last
     return _review(world, task, attempt, ReviewKind.REJECT, reason, spent, rule_for=rule_for)
+
+
+def again(world: World, id_: str, reason: str, spent: Minutes) -> Review:
+    """Send a result back: the next run makes attempts anew, which are told the reason.
+
+    Raises InputError if it has landed, if it is under way, or if a person has turned it down for good.
+    """
+    task, now = _task(world, id_)
+    if _landed(now) is not None:
+        raise InputError(f"{task.id} has landed; `reeve revert {task.id} -m WHY` takes it back")
+    if now.anew or not now.decisions or {order.attempt for order in now.orders} - {each.id for each in now.attempts}:
+        raise InputError(f"{task.id} is to be attempted already; `reeve tell` speaks to an attempt while it runs")
+    if any(review.kind is ReviewKind.REJECT for review in _reviews(world, task)[-1:]):
+        raise InputError(f"{task.id} is rejected; edit the task to have it attempted anew")
+    attempt = id_ if "." in id_ else now.decisions[-1].attempt
+    return _review(world, task, attempt, ReviewKind.AGAIN, reason, spent)
 
 
 def audit(world: World, id_: str, reason: str, spent: Minutes, *, ok: bool) -> Review:

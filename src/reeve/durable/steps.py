@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from reeve.attempt.make import Site, clear, cut_short, make
-from reeve.decision.decide import decide, decide_after_landing, decide_passed
+from reeve.decision.decide import COUNTS, decide, decide_after_landing, decide_passed
 from reeve.decision.drill import decide_drill
 from reeve.decision.known import decide_known
 from reeve.decision.trusted import RULE as TRUSTED
+from reeve.durable.believing import believe
 from reeve.durable.locks import landing_lock, sweeping
 from reeve.durable.proof import examine
 from reeve.durable.talking import talk_of
@@ -21,6 +22,7 @@ from reeve.errors import InputError, LedgerError, ReeveError, RepositoryError
 from reeve.landing.land import Ground, land, marker
 from reeve.ledger.codec import decode
 from reeve.ledger.views import summaries
+from reeve.ports import Fact
 from reeve.records import (
     Action,
     Attempt,
@@ -35,6 +37,8 @@ from reeve.records import (
     Outcome,
     Patch,
     Policy,
+    Review,
+    ReviewKind,
     Selection,
     Status,
     Task,
@@ -42,10 +46,10 @@ from reeve.records import (
 )
 from reeve.selection.choose import choose
 from reeve.task.known import Mixing, drawn, impossible, solved, solved_first
-from reeve.task.plan import History, attempts_left, plan
+from reeve.task.plan import History, attempts_left, not_worth, plan
 from reeve.verdict.examined import examined_tree
 
-__all__ = ["Past"]
+__all__ = ["TROUBLE", "Past"]
 
 TROUBLE = "trouble"
 """The rule of a decision that rests on an error and on no verdict."""
@@ -66,6 +70,7 @@ class Past:
     attempts: tuple[Attempt, ...] = ()
     landings: tuple[Landing, ...] = ()
     decisions: tuple[Decision, ...] = ()
+    anew: bool = False  # a person sent the last result back, and no decision has been made since
 
     @property
     def failed_landings(self) -> int:
@@ -78,14 +83,14 @@ class Past:
 
 def admit(world: World, task: Task) -> None:
     """Record a task and pin the commit it starts from; raises InputError or RepositoryError if that cannot be."""
-    _check_agents(world, task)
+    check_agents(world, task)
     versions = world.journal.store.facts(kind="task", task=task.id)
     if not versions or versions[-1].body["digest"] != task.digest:
         world.journal.add("task", f"{task.id}@{len(versions) + 1}", task.id, task)
     _base(world, task, past(world, task))
 
 
-def _check_agents(world: World, task: Task) -> None:
+def check_agents(world: World, task: Task) -> None:
     """Raise InputError if the task names an agent that is not there or cannot run here."""
     for name in task.agents:
         if name not in world.agents:
@@ -103,22 +108,29 @@ def past(world: World, task: Task) -> Past:
     version = next((fact for fact in reversed(facts) if fact.kind == "task"), None)
     since = version.seq if version else 0
     kinds = {"order": Order, "attempt": Attempt, "landing": Landing, "decision": Decision}
-    before = [fact.body["round"] for fact in facts if fact.kind in ("order", "decision") and fact.seq < since]
+    before = [int(str(fact.body["round"])) for fact in facts if fact.kind in ("order", "decision") and fact.seq < since]
     found: dict[str, list[object]] = {kind: [] for kind in kinds}
     for fact in facts:
         if fact.seq > since and fact.kind in kinds:
             found[fact.kind].append(decode(kinds[fact.kind], fact.body))
-    return _past(version.key if version else "", max(map(int, before), default=0), found)  # type: ignore[arg-type]
+    anew = _sent_back([fact for fact in facts if fact.seq > since])
+    return _past(version.key if version else "", max(before, default=0), found, anew=anew)
 
 
-def _past(version: str, rounds_before: int, found: dict[str, list[Any]]) -> Past:
+def _sent_back(facts: Sequence[Fact]) -> bool:
+    """Say whether the last word about a task is a person's, that it is to be attempted anew."""
+    settling = [fact for fact in facts if fact.kind in ("decision", "review")]
+    return bool(settling) and settling[-1].kind == "review" and settling[-1].body["kind"] == ReviewKind.AGAIN
+
+
+def _past(version: str, rounds_before: int, found: dict[str, list[Any]], *, anew: bool) -> Past:
     rounds = [record.round for record in (*found["order"], *found["decision"])]
     round_ = max(rounds, default=rounds_before + 1)
     last = found["decision"][-1] if found["decision"] else None
-    if last is not None and last.round == round_ and _goes_on(last):
+    if last is not None and last.round == round_ and (anew or _goes_on(last)):
         round_ += 1
     records = {f"{kind}s": tuple(items) for kind, items in found.items()}
-    return Past(version, round_, **records)
+    return Past(version, round_, anew=anew, **records)
 
 
 def _goes_on(decision: Decision) -> bool:
@@ -131,9 +143,10 @@ def is_open(world: World, task: Task) -> bool:
     """Say whether there is something left to do for a task without a person."""
     now = past(world, task)
     landed = any(landing.outcome is LandingOutcome.LANDED for landing in now.landings)
-    if landed or world.journal.store.facts(kind="review", task=task.id, after=_since(world, now)):
+    reviews = world.journal.store.facts(kind="review", task=task.id, after=_since(world, now))
+    if landed or (reviews and reviews[-1].body["kind"] != ReviewKind.AGAIN):
         return False
-    if not now.decisions:
+    if not now.decisions or now.anew:
         return True
     last = now.decisions[-1]
     return _goes_on(last) or last.action is Action.LAND or last.rule == TROUBLE
@@ -262,7 +275,14 @@ def _history(world: World, task: Task) -> History:
         tuple(journal.all(Order, "order", task.id)),
         tuple(journal.all(Attempt, "attempt", task.id)),
         tuple(journal.all(Landing, "landing", task.id)),
+        _words(world, task),
     )
+
+
+def _words(world: World, task: Task) -> tuple[str, ...]:
+    """Return why people sent results of the present version back, oldest first."""
+    reviews = world.journal.all(Review, "review", task.id, after=_since(world, past(world, task)))
+    return tuple(review.reason for review in reviews if review.kind is ReviewKind.AGAIN)
 
 
 def attempts(world: World, task: Task, orders: Sequence[Order], start: Start) -> Sequence[Attempt]:
@@ -405,7 +425,16 @@ def decision(world: World, task: Task, selection: Selection, verdicts: Sequence[
         if selection.chosen is not None and policy.land == "trusted":
             cell = cell_of_attempt(world, task, selection.chosen)
             policy = policy_for(world, cell)
-        return decide(task, selection, verdicts, left, policy, declined=declined, cell=cell)
+        return decide(
+            task,
+            selection,
+            verdicts,
+            left,
+            policy,
+            declined=declined,
+            cell=cell,
+            not_worth=not_worth(task, history, policy),
+        )
 
     return _audited(world, task, f"{task.id}#{selection.round}", work)
 
@@ -446,7 +475,8 @@ def _withheld(world: World, task: Task, decision: Decision, attempt: Attempt, ve
 def _trusted_now(world: World, task: Task, decision: Decision, verdict: Verdict) -> Decision:
     """Decide about a result again, on what is known of its cell at this moment."""
     cell = cell_of_attempt(world, task, verdict.attempt)
-    return decide_passed(task.id, decision.round, verdict, cell, decision.numbers, policy_for(world, cell))
+    counts = {name: decision.numbers[name] for name in COUNTS}
+    return decide_passed(task.id, decision.round, verdict, cell, counts, policy_for(world, cell))
 
 
 def ground(world: World, task: Task, attempt: Attempt, round_: int) -> Ground:
@@ -498,9 +528,12 @@ def trouble(world: World, task: Task, error: ReeveError) -> Decision:
 # ---------------------------------------------------------------- policy
 
 
-def record_policy(world: World) -> None:
-    """Store the policy of this run: every decision names its version, and must find it."""
-    world.journal.once(Policy, "policy", world.policy.version, "", lambda: world.policy)
+def with_policy(world: World) -> World:
+    """Learn what is known of the agents as the run begins, and store its policy: every decision must find its own."""
+    agents = [(agent.spec.name, agent.spec.version) for agent in world.agents.values()]
+    policy = believe(world.policy, agents, world.journal.store)
+    world.journal.once(Policy, "policy", policy.version, "", lambda: policy)
+    return replace(world, policy=policy)
 
 
 # ---------------------------------------------------------------- after a crash

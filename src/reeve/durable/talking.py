@@ -55,6 +55,8 @@ def tell(world: World, attempt: str, kind: WordKind, text: str = "") -> Word:
 
     A TELL needs no question. Raises InputError if the attempt does not run, does not listen, or has not asked.
     """
+    if kind is WordKind.WITHDRAWN:
+        raise InputError("only the attempt itself takes back what it asked; allow or deny answers it")
     order = world.journal.find(Order, "order", attempt)
     if order is None:
         raise InputError(f"there is no attempt {attempt!r}")
@@ -129,6 +131,12 @@ class Talking:
             self._since = self._clock.monotonic()
         self._open[event.id] = question
         self._by_rule(question)
+
+    def withdrawn(self, event: Event) -> None:
+        """Record that a question is none any more; one that was answered, or never asked, stays as it is."""
+        self._see_answers()
+        if (question := self._open.get(event.id)) is not None:
+            self._answer(question, WordKind.WITHDRAWN, "", "agent")
 
     def waits(self) -> bool:
         """Say whether a person is asked; the place is left to others meanwhile."""

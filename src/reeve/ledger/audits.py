@@ -10,7 +10,7 @@ from reeve.records import Cell, Draw, Judged, Review, ReviewKind
 
 __all__ = ["Results"]
 
-WRONG = (ReviewKind.REJECT, ReviewKind.REVERT, ReviewKind.WRONG)
+WRONG = (ReviewKind.REJECT, ReviewKind.AGAIN, ReviewKind.REVERT, ReviewKind.WRONG)
 
 
 class Results:
@@ -43,6 +43,14 @@ class Results:
         with self._lock:
             self._read()
             return {cell: self._judged(cell) for cell in self._of_cell}
+
+    @property
+    def audits_waiting(self) -> int:
+        """Count the results that landed without a look, were drawn, and have no answer."""
+        with self._lock:
+            self._read()
+            drawn = (draw for draw in self._draws.values() if draw.unseen and draw.audited)
+            return sum(draw.attempt not in self._wrong for draw in drawn)
 
     def draw_of(self, attempt: str) -> Draw | None:
         """Return what was drawn for a result; None: nothing."""
@@ -87,7 +95,7 @@ class Results:
     def _reviewed(self, seq: int, review: Review) -> None:
         if review.attempt in self._draws:
             self._say(seq, review.attempt, wrong=review.kind in WRONG)
-        if review.kind in (ReviewKind.ACCEPT, ReviewKind.REJECT):
+        if review.kind in (ReviewKind.ACCEPT, ReviewKind.REJECT, ReviewKind.AGAIN):
             before = self._waiting[review.task]
             place = bisect_left(before, (seq, "")) - 1
             if place >= 0 and before[place][1] != review.attempt and before[place][1] not in self._wrong:

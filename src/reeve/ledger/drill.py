@@ -6,11 +6,11 @@ learns from them takes them as a prior.
 
 from collections.abc import Collection, Iterator, Sequence
 
-from reeve.ledger.codec import decode
+from reeve.ledger.codec import decode, loads
 from reeve.ports import Fact, Store
-from reeve.records import Attempt, DrillResult, Ending, KnownAnswer, Outcome, Task, Verdict
+from reeve.records import Attempt, DrillResult, Ending, KnownAnswer, Measurement, Outcome, Task, Verdict
 
-__all__ = ["DRILLS", "drill_results"]
+__all__ = ["DRILLS", "drill_results", "measurement_of"]
 
 DRILLS = tuple(answer for answer in KnownAnswer if answer.drill)
 
@@ -37,6 +37,12 @@ def drill_results(store: Store, digests: Collection[str] | None = None) -> tuple
     return tuple(found)
 
 
+def measurement_of(store: Store, key: str) -> Measurement | None:
+    """Read a measurement by its key; None where it was not kept."""
+    fact = store.fact("measurement", key) if key else None
+    return None if fact is None else loads(Measurement, store.get(str(fact.body["artefact"])))
+
+
 def _results(task: Task, facts: Sequence[Fact]) -> Iterator[DrillResult]:
     verdicts = {fact.key: decode(Verdict, fact.body) for fact in facts if fact.kind == "verdict"}
     for fact in facts:
@@ -48,7 +54,7 @@ def _results(task: Task, facts: Sequence[Fact]) -> Iterator[DrillResult]:
         declined = attempt.ending is Ending.DECLINED
         yield DrillResult(
             attempt=attempt.id,
-            task=task.id,
+            example=task.id.rpartition("-")[0],
             answer=task.known_answer,
             agent=attempt.agent.name,
             version=attempt.agent.version,

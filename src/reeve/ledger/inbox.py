@@ -1,8 +1,8 @@
 """What needs a person, most valuable first.
 
-The order is a rule, so that the same ledger always gives the same list: by kind of need in the order of `Need`,
-which runs from one decision away from a landing to nothing to decide on yet; within a kind by the minutes that a person
-would need for the task, most first, and unestimated ones last; then by task id.
+The order is a rule, so that the same ledger always gives the same list: by what a minute of a person is worth on it,
+then by the order of `Need`, then by task id. A minute is worth the minutes by hand that it is expected to save, with
+round numbers for how likely that is and how long a look takes (`GAIN`, `LOOK_MINUTES`): they order, no more.
 """
 
 from collections import defaultdict
@@ -17,7 +17,7 @@ __all__ = ["InboxItem", "Need", "inbox", "inbox_order"]
 
 
 class Need(StrEnum):
-    """Why a person is asked, most valuable first."""
+    """Why a person is asked; of equals, the first comes first."""
 
     CHECK_IN = "check-in"  # an attempt stands still until somebody answers
     PERMISSION = "permission"  # the same
@@ -32,6 +32,39 @@ class Need(StrEnum):
     OTHER = "other"
 
 
+GAIN = {
+    Need.CHECK_IN: 0.5,
+    Need.PERMISSION: 0.5,
+    Need.WRONG: 4.0,  # what a wrong result costs that stays, as a multiple of the work itself
+    Need.CONFLICT: 0.8,
+    Need.ASKED: 0.8,
+    Need.AUDIT: 0.2,  # beside what it says about all that is not looked at
+    Need.UNVERIFIED: 0.3,
+    Need.DECLINED: 0.1,
+    Need.SETUP_FAILED: 0.3,
+    Need.NO_CHECKS: 0.05,
+    Need.OTHER: 0.05,
+}
+"""The part of the work by hand that a decision is expected to save."""
+
+LOOK_MINUTES = {
+    Need.CHECK_IN: 1.0,
+    Need.PERMISSION: 1.0,
+    Need.CONFLICT: 6.0,
+    Need.SETUP_FAILED: 10.0,
+    Need.NO_CHECKS: 5.0,
+    Need.OTHER: 5.0,
+}
+"""Beside the lines there are to read; 2 for all others."""
+
+LINES_A_MINUTE = 10.0
+UNESTIMATED_MINUTES = 10.0
+"""By hand, of a task for which nobody said it."""
+
+SPARED_LOOKS = 5.0
+"""So many looks a clean audit spares at other results: with one in ten audited, and some of them not trusted."""
+
+
 @dataclass(frozen=True, slots=True)
 class InboxItem:
     """One thing to decide; several tasks only where one cause holds up all of them."""
@@ -42,6 +75,18 @@ class InboxItem:
     reason: str
     lines: int | None  # of the patch to look at; None: there is none
     human_minutes: float | None  # expected for the tasks by hand; None: not estimated
+
+    @property
+    def look_minutes(self) -> float:
+        """Return about how long it takes to decide."""
+        return LOOK_MINUTES.get(self.need, 2.0) + (self.lines or 0) / LINES_A_MINUTE
+
+    @property
+    def worth(self) -> float:
+        """Return the minutes that a minute of a person is expected to save on it."""
+        by_hand = UNESTIMATED_MINUTES * len(self.tasks) if self.human_minutes is None else self.human_minutes
+        spared = SPARED_LOOKS * self.look_minutes if self.need is Need.AUDIT else 0.0
+        return round((GAIN[self.need] * by_hand + spared) / self.look_minutes, 2)
 
     @property
     def next(self) -> tuple[str, ...]:
@@ -84,9 +129,9 @@ def inbox(views: Iterable[TaskView]) -> tuple[InboxItem, ...]:
     return tuple(sorted(items, key=inbox_order))
 
 
-def inbox_order(item: InboxItem) -> tuple[int, float, tuple[str, ...]]:
+def inbox_order(item: InboxItem) -> tuple[float, int, tuple[str, ...]]:
     """Return what the list is sorted by."""
-    return list(Need).index(item.need), -(item.human_minutes or 0.0), item.tasks
+    return -item.worth, list(Need).index(item.need), item.tasks
 
 
 def _item(view: TaskView) -> InboxItem:

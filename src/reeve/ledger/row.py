@@ -22,7 +22,7 @@ TITLE_CHARACTERS = 120
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One task as a list shows it; `item` is what a person is asked about it, None unless it needs one.
+    """One task as a list shows it; `item` is what a person is asked about it, None if it needs none.
 
     `spent_minutes` are those of people, `usd` and `tokens` those of its attempts; None: none of them said.
     """
@@ -71,7 +71,9 @@ def row_of(facts: Sequence[Fact]) -> Row | None:
     orders = [fact for fact in facts if fact.kind == "order"]
     attempts = {fact.key: fact for fact in facts if fact.kind == "attempt"}
     landing = derived.proof[0] if derived.status is Status.LANDED else None
-    view = view_of(facts) if derived.status is Status.NEEDS_YOU else None
+    drawn = any(fact.kind == "draw" for fact in facts)
+    view = view_of(facts) if derived.status is Status.NEEDS_YOU or drawn else None
+    items = inbox([view]) if view else ()
     broken = view.environment.key if view and view.environment and not view.environment.ok else ""
     return Row(
         task=task.task,
@@ -89,7 +91,7 @@ def row_of(facts: Sequence[Fact]) -> Row | None:
         first_utc=facts[0].at_utc,
         last_utc=facts[-1].at_utc,
         environment=broken,
-        item=inbox([view])[0] if view else None,
+        item=items[0] if items else None,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from reeve.records import Cell, Order, Task
 
-__all__ = ["cell_of", "kind_of"]
+__all__ = ["cell_of"]
 
 DIGITS = 12
 
@@ -22,13 +22,4 @@ def cell_of(order: Order, task: Task, parallel_attempts: int) -> Cell:
     pipeline = (task.attempts, list(task.agents), parallel_attempts, task.only_needed)
     content = json.dumps([made_by, list(order.rules), *pipeline], sort_keys=True, default=dict)
     configuration = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS]
-    return Cell(agent.name, agent.version, configuration, kind_of(task), order.base.repo)
-
-
-def kind_of(task: Task) -> str:
-    """Say what kind of task it is: its first tag, or else what proves it: hidden tests, tests or commands."""
-    if task.tags:
-        return task.tags[0]
-    if task.checks.hidden or task.checks.test_patch:
-        return "hidden tests"
-    return "tests" if task.checks.required else "commands"
+    return Cell(agent.name, agent.version, configuration, task.kind, order.base.repo)

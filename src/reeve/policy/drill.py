@@ -94,7 +94,7 @@ def drill_horizons(results: Sequence[DrillResult], *, seed: int) -> DrillHorizon
     Refused, with the reason, below FEWEST_TASKS tasks or FEWEST_SPREAD times from the shortest to the longest.
     """
     judged = [one for one in results if one.outcome is not Outcome.UNVERIFIED and one.human_minutes is not None]
-    minutes = {one.task: one.human_minutes for one in judged if one.human_minutes is not None}
+    minutes = {one.example: one.human_minutes for one in judged if one.human_minutes is not None}
     if len(minutes) < FEWEST_TASKS:
         return DrillHorizons(reason=f"{plural(len(minutes), 'task')} with a length; a horizon needs {FEWEST_TASKS}")
     low, high = min(minutes.values()), max(minutes.values())
@@ -107,9 +107,9 @@ def drill_horizons(results: Sequence[DrillResult], *, seed: int) -> DrillHorizon
 
     runs = Runs.of(
         [f"{one.agent} {one.version}" for one in judged],
-        [one.task for one in judged],
-        [one.task for one in judged],
-        [minutes[one.task] for one in judged],
+        [one.example for one in judged],
+        [one.example for one in judged],
+        [minutes[one.example] for one in judged],
         [float(one.outcome is Outcome.PASSED) for one in judged],
     )
     return DrillHorizons(horizons(runs, resamples=RESAMPLES, seed=seed).agents)

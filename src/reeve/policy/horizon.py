@@ -4,22 +4,27 @@ From anybody's run records: `horizon_report(read_runs(path))`. From reeve's own 
 was judged, where an agent is an exact version, as trust is never inherited:
 
     rows = [AttemptRow(agent="claude@2.1", task="fix-1", human_minutes=30.0, success=1.0, family="repo/tests"), ...]
-    found = estimate(rows, levels=(0.5, 0.8, 0.95))      # -> Estimates(agents={name: AgentHorizon}, notes)
+    found = estimate(rows, levels=(0.5, 0.8, 0.95))      # -> Estimates(agents={name: AgentHorizon}, axes, notes)
     check_in(found.agents["claude@2.1"], 0.95).seconds   # -> how long before a person looks
 
 Both are pure: equal rows give equal numbers. An agent without rows is not in `agents`; for it, `check_in(None, 0.95)`.
 The reliability that an owner asks for must be one of the levels that were estimated.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
+from math import inf
 
 import numpy as np
 
+from reeve.errors import InputError
 from reeve.policy.release_dates import known_releases
-from reeve.policy.run_records import RunRecords
+from reeve.policy.run_records import CHAIN, FILES, RunRecords
+from reeve.stats.axes import Axes, axes
 from reeve.stats.horizon import LEVELS, PENALTY, PUBLISHED_SEED, AgentHorizon, Horizons, horizons
+from reeve.stats.logistic import NotConverged
 from reeve.stats.plateau import Plateau, plateau
 from reeve.stats.points import RESAMPLES, affordable_resamples
 from reeve.stats.runs import Runs
@@ -40,17 +45,24 @@ __all__ = [
 TIERS_SECONDS = (1.0, 60.0, 3600.0, 18000.0)
 """The steps of autonomy: a person looks every second, every minute, every hour, every five hours."""
 
+THIS_FILE = "the runs"
+"""The suite of a file that names none, next to others."""
+
 PERSON = "human"
 """The name under which the public records hold people's own runs: fitted like an agent, but no part of a trend."""
 
 
 @dataclass(frozen=True, slots=True)
 class HorizonReport:
-    """All that `reeve horizon` says. `notes` are the rules that were applied, with counts."""
+    """All that `reeve horizon` says. `notes` are the rules that were applied, with counts.
+
+    `axes` is None unless it was asked for.
+    """
 
     horizons: Horizons
     trend: Trend
     plateau: Plateau
+    axes: Axes | None
     released: Mapping[str, date]
     notes: tuple[str, ...]
 
@@ -61,32 +73,80 @@ def horizon_report(
     penalty: float = PENALTY,
     resamples: int | None = None,
     seed: int = PUBLISHED_SEED,
+    by_chain: bool = False,
+    suites: Mapping[str, RunRecords] | None = None,
     progress: Callable[[int, int], None] = lambda _done, _of: None,
 ) -> HorizonReport:
-    """Estimate all of it from the runs of one file; as `horizons` and `trend`, which say what they assume.
+    """Estimate all of it from the runs of one file; `horizons`, `trend`, `plateau` and `axes` say what they assume.
 
-    `resamples` None: as many as take some seconds, which is 1000 unless the table is very large. `progress` is told how
-    many are done, and of how many.
+    `resamples` None: as many as take some seconds, which is 1000 unless the table is very large. `suites` are records
+    of other benchmarks, for the plateau alone. `progress` is told how many resamples are done, and of how many. Raises
+    InputError where success by chain is asked for and cannot be told, and where a curve has no optimum.
     """
-    drawn = affordable_resamples(records.runs) if resamples is None else resamples
-    found = horizons(
-        records.runs, penalty=penalty, resamples=drawn, seed=seed, progress=lambda done: progress(done, drawn)
-    )
-    public = known_releases(agent for agent in records.runs.agents if agent not in records.released)
-    released = {agent: day for agent, day in {**public, **records.released}.items() if agent != PERSON}
-    notes = list(records.notes)
-    if drawn and not found.as_published:
-        notes.append(f"{plural(len(records.runs), 'run')}: {plural(drawn, 'resample')}, with random numbers of our own")
-    if public:
-        notes.append(f"release dates of {plural(len(public), 'agent')} are those of the public models of that name")
+    if by_chain:
+        _need_chains(records)
+    runs, others = records.runs, suites or {}
+    drawn = affordable_resamples(runs) if resamples is None else resamples
+    told = partial(_told, progress, drawn)
+    both = None
+    try:
+        found = horizons(runs, penalty=penalty, resamples=drawn, seed=seed, progress=told)
+        if by_chain:
+            sizes = (records.chain_steps, records.files_touched)
+            both = axes(runs, *sizes, penalty=penalty, resamples=drawn, seed=seed, progress=told)
+    except NotConverged as error:
+        raise InputError(f"estimating curves: {error}; a larger penalty than {penalty:g} gives each one") from None
+    released, public = _released(runs.agents, [records, *others.values()])
     growth = trend(found, released, seed=seed)
-    return HorizonReport(found, growth, plateau(_suites(records), released, seed=seed), released, tuple(notes))
+    stalled = plateau(_suites(records, others), released, seed=seed)
+    notes = (*records.notes, *_rules(found, both, drawn, public))
+    return HorizonReport(found, growth, stalled, both, released, notes)
 
 
-def _suites(records: RunRecords) -> dict[str, Runs]:
-    """Divide the runs by the suite of their task; tasks of no suite belong to none."""
-    suite = np.array([records.suites.get(task, "") for task in records.runs.tasks])[records.runs.task]
-    return {name: records.runs.part(suite == name) for name in sorted(set(records.suites.values()))}
+def _told(progress: Callable[[int, int], None], total: int, done: int) -> None:
+    progress(done, total)
+
+
+def _need_chains(records: RunRecords) -> None:
+    if not records.chain_steps:
+        raise InputError(f"success by chain: no run has {CHAIN}, the number of actions that its task needs")
+    if records.files_touched and not set(records.chain_steps) & set(records.files_touched):
+        raise InputError(f"success by chain: no task has both {CHAIN} and {FILES}")
+
+
+def _released(agents: Iterable[str], files: Sequence[RunRecords]) -> tuple[dict[str, date], int]:
+    """Give dates of release, and how many agents of the runs have theirs by name alone; people have none."""
+    said: dict[str, date] = {}
+    for each in files:
+        for agent, day in each.released.items():
+            if said.setdefault(agent, day) != day:
+                raise InputError(f"{agent!r} was released on {said[agent]} in one file and on {day} in another")
+    public = known_releases(sorted({*agents, *(name for each in files for name in each.runs.agents)} - set(said)))
+    return {agent: day for agent, day in {**public, **said}.items() if agent != PERSON}, len(public)
+
+
+def _rules(found: Horizons, both: Axes | None, drawn: int, public: int) -> Iterator[str]:
+    """Say which rules were applied."""
+    if drawn and not found.as_published:
+        yield f"a large table: {plural(drawn, 'resample')}, with random numbers of our own"
+    if public:
+        yield f"release dates of {plural(public, 'agent')} are those of the public models of that name"
+    if both is not None and both.left_out:
+        yield f"{plural(both.left_out, 'run')} at tasks without {CHAIN} or {FILES} left out of success by chain"
+
+
+def _suites(records: RunRecords, others: Mapping[str, RunRecords]) -> dict[str, Runs]:
+    """Divide the runs by the suite of their task; tasks of no suite belong to none.
+
+    Beside other files, a file that names no suite is one.
+    """
+    found: dict[str, Runs] = {}
+    if records.suites:
+        suite = np.array([records.suites.get(task, "") for task in records.runs.tasks])[records.runs.task]
+        found = {name: records.runs.part(suite == name) for name in sorted(set(records.suites.values()))}
+    elif others:
+        found = {THIS_FILE: records.runs}
+    return found | {name: each.runs for name, each in others.items()}
 
 
 # ---------------------------------------------------------------- from the ledger
@@ -113,9 +173,13 @@ class AttemptRow:
 
 @dataclass(frozen=True, slots=True)
 class Estimates:
-    """Horizons by agent. `notes` are the rules that were applied, with counts."""
+    """Horizons by agent. `notes` are the rules that were applied, with counts.
+
+    `axes` is success over complexity and chain, by agent; None where no task has a known chain.
+    """
 
     agents: Mapping[str, AgentHorizon]
+    axes: Axes | None
     notes: tuple[str, ...]
 
 
@@ -129,8 +193,8 @@ def estimate(
 ) -> Estimates:
     """Estimate horizons as `horizons` does, which says what it assumes; no row, no agent.
 
-    Attempts at tasks without human minutes are left out, and counted in the notes. Raises ValueError for minutes that
-    are not above 0, for a success that is not from 0 to 1, and for a task of two families.
+    Attempts at tasks without human minutes are left out, and counted in the notes. Raises ValueError for minutes,
+    steps or files that are not above 0, for a success that is not from 0 to 1, and for a task of two families or sizes.
 
     >>> rows = [AttemptRow("a@1", f"t{m}", m, float(m < 10)) for m in (1, 2, 4, 8, 16, 32)]
     >>> round(estimate(rows, resamples=10).agents["a@1"].horizon(0.5).minutes, 2)
@@ -142,7 +206,7 @@ def estimate(
     if len(known) < len(given):
         notes.append(f"{plural(len(given) - len(known), 'attempt')} at tasks without human minutes left out")
     if not known:
-        return Estimates({}, tuple(notes))
+        return Estimates({}, None, tuple(notes))
     runs = Runs.of(
         [row.agent for row, _ in known],
         [row.task for row, _ in known],
@@ -150,8 +214,28 @@ def estimate(
         [minutes for _, minutes in known],
         [row.success for row, _ in known],
     )
+    chains = _one_each((row.task, row.chain_steps) for row, _ in known)
+    files = _one_each((row.task, row.files_touched) for row, _ in known)
+    both = None
+    if chains.keys() & (files or chains).keys():
+        both = axes(runs, chains, files, levels=levels, penalty=penalty, resamples=resamples, seed=seed)
     found = horizons(runs, penalty=penalty, resamples=resamples, seed=seed, levels=levels)
-    return Estimates({each.agent: each for each in found.agents}, tuple(notes))
+    return Estimates({each.agent: each for each in found.agents}, both, tuple(notes))
+
+
+def _one_each(sizes: Iterable[tuple[str, float | None]]) -> dict[str, float]:
+    """Give the size of each task that has one; what differs between attempts was not known before them."""
+    found: dict[str, float] = {}
+    for task, size in sizes:
+        if size is None:
+            continue
+        if not 0 < size < inf:
+            raise ValueError(f"a size of a task is above 0 and finite, not {size!r}")
+        if found.setdefault(task, size) != size:
+            raise ValueError(
+                f"{task!r} has two sizes, {found[task]!r} and {size!r}: it must be known before an attempt"
+            )
+    return found
 
 
 # ---------------------------------------------------------------- check-ins

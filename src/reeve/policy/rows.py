@@ -104,10 +104,15 @@ def _csv_rows(lines: Iterable[tuple[str, int]], shown: str) -> Iterator[tuple[Ro
                 continue
             if not header:
                 header = [cell.strip() for cell in cells]
+                twice = sorted({name for name in header if header.count(name) > 1})
+                if twice:
+                    message = f"two columns are named {twice[0]!r}; which of them counts cannot be told"
+                    raise LocatedError(message, file=shown, line=reader.line_num)
                 continue
             if len(cells) != len(header):
                 message = f"{len(cells)} cells, but the first line names {plural(len(header), 'column')}"
                 raise LocatedError(message, file=shown, line=reader.line_num)
             yield {name: cell.strip() or None for name, cell in zip(header, cells, strict=True)}, reader.line_num
     except csv.Error as error:
-        raise LocatedError(f"not CSV: {error}", file=shown, line=reader.line_num) from None
+        why = "a line ends in a carriage return alone" if "new-line" in str(error) else str(error)
+        raise LocatedError(f"not CSV: {why}", file=shown, line=reader.line_num) from None

@@ -12,7 +12,8 @@ draws, and none left out.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, fsum, log, log1p
+from functools import lru_cache
+from math import ceil, exp, fsum, log, log1p
 
 from reeve.stats.beta import log_below, log_beta
 from reeve.stats.risk import Refused
@@ -26,6 +27,7 @@ PRIOR_WRONG = 1.5
 TIMES_THE_RATE = (1.5, 2.0, 3.0, 5.0, 10.0)
 """Rates that the alarm bets on, as multiples of the highest; each gets the same stake."""
 
+REMEMBERED = 16_384
 LARGEST_LOG = 700.0  # beyond, a float cannot tell the e-value
 
 
@@ -84,6 +86,9 @@ class Certificate:
         """Weigh `audits` of which `wrong` found a wrong result; their order does not matter."""
         if not 0 <= wrong <= audits:
             raise ValueError(f"{wrong!r} wrong of {audits!r} audited cannot be")
+        return _evidence(self, audits, wrong)
+
+    def _weigh(self, audits: int, wrong: int) -> Evidence:
         more = self._more_clean(audits, wrong)
         stake = exp(min(self._log_stake(audits, wrong), LARGEST_LOG))
         return Evidence(stake, more == 0, audits, wrong, more)
@@ -91,11 +96,16 @@ class Certificate:
     def _more_clean(self, audits: int, wrong: int) -> int:
         """Search for the least number of clean audits that reach the bar: each one raises the stake."""
         bar = -log1p(-self.confidence)
-        if self._log_stake(audits, wrong) >= bar:
+        missing = bar - self._log_stake(audits, wrong)
+        if missing <= 0.0:
             return 0
-        low, high = 0, 1
+        low = max(0, ceil(missing / -log1p(-self.highest_rate)) - 1)  # the best bet of all gains no faster
+        if self._log_stake(audits + low, wrong) >= bar:
+            low = 0  # by rounding
+        step, high = 1, low + 1
         while self._log_stake(audits + high, wrong) < bar:
-            low, high = high, 2 * high
+            low, step = high, 2 * step
+            high = low + step
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (middle, high) if self._log_stake(audits + middle, wrong) < bar else (low, middle)
@@ -108,11 +118,16 @@ class Certificate:
         return mixed - log_beta(a, b) - log_below(rate, a, b) - wrong * log(rate) - clean * log1p(-rate)
 
 
+@lru_cache(maxsize=REMEMBERED)
+def _evidence(certificate: Certificate, audits: int, wrong: int) -> Evidence:
+    return certificate._weigh(audits, wrong)  # noqa: SLF001 - the same counts are asked for at every decision
+
+
 @dataclass(frozen=True, slots=True)
 class Alert:
     """What the alarm says: `raised_after` is the number of audits at which it went off first, None if it did not.
 
-    `e_value` is by how much the stake has grown by now (cut at e**700).
+    `e_value` is by how much the stake has grown by now, or had when it went off.
     """
 
     e_value: float
@@ -156,18 +171,16 @@ class Alarm:
 
     def after(self, wrongs: Sequence[bool]) -> Alert:
         """Weigh the results of all audits so far, in their order: True where the result was wrong."""
-        bets = self._rates()
-        placed, bar = [0.0] * len(bets), 1.0 / (1.0 - self.confidence)
-        raised, most = None, exp(LARGEST_LOG)
-        kept = 1.0
+        bets, bar = self._rates(), 1.0 / (1.0 - self.confidence)
+        placed, kept, stake = [0.0] * len(bets), 1.0, 1.0
         for number, wrong in enumerate(wrongs, start=1):
             new = kept - _kept(number)
             kept = _kept(number)
-            placed = [min((stake + new) * self._factor(q, wrong), most) for stake, q in zip(placed, bets, strict=True)]
-            if raised is None and kept + fsum(placed) / len(bets) >= bar:
-                raised = number
-        value = min(kept + fsum(placed) / len(bets), most)
-        return Alert(value, raised, len(wrongs), sum(map(bool, wrongs)))
+            placed = [(each + new) * self._factor(q, wrong) for each, q in zip(placed, bets, strict=True)]
+            stake = kept + fsum(placed) / len(bets)
+            if stake >= bar:
+                return Alert(stake, number, len(wrongs), sum(map(bool, wrongs)))
+        return Alert(stake, None, len(wrongs), sum(map(bool, wrongs)))
 
     def _rates(self) -> tuple[float, ...]:
         """Give the rates to bet on; a multiple that would not be below 1 is drawn half the way there."""

@@ -7,12 +7,12 @@ Reference: METR, "Measuring AI Ability to Complete Long Tasks", arXiv:2503.14499
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from math import ceil, inf, isfinite, log
+from math import ceil, inf, log
 
 import numpy as np
 
 from reeve.stats.ends import CONFIDENCE, ends
-from reeve.stats.points import MANY_RUNS, RESAMPLES, Mask, Points
+from reeve.stats.points import MANY_RUNS, RESAMPLES, Mask, fit_curves
 from reeve.stats.runs import Floats, Runs
 from reeve.units import plural
 
@@ -112,27 +112,14 @@ def horizons(
     >>> round(horizons(runs, resamples=100).agents[0].horizon(0.5).minutes, 3)
     11.314
     """
-    if not (penalty > 0 and isfinite(penalty)):
-        raise ValueError(f"a penalty is above 0, not {penalty!r}: without one, some curves have no optimum")
-    if resamples < 0:
-        raise ValueError(f"a number of resamples is not negative, unlike {resamples!r}")
-    shape = (resamples, len(runs.agents))
-    curves, fitted = np.zeros((*shape, 2)), np.zeros(shape, dtype=np.bool_)
-    points = Points.for_resamples(runs)
-    done = 0
-    for totals, successes in points.resampled(seed, resamples):
-        part = slice(done, done + len(totals))
-        points.fit(totals, successes, penalty, curves[part], fitted[part])
-        done += len(totals)
-        progress(done)
-    curve, has_curve = np.zeros((1, len(runs.agents), 2)), np.zeros((1, len(runs.agents)), dtype=np.bool_)
-    exact = Points.of(runs)
-    exact.fit(*exact.observed(), penalty, curve, has_curve)
+    found = fit_curves(runs, penalty=penalty, resamples=resamples, seed=seed, progress=progress)
     agents = tuple(
-        _agent(runs, place, curve[0, place] if has else None, curves[:, place], fitted[:, place], levels)
-        for place, has in enumerate(has_curve[0])
+        _agent(
+            runs, place, found.observed[place] if has else None, found.drawn[:, place], found.fitted[:, place], levels
+        )
+        for place, has in enumerate(found.has)
     )
-    return Horizons(agents, curves, fitted, as_published=len(runs) <= MANY_RUNS)
+    return Horizons(agents, found.drawn, found.fitted, as_published=len(runs) <= MANY_RUNS)
 
 
 # ---------------------------------------------------------------- one agent
@@ -187,11 +174,12 @@ def _one_end(runs: Runs, own: Mask, level: float, *, always: bool) -> Horizon:
 def _refusal(successes: float, count: int, shortest: float, longest: float, curve: Floats | None) -> str:
     """Say why there is no horizon, or nothing."""
     if curve is None:
-        what = "failed in all" if successes == 0 else "succeeded in all"
-        lengths = f"tasks of {shortest:g} to {longest:g} minutes"
-        return f"it {what} {plural(count, 'run')}, at {lengths}: where success turns into failure cannot be seen"
+        what = "failed" if successes == 0 else "succeeded"
+        lengths = f"{shortest:g}" if shortest == longest else f"{shortest:g} to {longest:g}"
+        where = f"in {'its only run' if count == 1 else f'all {count} runs'}, at tasks of {lengths} minutes"
+        return f"it {what} {where}: where success turns into failure cannot be seen"
     if shortest == longest:
-        return f"all its tasks take {shortest:g} minutes: how success falls with length cannot be seen"
+        return f"all its tasks take the same time ({shortest:g} min): how success falls with length cannot be seen"
     if curve[1] >= 0:
         return f"its success does not fall with the length of tasks (slope {curve[1]:+.3g}): there is no horizon"
     return ""
@@ -219,7 +207,10 @@ def _outside(minutes: float | None, shortest: float, longest: float) -> bool:
 
 
 def _open_ends(found: Sequence[Horizon], curves: Floats, fitted: Mask) -> str:
-    """Say why an end of an interval is missing, or nothing."""
+    """Say why a horizon or an end of an interval is missing, or nothing."""
+    beyond = [f"p{each.success * 100:g}" for each in found if each.minutes is None]
+    if beyond:
+        return f"{', '.join(beyond)} cannot be told: the curve is so flat that it lies beyond all numbers"
     missing = [
         f"p{each.success * 100:g} has no {end} end"
         for each in found
@@ -230,6 +221,6 @@ def _open_ends(found: Sequence[Horizon], curves: Floats, fitted: Mask) -> str:
         return ""
     if not len(curves):
         return "no intervals: no resamples were asked for"
-    without = len(curves) - int((fitted & (curves[:, 1] < 0)).sum())
     which = "no intervals" if len(missing) == 2 * len(found) else ", ".join(missing)
+    without = len(curves) - int((fitted & (curves[:, 1] < 0)).sum())
     return f"{which}: {without} of {plural(len(curves), 'resample')} have no curve that falls"

@@ -45,9 +45,9 @@ class Levels:
     Guarantee: with a chance of at most 1 - confidence, over all levels and all looks together, a level is certified at
     a look at which the mean chance of being wrong, of the audited results in it, is `highest_rate` or more. It holds
     whatever the rates do in time and whether or not a higher score is safer, since nothing but the sum of the chances
-    is used. It needs that the thresholds are set before the first audit and that the scores come from a model that was
-    not fitted to these audits. More levels cost little: each is tested with 1 / levels of the chance, and the number
-    of clean audits grows with the logarithm of that.
+    is used. It needs that the thresholds are set before the first audit, and each score before its result is known: a
+    model may learn from the audits as long as it gives no result another score afterwards. More levels cost little:
+    the number of clean audits grows with the logarithm of the number of levels.
 
     Assumes that every result had the same chance of being audited at its time, whatever its score. Reference: the
     multiple testing of Learn then Test (Angelopoulos et al., arXiv:2110.01052) with e-values (Vovk and Wang 2021,

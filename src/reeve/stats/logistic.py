@@ -61,7 +61,10 @@ class _Problem:
         width = self.design.shape[1]
         squares = (self.design[:, :, None] * self.design[:, None, :]).reshape(-1, width * width)
         curvature = ((self.success + self.failure) * likely * unlikely) @ squares + np.diag(self.penalty).reshape(-1)
-        step = np.linalg.solve(curvature.reshape(-1, width, width), -gradient[:, :, None])[:, :, 0]
+        try:
+            step = np.linalg.solve(curvature.reshape(-1, width, width), -gradient[:, :, None])[:, :, 0]
+        except np.linalg.LinAlgError:
+            raise NotConverged("a curve has no single optimum that a computer can tell") from None
         return gradient, np.asarray(step, dtype=np.float64)
 
 
@@ -85,6 +88,7 @@ def fit(design: Floats, total: Floats, success: Floats, penalty: Floats) -> Fit:
     at = np.zeros_like(found)
     share = success.sum(axis=1) / total.sum(axis=1)
     at[:, 0] = np.log(share / (1.0 - share))  # the optimum without slopes, from where no step goes astray
+    loss = problem.loss(at)
     for _ in range(MOST_STEPS):
         gradient, step = problem.newton(at)
         size = np.abs(step).max(axis=1)
@@ -93,19 +97,22 @@ def fit(design: Floats, total: Floats, success: Floats, penalty: Floats) -> Fit:
         error[left[there]] = size[there]
         if there.all():
             return Fit(found, error)
-        left, problem = left[~there], problem.part(~there)
-        at = _descended(problem, at[~there], step[~there], (gradient * step).sum(axis=1)[~there])
+        left, problem, loss = left[~there], problem.part(~there), loss[~there]
+        at, loss = _descended(problem, at[~there], loss, step[~there], (gradient * step).sum(axis=1)[~there])
     raise NotConverged(f"{len(left)} of {len(total)} curves did not reach their optimum in {MOST_STEPS} steps")
 
 
-def _descended(problem: _Problem, at: Floats, step: Floats, promised: Floats) -> Floats:
-    """Go along the steps, each halved until it brings a part of the decrease that its slope promises."""
-    before = problem.loss(at)
+def _descended(problem: _Problem, at: Floats, before: Floats, step: Floats, promised: Floats) -> tuple[Floats, Floats]:
+    """Go along the steps, each halved until it brings a part of the decrease that its slope promises.
+
+    `before` is the loss where the steps begin; returned is where they end, and the loss there.
+    """
     length = np.ones(len(at))
     for _ in range(MOST_STEPS):
-        after = problem.loss(at + length[:, None] * step)
+        reached = at + length[:, None] * step
+        after = problem.loss(reached)
         short = ~(after <= before + SUFFICIENT * length * promised + ROUNDING * np.abs(before))
         if not short.any():
             break
         length[short] /= 2.0
-    return at + length[:, None] * step
+    return reached, after

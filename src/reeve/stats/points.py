@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from math import isfinite
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ from reeve.stats.logistic import fit
 from reeve.stats.resample import Resampler
 from reeve.stats.runs import Floats, Ints, Runs, distinct
 
-__all__ = ["MANY_RUNS", "RESAMPLES", "Mask", "Points", "affordable_resamples"]
+__all__ = ["MANY_RUNS", "RESAMPLES", "Curves", "Mask", "Points", "affordable_resamples", "fit_curves"]
 
 RESAMPLES = 1000
 FEWEST_RESAMPLES = 100
@@ -31,8 +32,8 @@ BINS_A_DOUBLING = 16
 CELLS_AT_ONCE = 2_000_000  # of resamples x points, to bound memory
 
 # What a resample costs on one core, from measurements: the order of magnitude decides, not the machine.
-NANOSECONDS_A_RUN, NANOSECONDS_A_PAIR, NANOSECONDS_A_POINT = 15, 60, 300
-AFFORDABLE_NANOSECONDS = 3e9
+NANOSECONDS_A_RUN, NANOSECONDS_A_PAIR, NANOSECONDS_A_POINT = 20, 60, 200
+AFFORDABLE_NANOSECONDS = 2.5e9
 
 Mask = npt.NDArray[np.bool_]
 Draw = Callable[[Resampler, int], tuple[Floats, Floats]]
@@ -57,32 +58,41 @@ class Points:
 
     runs: Runs
     agent: Ints  # of each point; ascending
-    log2_minutes: Floats
+    x: Floats  # points x variables; those of a horizon are log2 of human minutes alone
     point: Ints  # of each run
 
     @classmethod
-    def of(cls, runs: Runs) -> "Points":
-        """Give a point to every distinct pair of agent and human minutes."""
-        lengths, length = distinct(runs.minutes)
-        found, point = distinct(runs.agent * len(lengths) + length)
-        agent, length_of = np.divmod(found, len(lengths))
-        return cls(runs, agent, np.log2(lengths[length_of]), point)
+    def of(cls, runs: Runs, x: Floats | None = None) -> "Points":
+        """Give a point to every distinct row of agent and variables; `x` is runs x variables."""
+        variables = _log2_minutes(runs) if x is None else x
+        key = runs.agent
+        for column in variables.T:
+            values, place = distinct(column)
+            key = distinct(key * len(values) + place)[1]  # numbered anew, so that no product overflows
+        found, point = distinct(key)
+        one = np.empty(len(found), dtype=np.int64)
+        one[point] = np.arange(len(runs))
+        return cls(runs, runs.agent[one], variables[one], point)
 
     @classmethod
-    def for_resamples(cls, runs: Runs) -> "Points":
-        """Give the same, or, where both runs and points are many, one to each agent and bin of lengths.
+    def for_resamples(cls, runs: Runs, x: Floats | None = None) -> "Points":
+        """Give the same, or, where both runs and points are many, one to each agent and bin of each variable.
 
-        A bin lies at the mean length of its runs, by weight.
+        A bin lies at the mean of its runs, by weight.
         """
-        exact = cls.of(runs)
+        exact = cls.of(runs, x)
         if len(runs) <= MANY_RUNS or len(exact.agent) <= MANY_POINTS:
             return exact
-        x = np.log2(runs.minutes)
-        bins = np.floor((x - x.min()) * BINS_A_DOUBLING).astype(np.int64)
-        width = int(bins.max()) + 1
-        found, point = distinct(runs.agent * width + bins)
-        weight = np.bincount(point, weights=runs.weights)
-        return cls(runs, found // width, np.bincount(point, weights=runs.weights * x) / weight, point)
+        variables = _log2_minutes(runs) if x is None else x
+        coarse = cls.of(runs, np.floor(variables * BINS_A_DOUBLING))
+        weight = np.bincount(coarse.point, weights=runs.weights)
+        sums = [np.bincount(coarse.point, weights=runs.weights * column) for column in variables.T]
+        return cls(runs, coarse.agent, np.stack(sums, axis=1) / weight[:, None], coarse.point)
+
+    def of_agents(self) -> Iterator[slice]:
+        """Give the place of each agent's points."""
+        borders = np.searchsorted(self.agent, np.arange(len(self.runs.agents) + 1)).tolist()
+        return (slice(start, end) for start, end in pairwise(borders))
 
     def observed(self) -> tuple[Floats, Floats]:
         """Give the weights of all runs and of successful ones at each point, as one data set."""
@@ -97,23 +107,31 @@ class Points:
             yield np.concatenate([total for total, _ in drawn]), np.concatenate([success for _, success in drawn])
 
     def fit(self, totals: Floats, successes: Floats, penalty: float, curves: Floats, fitted: Mask) -> None:
-        """Fit every agent in every data set that has both outcomes, into `curves` and `fitted`."""
-        borders = np.searchsorted(self.agent, np.arange(len(self.runs.agents) + 1))
-        for agent, (start, end) in enumerate(pairwise(borders)):
-            total, success = totals[:, start:end], successes[:, start:end]
+        """Fit every agent in every data set that has both outcomes, into `curves` and `fitted`.
+
+        `curves` is data sets x agents x (intercept and one slope for each variable); slopes alone are penalised.
+        """
+        penalties = np.array([0.0, *[penalty] * self.x.shape[1]])
+        for agent, own in enumerate(self.of_agents()):
+            total, success = totals[:, own], successes[:, own]
             both = (success > 0).any(axis=1) & (success < total).any(axis=1)
-            design = np.stack([np.ones(end - start), self.log2_minutes[start:end]], axis=1)
+            design = np.column_stack([np.ones(len(self.x[own])), self.x[own]])
             if both.any():
-                curves[both, agent] = fit(design, total[both], success[both], np.array([0.0, penalty])).coefficients
+                curves[both, agent] = fit(design, total[both], success[both], penalties).coefficients
             fitted[:, agent] = both
 
     # ------------------------------------------------------------ drawing
 
     @cached_property
+    def alike(self) -> bool:
+        """All runs of an agent at a task are at one point."""
+        point, _ = self._pairs
+        return bool(np.all(point[self.runs.pairs[1]] == self.point))
+
+    @cached_property
     def countable(self) -> bool:
         """All runs of an agent at a task are alike but for success or failure."""
-        point, _ = self._pairs
-        return bool(np.all(point[self.runs.pairs[1]] == self.point) and np.all(self.runs.score % 1.0 == 0.0))
+        return self.alike and bool(np.all(self.runs.score % 1.0 == 0.0))
 
     @cached_property
     def _gained(self) -> Floats:
@@ -134,13 +152,16 @@ class Points:
         return self._counted if self.countable else self._unordered
 
     def _published(self, resampler: Resampler, seed: int) -> tuple[Floats, Floats]:
-        return self._of_rows(resampler.rows(seed))
+        return self._of_pairs(*resampler.gains(seed)) if self.alike else self._of_rows(resampler.rows(seed))
 
     def _unordered(self, resampler: Resampler, seed: int) -> tuple[Floats, Floats]:
         return self._of_rows(resampler.unordered_rows(seed))
 
     def _counted(self, resampler: Resampler, seed: int) -> tuple[Floats, Floats]:
-        (point, weight), (drawn, good) = self._pairs, resampler.successes(seed)
+        return self._of_pairs(*resampler.successes(seed))
+
+    def _of_pairs(self, drawn: Ints, good: Floats) -> tuple[Floats, Floats]:
+        point, weight = self._pairs
         return self._at_points(point, drawn * weight, good * weight)
 
     def _of_rows(self, rows: Ints) -> tuple[Floats, Floats]:
@@ -150,3 +171,52 @@ class Points:
         count = len(self.agent)
         sums = [np.bincount(point, weights=each, minlength=count) for each in (total, success)]
         return np.array(sums[:1], dtype=np.float64), np.array(sums[1:], dtype=np.float64)
+
+
+def _log2_minutes(runs: Runs) -> Floats:
+    return np.log2(runs.minutes)[:, None]
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """The curves of all agents: the exact optimum of the observed runs, and those of resamples.
+
+    `observed` is agents x (intercept and slopes), `drawn` resamples x agents x the same; they mean something where
+    `has` and `fitted` are true: where an agent had successes and failures.
+    """
+
+    observed: Floats
+    has: Mask
+    drawn: Floats
+    fitted: Mask
+
+
+def fit_curves(
+    runs: Runs,
+    x: Floats | None = None,
+    *,
+    penalty: float,
+    resamples: int,
+    seed: int,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Curves:
+    """Fit the curves of all agents over variables (runs x variables; None: log2 of human minutes).
+
+    Raises ValueError for a penalty or a number of resamples that cannot be.
+    """
+    if not (penalty > 0 and isfinite(penalty)):
+        raise ValueError(f"a penalty is above 0, not {penalty!r}: without one, some curves have no optimum")
+    if resamples < 0:
+        raise ValueError(f"a number of resamples is not negative, unlike {resamples!r}")
+    exact = Points.of(runs, x)
+    width, agents = exact.x.shape[1] + 1, len(runs.agents)
+    observed, has = np.zeros((1, agents, width)), np.zeros((1, agents), dtype=np.bool_)
+    exact.fit(*exact.observed(), penalty, observed, has)
+    drawn, fitted = np.zeros((resamples, agents, width)), np.zeros((resamples, agents), dtype=np.bool_)
+    points, done = Points.for_resamples(runs, x), 0
+    for totals, successes in points.resampled(seed, resamples):
+        part = slice(done, done + len(totals))
+        points.fit(totals, successes, penalty, drawn[part], fitted[part])
+        done += len(totals)
+        progress(done)
+    return Curves(observed[0], has[0], drawn, fitted)

@@ -30,11 +30,24 @@ class Resampler:
         The same as the published code gives with `numpy.random.default_rng(seed)`, which promises the same numbers
         on every machine. A row may stand in it many times, or not at all.
         """
+        places, _ = self._published(seed)
+        return self._groups.rows[places]
+
+    def gains(self, seed: int) -> tuple[Ints, Floats]:
+        """Draw the resample of `rows`, summed up: of each of `runs.pairs`, the number of runs and the sum of scores."""
+        places, drawn = self._published(seed)
+        some = drawn > 0
+        gained = np.zeros(len(drawn))
+        gained[some] = np.add.reduceat(self._scores.take(places), (np.cumsum(drawn) - drawn)[some])
+        return drawn[self._groups.place], gained[self._groups.place]
+
+    def _published(self, seed: int) -> tuple[Ints, Ints]:
+        """Draw places among the rows of all groups, and how many each group has of them."""
         groups, rng = self._groups, np.random.default_rng(seed)
         drawn = self._task_copies(rng)[groups.task] * groups.size
         pool, size, first = (np.repeat(each, drawn) for each in (drawn, groups.size, groups.first))
         place = (rng.random(len(pool)) * pool).astype(np.int64)  # in the pool of all copies, one after the other
-        return groups.rows[first + place % size]
+        return first + place % size, drawn
 
     def unordered_rows(self, seed: int) -> Ints:
         """Draw one resample with the distribution of `rows`, but other random numbers, in a third of the time."""
@@ -83,7 +96,8 @@ class Resampler:
     def _unordered_groups(self) -> "_Groups":
         pairs, pair = self.runs.pairs
         size = np.bincount(pair)
-        return _Groups(pairs // len(self.runs.agents), size, np.cumsum(size) - size, np.argsort(pair, kind="stable"))
+        rows, own = np.argsort(pair, kind="stable"), np.arange(len(pairs))
+        return _Groups(pairs // len(self.runs.agents), size, np.cumsum(size) - size, rows, own)
 
     @cached_property
     def _groups(self) -> "_Groups":
@@ -98,7 +112,12 @@ class Resampler:
         place[published] = np.arange(len(published))
         size = np.bincount(pair)[published]
         rows = np.argsort(place[pair], kind="stable")
-        return _Groups(tasks[published], size, np.cumsum(size) - size, rows)
+        return _Groups(tasks[published], size, np.cumsum(size) - size, rows, place)
+
+    @cached_property
+    def _scores(self) -> Floats:
+        """Give the scores of the rows of all groups."""
+        return self.runs.score[self._groups.rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +128,4 @@ class _Groups:
     size: Ints
     first: Ints  # where its rows begin in `rows`
     rows: Ints
+    place: Ints  # of each of `runs.pairs` among the groups

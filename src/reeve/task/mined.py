@@ -8,7 +8,8 @@ and pass after it, the caller has to prove by running them.
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from reeve.records import Checks, KnownAnswer, Measurement, RepoSource, Task, TestOutcome
 from reeve.task.build import Defaults, sealed
@@ -20,6 +21,7 @@ __all__ = [
     "FileChange",
     "Turned",
     "estimated_minutes",
+    "for_agent",
     "is_source",
     "is_test",
     "mined_task",
@@ -146,10 +148,8 @@ def turned(before: Measurement, after: Measurement) -> Turned:
     return Turned(tuple(name for name in passing if name not in set(kept)), kept, tuple(sorted(flaky)))
 
 
-def mined_task(
-    commit: Commit, required: Sequence[str], test_patch: str, agents: Sequence[str], lines: int, defaults: Defaults
-) -> Task:
-    """Make the task of a commit: one attempt for each agent; `lines` are those of its source.
+def mined_task(commit: Commit, required: Sequence[str], test_patch: str, lines: int, defaults: Defaults) -> Task:
+    """Make the task of a commit; `lines` are those of its source.
 
     Its id and text say nothing of what it is for: an attempt sees an ordinary task.
     """
@@ -162,8 +162,7 @@ def mined_task(
         base=commit.parents[0],
         checks=Checks(required=tuple(required), test_patch=test_patch),
         protected=defaults.protected,
-        attempts=len(agents),
-        agents=tuple(agents),
+        attempts=1,
         limits=defaults.limits,
         human_minutes=estimated_minutes(lines),
         setup=defaults.setup,
@@ -172,6 +171,12 @@ def mined_task(
         source=f"commit {commit.id[:10]}",
     )
     return sealed(task, defaults.root)
+
+
+def for_agent(task: Task, agent: str, version: str, root: Path) -> Task:
+    """Give a drill task to one version of an agent, under an id of its own: another version is drilled anew."""
+    mark = hashlib.sha256(f"{task.id}\0{agent}\0{version}".encode()).hexdigest()[:6]
+    return sealed(replace(task, id=f"{task.id}-{mark}", agents=(agent,), attempts=1), root)
 
 
 def _mark(commit: str) -> str:

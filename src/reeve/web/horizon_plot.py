@@ -14,6 +14,7 @@ from reeve.errors import InputError
 from reeve.ledger.plain import one_line
 from reeve.policy.horizon import HorizonReport
 from reeve.stats.horizon import AgentHorizon
+from reeve.web.axes_plot import axes_panel
 
 __all__ = ["draw", "specification"]
 
@@ -66,13 +67,24 @@ def _marked(part: Any) -> Any:
 
 
 def specification(report: HorizonReport) -> Spec:
-    """Give the Vega-Lite specification: success over human minutes, and horizons over dates of release or by rank."""
+    """Give the Vega-Lite specification: success over human minutes, and horizons over dates of release or by rank.
+
+    Below, where it was asked for, success by minutes and chain.
+    """
     agents = [each for each in report.horizons.agents if each.horizon(0.5).minutes is not None]
     dated = [each for each in agents if each.agent in report.released]
-    return {
-        "$schema": f"https://vega.github.io/schema/vega-lite/v{VERSION}.json",
+    above = {
         "hconcat": [_curves(agents), _over_dates(report, dated) if dated else _ranked(agents)],
         "resolve": {"scale": {"color": "shared"}},
+    }
+    both = report.axes
+    return {
+        "$schema": f"https://vega.github.io/schema/vega-lite/v{VERSION}.json",
+        **(
+            above
+            if both is None
+            else {"vconcat": [above, axes_panel(both)], "resolve": {"scale": {"color": "independent"}}}
+        ),
         "config": {"view": {"stroke": None}, "axis": {"gridColor": "#eee"}},
         "usermeta": {"embedOptions": {"actions": {"editor": False}}},  # it would send the data to a web site
     }

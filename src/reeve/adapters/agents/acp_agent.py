@@ -126,7 +126,7 @@ class AcpAgent:
             "authenticate": options.get("authenticate", ""),
             "serves_files": self.preset is None or self.preset.serves_files,
             "usage": options.get("usage", self.preset.usage if self.preset else "turn"),
-            "check_in_seconds": self.context.check_in_seconds,
+            "check_in_seconds": self.context.check_in(self.spec),
             "start_seconds": START_SECONDS,
             "output_bytes": megabytes(task.limits.output_mb),
         }

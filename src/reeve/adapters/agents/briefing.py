@@ -1,6 +1,6 @@
 """What an agent is asked in words: the task as far as it may see it, and the rules of the house."""
 
-from reeve.adapters.agents.visible import DECLINING, rules_section, visible_ids
+from reeve.adapters.agents.visible import DECLINING, told_sections, visible_ids
 from reeve.records import Order, Task
 from reeve.units import duration, plural
 
@@ -12,7 +12,7 @@ TESTS_NAMED = 200
 def briefing(task: Task, order: Order) -> str:
     """Return the first prompt of an attempt; nothing hidden is in it."""
     declining = f"## Declining\n\n{DECLINING}\nWrite that line into your last message.\n"
-    return "\n\n".join((task.instruction.strip(), _checks(task), _limits(task), *rules_section(order.rules), declining))
+    return "\n\n".join((task.instruction.strip(), _checks(task), _limits(task), *told_sections(order), declining))
 
 
 def _checks(task: Task) -> str:

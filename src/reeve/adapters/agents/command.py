@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from reeve.adapters.agents.context import AgentContext, model_variables
-from reeve.adapters.agents.visible import DECLINING, rules_section, visible_task
+from reeve.adapters.agents.visible import DECLINING, told_sections, visible_task
 from reeve.errors import InputError
 from reeve.ports import Launch
 from reeve.records import AgentSpec, Door, Measurement, Order, Task
@@ -51,7 +51,7 @@ class CommandAgent:
 def words_for(task: Task, order: Order, folder: Path) -> tuple[dict[str, str], dict[str, str]]:
     """Write what every agent may read; returns the binds and the environment that say where."""
     instruction, visible = folder / "instruction.md", folder / "task.json"
-    instruction.write_text("\n\n".join((task.instruction, *rules_section(order.rules), DECLINING)), encoding="utf-8")
+    instruction.write_text("\n\n".join((task.instruction, *told_sections(order), DECLINING)), encoding="utf-8")
     visible.write_text(json.dumps(visible_task(task, order), indent=2) + "\n", encoding="utf-8")
     binds = {"/reeve/instruction.md": str(instruction), "/reeve/task.json": str(visible)}
     env = {

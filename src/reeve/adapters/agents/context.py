@@ -1,10 +1,10 @@
 """What built-in kinds of agents are told beside their own table of reeve.toml, and how a command finds its models."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reeve.records import Api, Door, McpServer
+from reeve.records import AgentSpec, Api, Door, McpServer
 
 __all__ = ["AgentContext", "model_variables"]
 
@@ -21,6 +21,11 @@ class AgentContext:
     mcp: tuple[McpServer, ...] = ()
     asks: bool = False
     check_in_seconds: float | None = None  # of work between check-ins; None: none
+    check_in_of: Callable[[AgentSpec], float | None] | None = None  # the same for each agent; None: it is one for all
+
+    def check_in(self, agent: AgentSpec) -> float | None:
+        """Return the seconds of work between check-ins of an agent; None: none."""
+        return self.check_in_seconds if self.check_in_of is None else self.check_in_of(agent)
 
     @property
     def agents(self) -> Path:

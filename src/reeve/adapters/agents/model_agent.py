@@ -12,7 +12,7 @@ from pathlib import Path
 from reeve.adapters.agents.command import words_for
 from reeve.adapters.agents.context import AgentContext
 from reeve.adapters.agents.sources import compiled, source_hash
-from reeve.adapters.agents.visible import rules_section, visible_ids
+from reeve.adapters.agents.visible import told_sections, visible_ids
 from reeve.errors import InputError
 from reeve.ports import Launch
 from reeve.records import AgentSpec, Api, Door, Measurement, Order, Task
@@ -111,7 +111,7 @@ class ModelAgent:
         target, checks = self.target, task.checks
         return {
             "instruction": task.instruction,
-            "rules": "\n".join(rules_section(order.rules)),
+            "rules": "\n".join(told_sections(order)),
             "required": list(visible_ids(task, checks.required)),
             "keep": list(visible_ids(task, checks.keep)),
             "commands": [check.command for check in checks.commands],
@@ -129,7 +129,7 @@ class ModelAgent:
             ],
             "proxy": door.proxy if door.hosts else "",
             "ask": self.context.asks,
-            "check_in_seconds": self.context.check_in_seconds,
+            "check_in_seconds": self.context.check_in(self.spec),
             **self.options,
         }
 

@@ -2,11 +2,11 @@
 
 import re
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from reeve.records import Declines, Order, Runner, Task
 
-__all__ = ["DECLINING", "rules_section", "visible_ids", "visible_task"]
+__all__ = ["DECLINING", "told_sections", "visible_ids", "visible_task"]
 
 DECLINING = f"""\
 If the task cannot be done as it is asked for, is done already, or needs a decision that is not yours, say so with
@@ -21,6 +21,12 @@ RULES = """\
 ## Rules of this person and repository
 
 They hold for all that you do here. Where two of them contradict each other, the later one holds.
+"""
+
+SENT_BACK = """\
+## What a person said of earlier results of this task
+
+They were sent back. You begin anew from where they began; do what is asked for here, the last word first.
 """
 
 
@@ -38,10 +44,14 @@ def visible_ids(task: Task, identifiers: Iterable[str]) -> tuple[str, ...]:
     return tuple(each for each in identifiers if each.partition("::")[0] not in hidden)
 
 
-def rules_section(rules: Sequence[str]) -> tuple[str, ...]:
-    """Say the rules as a section of an instruction; without any there is none."""
-    listed = [textwrap.indent(rule, "  ").replace("  ", "- ", 1) for rule in rules]
-    return ("\n".join((RULES, *listed)),) if listed else ()
+def told_sections(order: Order) -> tuple[str, ...]:
+    """Say the rules, and what people said of earlier results, as sections of an instruction."""
+    sections = ((RULES, order.rules), (SENT_BACK, order.words))
+    return tuple("\n".join((head, *map(_listed, items))) for head, items in sections if items)
+
+
+def _listed(text: str) -> str:
+    return textwrap.indent(text, "  ").replace("  ", "- ", 1)
 
 
 def visible_task(task: Task, order: Order) -> dict[str, object]:
@@ -54,6 +64,7 @@ def visible_task(task: Task, order: Order) -> dict[str, object]:
         "id": task.id,
         "instruction": task.instruction,
         "rules": list(order.rules),
+        "words": list(order.words),
         "declining": DECLINING,
         "base": order.base.commit,
         "required": list(visible_ids(task, task.checks.required)),

@@ -71,8 +71,11 @@ async def _resolve(host: str, port: int) -> Sequence[str]:
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
-def dialler(resolve: Resolve) -> Dial:
-    """Make what connects by what looks up names: what is looked up is checked, and exactly that is connected to."""
+def dialler(resolve: Resolve, open_connection: Dial = asyncio.open_connection) -> Dial:
+    """Make what connects by what looks up names: what is looked up is checked, and exactly that is connected to.
+
+    `open_connection` is given an address that was checked, and never a name, which could lead elsewhere meanwhile.
+    """
 
     async def connect(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         try:
@@ -86,7 +89,7 @@ def dialler(resolve: Resolve) -> Dial:
         for address in addresses:
             try:
                 async with asyncio.timeout(CONNECT_SECONDS):
-                    return await asyncio.open_connection(address, port)
+                    return await open_connection(address, port)
             except (OSError, TimeoutError) as error:
                 failure = OSError(f"{host} does not answer: {type(error).__name__}")
         raise failure

@@ -85,6 +85,12 @@ class GatewayProcess:
         """Where runners hand over the sockets of their attempts."""
         return str(self._folder / SOCKET)
 
+    @property
+    def pid(self) -> int | None:
+        """The id of its process; None: none runs."""
+        child = self._child
+        return None if child is None else child.pid
+
     def open(self, door: Door) -> None:
         """Serve a door from now on; raises GatewayError if the process cannot be started."""
         with self._changed:
@@ -213,6 +219,11 @@ class Child:
         assert process.stdin is not None  # noqa: S101 - both are pipes
         assert process.stdout is not None  # noqa: S101
         return cls(process, process.stdin, process.stdout)
+
+    @property
+    def pid(self) -> int:
+        """Its id."""
+        return self._process.pid
 
     def tell(self, message: Mapping[str, Any]) -> None:
         """Say one line to it; if it died, whoever listens to it says everything again to the next."""

@@ -92,7 +92,7 @@ def route(api: Api, method: str, path: str) -> Route | None:
 def read_question(called: Route, body: bytes) -> Question:
     """Read what decides on the price; raises Unacceptable for what cannot be read in one way only, or not counted."""
     try:
-        message = json.loads(body, object_pairs_hook=_unique)
+        message = json.loads(body.decode("utf-8"), object_pairs_hook=_unique)  # bytes may be read as UTF-16 as well
     except RecursionError:
         raise Unacceptable("the body is nested too deeply") from None
     except ValueError as error:
@@ -101,7 +101,7 @@ def read_question(called: Route, body: bytes) -> Question:
         raise Unacceptable("the body is no JSON object")
     if message.get("background"):
         raise Unacceptable("`background` is not possible here: its answer could not be counted")
-    if place := next(reaching_out(message), ""):
+    if place := next(reaching_out(message, body), ""):
         raise Unacceptable(
             f"{place} would have the provider reach another host; only hosts that the owner lists may be reached"
         )

@@ -123,7 +123,8 @@ class Meter:
             for data in self._pieces.end():
                 self._event(data)
             # Of these, servers differ in which chunk says it last; a stream that ended well has said it.
-            self.complete = self.complete or (self.usage is not None and self._shape in (Shape.CHAT, Shape.GEMINI))
+            last = self._shape in (Shape.CHAT, Shape.GEMINI) and not self.error
+            self.complete = self.complete or (last and self.usage is not None)
             return
         try:
             body = json.loads(self._body) if self._body else None

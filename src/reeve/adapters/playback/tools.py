@@ -1,5 +1,6 @@
 """How a step becomes a call of whatever tool the request lists: one table, to be extended by a line each."""
 
+import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,9 @@ class Row:
     arguments: Mapping[str, str] | str
     fixed: Mapping[str, Any] = field(default_factory=dict)
 
+
+NUMBERED = re.compile(r"^ *(\d+)(?:: |\t|\| |→)", re.MULTILINE)
+"""How tools that read a file number its lines."""
 
 WHY = {"description": "as the script says", "instruction": "as the script says"}
 
@@ -164,7 +168,8 @@ def _update(step: Edit, asked: Asked) -> str:
 
 def _whole_lines(old: str, new: str, texts: Iterable[str]) -> tuple[str, str]:
     """Widen a replacement to the whole lines in which it stands, as far as a tool has shown the file."""
-    for text in texts:
+    for shown in texts:
+        text = _without_numbers(shown)
         start = text.find(old)
         if start >= 0:
             end = start + len(old)
@@ -174,6 +179,13 @@ def _whole_lines(old: str, new: str, texts: Iterable[str]) -> tuple[str, str]:
             break
     both_end = old.endswith("\n") and (new.endswith("\n") or not new)
     return (old[:-1], new[:-1]) if both_end else (old, new)
+
+
+def _without_numbers(shown: str) -> str:
+    """Take the numbers of lines out of what a tool shows of a file: those that count one by one."""
+    numbers = [int(each) for each in NUMBERED.findall(shown)]
+    counted = bool(numbers) and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    return NUMBERED.sub("", shown) if counted else shown
 
 
 def _added(step: Write) -> str:

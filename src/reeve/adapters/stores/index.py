@@ -33,10 +33,12 @@ CREATE TABLE rows (
     status TEXT NOT NULL,
     last_seq INTEGER NOT NULL,
     live INTEGER NOT NULL,
+    asks INTEGER NOT NULL,
     body TEXT NOT NULL
 );
 CREATE INDEX rows_by_change ON rows (last_seq DESC);
 CREATE INDEX rows_by_status ON rows (status, last_seq DESC);
+CREATE INDEX rows_asking ON rows (asks) WHERE asks > 0;
 CREATE INDEX rows_live ON rows (last_seq DESC) WHERE live > 0;
 CREATE TABLE counts (status TEXT PRIMARY KEY, tasks INTEGER NOT NULL, attempts INTEGER NOT NULL, live INTEGER NOT NULL);
 CREATE VIRTUAL TABLE words USING fts5 (task, title, tokenize = 'trigram');
@@ -139,9 +141,8 @@ class LedgerIndex:
         )
 
     def needing(self) -> tuple[Row, ...]:
-        """Read the rows of all tasks that need a person, in no order."""
-        statement = "SELECT body FROM rows WHERE status = ?"
-        return tuple(_row(body) for (body,) in self._read(statement, (str(Status.NEEDS_YOU),)))
+        """Read the rows of all tasks that a person is asked about, in no order."""
+        return tuple(_row(body) for (body,) in self._read("SELECT body FROM rows WHERE asks > 0"))
 
     def close(self) -> None:
         """Close the file."""
@@ -191,14 +192,14 @@ def _put(connection: sqlite3.Connection, task: str, row: Row | None, seq: int) -
         return
     _count(connection, row, 1)
     body = json.dumps(encode(row), separators=(",", ":"))
-    values = (row.status, seq, len(row.live), body)
+    values = (row.status, seq, len(row.live), int(row.item is not None), body)
     if before is None:
-        statement = "INSERT INTO rows (status, last_seq, live, body, task) VALUES (?, ?, ?, ?, ?)"
+        statement = "INSERT INTO rows (status, last_seq, live, asks, body, task) VALUES (?, ?, ?, ?, ?, ?)"
         number = connection.execute(statement, (*values, task)).lastrowid
         connection.execute("INSERT INTO words (rowid, task, title) VALUES (?, ?, ?)", (number, task, row.title))
         return
     connection.execute(
-        "UPDATE rows SET status = ?, last_seq = ?, live = ?, body = ? WHERE id = ?", (*values, before[0])
+        "UPDATE rows SET status = ?, last_seq = ?, live = ?, asks = ?, body = ? WHERE id = ?", (*values, before[0])
     )
     if old.title != row.title:
         connection.execute("UPDATE words SET title = ? WHERE rowid = ?", (row.title, before[0]))

@@ -31,7 +31,15 @@ from reeve.adapters.trees.unpack import unpack
 from reeve.errors import RepositoryError
 from reeve.records import RepoSource
 
-__all__ = ["Index", "archive_repository", "commit_files", "configured_index", "fetch_archive"]
+__all__ = [
+    "Index",
+    "archive_repository",
+    "commit_files",
+    "configured_index",
+    "download_archive",
+    "fetch_archive",
+    "keep_archive",
+]
 
 MAX_ARCHIVE_BYTES = 100 * 2**20
 TIMEOUT_SECONDS = 30.0
@@ -108,13 +116,53 @@ def fetch_archive(name: str, version: str, sha256: str, cache: Path, index: Inde
     kept = cache / sha256
     if kept.is_file() and hashlib.sha256(kept.read_bytes()).hexdigest() == sha256:
         return kept
-    content = _fetch(name, version, sha256, index or configured_index())
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=kept.parent)
+    _kept(_fetch(name, version, sha256, index or configured_index()), cache)
+    return kept
+
+
+def download_archive(name: str, version: str, cache: Path, index: Index | None = None) -> str:
+    """Fetch a source archive whose hash is not known before into the folder `cache`; returns its SHA-256.
+
+    What an index promises in the address of the archive must hold. Raises RepositoryError as `fetch_archive`.
+    """
+    reasons: list[str] = []
+    found = index or configured_index()
+    for url in _candidates(name, version, found, reasons):
+        try:
+            content = _read(url, found)
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            reasons.append(f"{_shown(url)}: {error}")
+            continue
+        sha256 = hashlib.sha256(content).hexdigest()
+        promised = re.search(r"#(?:.*&)?sha256=([0-9a-f]{64})", url)
+        if promised is None or promised[1] == sha256:
+            return _kept(content, cache)
+        reasons.append(f"{_shown(url)}: has sha256 {sha256}, the index promises {promised[1]}")
+    tried = "; ".join(reasons) or "pip is configured with no index and no find-links"
+    raise RepositoryError(f"fetching the source archive of {name}=={version}: {tried}")
+
+
+def keep_archive(path: Path, cache: Path) -> str:
+    """Copy an archive of the person's own into the folder `cache`; returns its SHA-256. Raises RepositoryError."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_ARCHIVE_BYTES + 1)
+    except OSError as error:
+        raise RepositoryError(f"reading the archive {str(path)!r}: {error.strerror}") from error
+    if len(content) > MAX_ARCHIVE_BYTES:
+        raise RepositoryError(f"reading the archive {str(path)!r}: larger than {MAX_ARCHIVE_BYTES >> 20} MB")
+    return _kept(content, cache)
+
+
+def _kept(content: bytes, cache: Path) -> str:
+    """Put an archive where it is found by its hash; whole or not at all."""
+    sha256 = hashlib.sha256(content).hexdigest()
+    cache.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=cache)
     with os.fdopen(handle, "wb") as file:
         file.write(content)
-    os.replace(temporary, kept)
-    return kept
+    os.replace(temporary, cache / sha256)
+    return sha256
 
 
 def _fetch(name: str, version: str, sha256: str, index: Index) -> bytes:

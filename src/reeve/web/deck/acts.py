@@ -25,8 +25,14 @@ class Acts(Protocol):
     def reject(self, wanted: str, why: str, minutes: float | None) -> str:
         """Turn a result down."""
 
+    def again(self, wanted: str, why: str, minutes: float | None) -> str:
+        """Send a result back; the next attempts are told why."""
+
     def revert(self, wanted: str, why: str, minutes: float | None) -> str:
         """Take back what landed."""
+
+    def audit(self, wanted: str, why: str, minutes: float | None, *, ok: bool) -> str:
+        """Say whether a result that has landed is right; `why` not, if it is not."""
 
     def say(self, attempt: str, kind: WordKind, text: str) -> str:
         """Say a word to a running attempt."""

@@ -2,16 +2,16 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi import Path as InPath
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from reeve.ledger.codec import encode
 from reeve.ledger.inbox import InboxItem
 from reeve.ledger.row import Page, Totals
+from reeve.ledger.told import told
 from reeve.records import Event, Status, WordKind
 from reeve.web.deck.acts import Act
 from reeve.web.deck.reading import AtWork, Load
@@ -72,6 +72,19 @@ class Refusing(Body):
     minutes: Minutes = None
 
 
+class Right(Body):
+    """It is right."""
+
+    ok: Literal[True]
+    minutes: Minutes = None
+
+
+class Wrong(Refusing):
+    """It is wrong, and why."""
+
+    ok: Literal[False]
+
+
 class Stopping(Body):
     """Why."""
 
@@ -115,12 +128,7 @@ def tasks(
 @router.get("/tasks/{task}")
 def task(request: Request, task: Id) -> dict[str, Any]:
     """Everything about one task but what its hidden tests hold."""
-    view = request.app.state.deck.reading.task(task)
-    body = encode(view)
-    body["task"]["checks"]["hidden"] = [item.path for item in view.task.checks.hidden]
-    body["task"]["checks"]["test_patch"] = None
-    body["attempts"] = [encode(item) | {"id": item.id, "live": item.live} for item in view.attempts]
-    return {"id": view.id, **body}
+    return told(request.app.state.deck.reading.task(task))
 
 
 @router.get("/attempts/{attempt}/events")
@@ -161,6 +169,8 @@ def stream(request: Request, after: Annotated[int | None, Query(ge=0, le=NEWEST)
         raise HTTPException(503, "too many listen already", {"retry-after": "5"})
     last = request.headers.get("last-event-id", "")
     since = int(last) if last.isascii() and last.isdigit() and len(last) < 19 else after
+    if since is None:
+        since = request.app.state.deck.last()  # now, and not when the first event is asked for
     events: AsyncIterator[bytes] = listening.listen(since)
     return StreamingResponse(events, media_type="text/event-stream", headers={"cache-control": "no-store"})
 
@@ -182,11 +192,25 @@ def reject(request: Request, task: Id, body: Refusing) -> Act:
     return _begin(request, "reject", task, task, lambda: acts.reject(task, body.why, body.minutes))
 
 
+@router.post("/tasks/{task}/again", status_code=202)
+def again(request: Request, task: Id, body: Refusing) -> Act:
+    """Send a result back: the next run makes attempts anew, which are told why."""
+    acts = request.app.state.deck.acts
+    return _begin(request, "send back", task, task, lambda: acts.again(task, body.why, body.minutes))
+
+
 @router.post("/tasks/{task}/revert", status_code=202)
 def revert(request: Request, task: Id, body: Refusing) -> Act:
     """Take back what landed."""
     acts = request.app.state.deck.acts
     return _begin(request, "revert", task, task, lambda: acts.revert(task, body.why, body.minutes))
+
+
+@router.post("/tasks/{task}/audit", status_code=202)
+def audit(request: Request, task: Id, body: Right | Wrong) -> Act:
+    """Say whether what landed is right."""
+    acts, why = request.app.state.deck.acts, body.why if isinstance(body, Wrong) else ""
+    return _begin(request, "audit", task, task, lambda: acts.audit(task, why, body.minutes, ok=body.ok))
 
 
 @router.post("/attempts/{attempt}/stop", status_code=202)

@@ -1,7 +1,7 @@
 """The pages, made on the server: whole ones, and the parts of them that are fetched again when something happens."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -132,7 +132,9 @@ def _titles(rows: Any) -> dict[str, Row]:
 def task(request: Request, task: str, attempt: str = "", whole: bool = False) -> Response:
     """All of one task: what was wanted, the attempts side by side, patch, verdict, what was decided."""
     deck, desk = request.app.state.deck, request.app.state.desk
+    deck.reading.rows.catch_up()
     view = deck.reading.task(task)
+    busy = {act.on.partition(".")[0] for act in desk.under_way()}
     chosen = view.attempt(attempt) or view.chosen or (view.attempts[-1] if view.attempts else None)
     files = deck.reading.patch(chosen) if chosen else ()
     return _page(
@@ -145,7 +147,7 @@ def task(request: Request, task: str, attempt: str = "", whole: bool = False) ->
         steps=_steps(deck.reading.events(chosen)) if chosen else {},
         row=deck.reading.rows.row(task),
         act=desk.recent(task),
-        next=_next(deck.reading.inbox(), task),
+        next=_next(deck.reading.inbox(), task, busy),
     )
 
 
@@ -159,9 +161,9 @@ def _steps(events: Any) -> dict[str, list[int]]:
     return found
 
 
-def _next(items: Any, task: str) -> str | None:
-    """Name the task a person comes to after this one: the next in the inbox, else the first."""
-    tasks = [item.tasks[0] for item in items]
+def _next(items: Any, task: str, busy: Collection[str]) -> str | None:
+    """Name the task a person comes to after this one: the next in the inbox, else the first that is not decided on."""
+    tasks = [item.tasks[0] for item in items if item.tasks[0] not in busy]
     if task in tasks:
         tasks = [*tasks[tasks.index(task) + 1 :], *tasks[: tasks.index(task)]]
     return tasks[0] if tasks else None
@@ -215,12 +217,31 @@ def reject(request: Request, task: str, why: Text = "", minutes: Minutes = None)
     return _done(request, "reject", task, lambda: acts.reject(task, why, minutes))
 
 
+@router.post("/task/{task}/again")
+def again(request: Request, task: str, why: Text = "", minutes: Minutes = None) -> Response:
+    """Send a result back to be attempted anew."""
+    acts = request.app.state.deck.acts
+    _needs(why)
+    return _done(request, "send back", task, lambda: acts.again(task, why, minutes))
+
+
 @router.post("/task/{task}/revert")
 def revert(request: Request, task: str, why: Text = "", minutes: Minutes = None) -> Response:
     """Take back what landed."""
     acts = request.app.state.deck.acts
     _needs(why)
     return _done(request, "revert", task, lambda: acts.revert(task, why, minutes))
+
+
+@router.post("/task/{task}/audit")
+def audit(
+    request: Request, task: str, found: Annotated[bool, Form()], why: Text = "", minutes: Minutes = None
+) -> Response:
+    """Say whether what landed is right."""
+    acts = request.app.state.deck.acts
+    if not found:
+        _needs(why)
+    return _done(request, "audit", task, lambda: acts.audit(task, why, minutes, ok=found))
 
 
 @router.post("/attempt/{attempt}/stop")

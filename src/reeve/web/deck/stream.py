@@ -53,15 +53,15 @@ class Stream:
         """No more can listen: each costs a connection, and a person has few windows."""
         return self._listeners >= MOST_LISTENERS
 
-    async def listen(self, since: int | None) -> AsyncIterator[bytes]:
-        """Yield events after `since` (None: from now on), and a beat where nothing happens."""
+    async def listen(self, since: int) -> AsyncIterator[bytes]:
+        """Yield events after a `seq`, and a beat where nothing happens."""
         self._listeners += 1
         try:
             if self._looking is None or self._looking.done():
                 self._recent.clear()  # nobody looked meanwhile
                 self._seq = await asyncio.to_thread(self._last)
                 self._looking = asyncio.create_task(self._look())
-            seq, deed = self._seq if since is None else since, self._deed
+            seq, deed = since, self._deed
             yield b"retry: 1000\n\n"
             while True:
                 for heard in self._missed(seq):

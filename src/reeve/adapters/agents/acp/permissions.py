@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .untrusted import items, mapping, text
+from .wire import REQUEST_CANCELLED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,6 +69,13 @@ class Permissions:
         if number in self._open:
             fitting = [self._open[number].options.get(choice) for choice in CHOICES[kind]]
             self._close(number, {"allow": "allowed", "reject": "rejected"}[kind], next(filter(None, fitting), None))
+
+    def withdraw(self, request: object) -> None:
+        """Close a question that the agent takes back, by the id of its request."""
+        for number in [number for number, question in self._open.items() if question.request == request]:
+            self._open.pop(number)
+            self._wire.refuse(request, REQUEST_CANCELLED, "cancelled, as you asked")
+            self._events.emit("permission", "", id=number, status="cancelled")
 
     def begin(self) -> None:
         """Begin a turn, in which questions may be asked."""

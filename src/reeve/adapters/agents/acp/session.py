@@ -133,6 +133,8 @@ class Session:
             self.updates.see(mapping(params.get("update")))
         elif method == "session/request_permission":
             self.permissions.ask(request, params, self.updates.tool(mapping(params.get("toolCall")), now=True))
+        elif method == "$/cancel_request":
+            self.permissions.withdraw(params.get("requestId"))
         elif method in ("fs/read_text_file", "fs/write_text_file"):
             try:
                 self._wire.answer(request, self._read(params) if method.startswith("fs/read") else self._write(params))

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from .process import Process
 
-__all__ = ["METHOD_NOT_FOUND", "Answer", "Wire"]
+__all__ = ["METHOD_NOT_FOUND", "REQUEST_CANCELLED", "Answer", "Wire"]
 
-METHOD_NOT_FOUND = -32601
+METHOD_NOT_FOUND, REQUEST_CANCELLED = -32601, -32800
 MOST_LINE_BYTES = 32 << 20
 NOISE_CHARACTERS = 1_000
 DRAIN_SECONDS = 1.0

@@ -95,16 +95,18 @@ document.addEventListener("submit", async (event) => {
   if (form.dataset.ask && !confirm(form.dataset.ask)) { event.preventDefault(); return; }
   if (!document.getElementById("say")) return;
   event.preventDefault();
-  const button = form.querySelector("button");
+  const button = event.submitter ?? form.querySelector("button");
+  const to = button.hasAttribute("formaction") ? button.formAction : form.action;
   button.disabled = true;
-  const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)), headers: { Accept: "application/json" } }).catch(() => null);
+  const answer = await fetch(to, { method: "POST", body: new URLSearchParams(new FormData(form)), headers: { Accept: "application/json" } }).catch(() => null);
   button.disabled = false;
   if (!answer?.ok) { say(answer ? await problem(answer) : "the deck does not answer"); return; }
   const { act } = await answer.json();
+  sessionStorage.removeItem(`why ${location.pathname}`);
   form.reset();
   follow(act);
   const review = document.querySelector(".review");
-  if (review && /\/(accept|reject|revert)$/.test(form.action)) location.assign(`${review.dataset.next}#did-${act}`);
+  if (review && /\/(accept|reject|revert|audit|again)$/.test(to)) location.assign(`${review.dataset.next}#did-${act}`);
 });
 
 async function problem(answer) {
@@ -127,6 +129,49 @@ function look() {
   if (!seen) return;
   setTimeout(() => { if (!document.hidden) fetch(`/look/${seen.dataset.look}`, { method: "POST" }).catch(() => null); }, LOOKED_MS);
 }
+
+// ---------------------------------------------------------------- words on lines
+
+// A click on a number begins a word on that line; all of them go back together, in the reason.
+document.addEventListener("click", (event) => {
+  const number = event.target.closest(".diff .ln");
+  const why = document.getElementById("why");
+  if (!number || !why) return;
+  const cells = number.parentElement.querySelectorAll(".ln");
+  const line = cells[1].textContent || cells[0].textContent;
+  if (!line) return;
+  const gone = cells[1].textContent ? "" : " (taken away)";
+  remark(why, `${number.closest("[data-path]").dataset.path}:${line}${gone}: `);
+});
+
+function remark(why, words) {
+  why.value += `${why.value && !why.value.endsWith("\n") ? "\n" : ""}${words}`;
+  fit(why);
+  why.focus();
+  why.setSelectionRange(why.value.length, why.value.length);
+  keep(why);
+}
+
+function fit(why) {
+  why.rows = Math.min(8, Math.max(1, why.value.split("\n").length));
+}
+
+function keep(why) {
+  sessionStorage.setItem(`why ${location.pathname}`, why.value);
+}
+
+function draft() {
+  const why = document.getElementById("why");
+  if (!why) return;
+  why.value ||= sessionStorage.getItem(`why ${location.pathname}`) ?? "";
+  fit(why);
+}
+
+document.addEventListener("input", (event) => {
+  if (event.target.id !== "why") return;
+  fit(event.target);
+  keep(event.target);
+});
 
 // ---------------------------------------------------------------- searching in a trajectory
 
@@ -170,6 +215,10 @@ const KEYS = {
   r: () => press("r"),
   d: () => press("d"),
   t: () => press("t"),
+  c: () => {
+    const [why, file] = [document.getElementById("why"), document.querySelector("[data-path]")];
+    if (why && file) remark(why, `${file.dataset.path}:`);
+  },
 };
 
 document.addEventListener("keydown", (event) => {
@@ -189,6 +238,7 @@ document.addEventListener("keydown", (event) => {
 
 listen();
 look();
+draft();
 tick();
 setInterval(tick, 1000);
 const did = /^#did-(\d+)$/.exec(location.hash);

@@ -1,6 +1,7 @@
 """Measured trust through the real loop: a fresh ledger asks for everything, and audits let more through."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,14 @@ from reeve import flow
 from reeve.cli.start import open_world
 from reeve.durable import reviews
 from reeve.durable.drawing import KEY_FILE, check_draws
+from reeve.durable.recompute import recompute, recomputed_policy
 from reeve.durable.reviews import Minutes
 from reeve.durable.trust import draw_missing
 from reeve.errors import InputError
 from reeve.ledger.codec import decode
 from reeve.ledger.inbox import Need, inbox
 from reeve.ledger.views import task_view, task_views
-from reeve.records import Action, Draw, ReviewKind, Status
+from reeve.records import Action, Draw, Policy, ReviewKind, Status
 from reeve.settings import read_settings, task_defaults
 from reeve.stats.anytime import Certificate
 from reeve.task import read_backlog
@@ -220,6 +222,7 @@ def test_trust_that_is_taken_away_holds_for_what_waits_to_land_too(life):
     assert (fleet.view(4).status, len(fleet.view(4).decisions)) == (Status.NEEDS_YOU, 2)
     fleet.accept(4)
     assert fleet.branch()[-1] == "t04"
+    assert all(recompute(fleet.store, fact).same for fact in fleet.store.facts(kind="decision"))
 
 
 @pytest.mark.parametrize("change", ["version", "rules"])
@@ -235,3 +238,51 @@ def test_another_version_or_prompt_begins_at_zero(life, change):
     assert fleet.decision(3).rule == NOT_YET
     assert fleet.decision(3).numbers["audits"] == 0
     assert len({draw.cell for draw in fleet.draws()}) == 2
+
+
+def test_every_decision_and_every_policy_can_be_computed_again_from_the_ledger(life):
+    fleet = life(8, LOOSE + "audit_share = 1.0").earned()
+    fleet.run(4, 5)
+    fleet.audit(4, ok=False)
+    fleet.run(6)
+    fleet.accept(6)
+    fleet.audit(5, ok=True)
+    fleet.run(7)
+    found = [recompute(fleet.store, fact) for fact in fleet.store.facts(kind="decision")]
+    assert {each.stored.rule for each in found} == {NOT_YET, CERTIFIED}
+    assert [each.again for each in found] == [each.stored for each in found]
+    assert all(each.same for each in found)
+    policies = [decode(Policy, fact.body) for fact in fleet.store.facts(kind="policy")]
+    assert {recomputed_policy(fleet.store, policy) == policy for policy in policies} == {True}
+    assert len(policies) > 5
+
+
+def test_a_decision_that_is_not_what_the_ledger_says_is_found(life):
+    fleet = life(2)
+    fleet.run(0)
+    fact = fleet.store.facts(kind="decision")[0]
+    forged = replace(fact, body={**fact.body, "action": "land"})
+    assert not recompute(fleet.store, forged).same
+
+
+def test_no_further_attempt_is_made_once_it_costs_more_than_it_is_expected_to_gain(life):
+    fleet = life(6)
+    toml = fleet.repo / "reeve.toml"
+    text = toml.read_text().replace("attempts = 2", "attempts = 4").replace("parallel_attempts = 1", "")
+    toml.write_text(text.replace("s/wrong/right/", "s/wrong/worse/"))
+    fleet.open()
+    fleet.run(0, 1, 2)
+    assert [len(fleet.view(number).attempts) for number in range(3)] == [4, 4, 4]  # nothing is known of the agent yet
+    fleet.open()
+    fleet.run(3)
+    view = fleet.view(3)
+    assert (view.status, len(view.attempts)) == (Status.FAILED, 1)
+    (decision,) = view.decisions
+    assert (decision.action, decision.rule) == (Action.GIVE_UP, "worth of another attempt")
+    assert "no other is worth what it costs: the next attempt ('sed', chance" in decision.reason
+    assert decision.numbers["attempts_left"] == 3
+    assert all(recompute(fleet.store, fact).same for fact in fleet.store.facts(kind="decision"))
+    toml.write_text(toml.read_text().replace("[trust]", "[trust]\nescape_usd = 0.0\n"))
+    fleet.open()
+    fleet.run(4)
+    assert len(fleet.view(4).attempts) == 4  # where wrong results cost nothing and attempts neither, all are made

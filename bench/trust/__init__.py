@@ -1,0 +1,1 @@
+"""Policies played over the lives of fleets whose every result is known."""

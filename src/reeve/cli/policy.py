@@ -1,0 +1,230 @@
+"""`reeve policy`."""
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from reeve.cli.alone import UNKNOWN_SECONDS, check_ins
+from reeve.cli.opened import ledger_of, project
+from reeve.cli.options import Json
+from reeve.cli.output import Column, hanging, listing, print_json, safe, screen
+from reeve.errors import InputError
+from reeve.ledger.audits import Results
+from reeve.ledger.plain import one_line
+from reeve.ledger.views import find
+from reeve.ports import Fact, Store
+from reeve.records import Cell, Draw, Policy, Trust, Verdict
+from reeve.settings import MEASURED, Settings, to_policy
+from reeve.units import duration, plural, short_hash
+
+if TYPE_CHECKING:
+    from reeve.durable.recompute import Recomputed
+
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[explain ID]",
+        help="A task, or an attempt: compute the automatic decisions about it again.",
+        show_default=False,
+    ),
+]
+COLUMNS = (
+    Column("agent"),
+    Column("kind"),
+    Column("repository"),
+    Column("lands unseen"),
+    Column("audits", right=True),
+    Column("wrong", right=True),
+    Column("escapes", right=True),
+    Column("why", grows=True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One cell as it stands now."""
+
+    trust: Trust
+    state: str
+    why: str
+
+    @property
+    def may_land(self) -> bool:
+        """Say whether anything of it may land without a look."""
+        return self.state == "certified"
+
+
+def policy(words: Words = None, *, as_json: Json = False) -> None:
+    """Say what may land without a look, of whom, and what is missing for more; or explain a decision."""
+    settings = project()
+    if words:
+        _explain(ledger_of(settings), words, as_json=as_json)
+        return
+    owner, results = to_policy(settings), Results(ledger_of(settings))
+    rows = standings(results, owner)
+    unlike = unlike_the_key(settings, [judged.draw for found, _ in results.all().values() for judged in found])
+    if as_json:
+        print_json(_json(owner, rows, unlike) | {"check_ins": _check_ins(settings)})
+        return
+    _print(owner, rows, unlike, _check_ins(settings))
+
+
+def standings(results: Results, owner: Policy) -> list[Standing]:
+    """Say how every cell stands, the one that was heard of last first."""
+    from reeve.decision.trusted import standing
+    from reeve.policy.learn import trust_of
+
+    found = sorted(results.all().items(), key=lambda item: -item[1][1])
+    trusts = [trust_of(cell, judged, owner) for cell, (judged, _) in found]
+    return [Standing(trust, *standing(trust, owner)) for trust in trusts]
+
+
+def unlike_the_key(settings: Settings, draws: list[Draw]) -> list[str]:
+    """Name the results whose draws are not what the secret key gives."""
+    from reeve.durable.drawing import check_draws
+
+    store = ledger_of(settings)
+    fact = store.fact("ledger", "id")
+    return check_draws(settings.state, str(fact.body["id"]), store, draws) if fact is not None else []
+
+
+def _check_ins(settings: Settings) -> dict[str, object]:
+    """Say how long each agent works before it pauses for a person, in seconds."""
+    every = settings.check_in.every_seconds
+    if every != MEASURED:
+        return {"every_seconds": every, "agents": {}}
+    found = check_ins(ledger_of(settings), settings.trust.reliability)
+    return {
+        "every_seconds": UNKNOWN_SECONDS,
+        "agents": {name: {"every_seconds": seconds, "reason": reason} for name, (seconds, reason) in found.items()},
+    }
+
+
+def _json(owner: Policy, rows: list[Standing], unlike: list[str]) -> dict[str, object]:
+    return {
+        "land": owner.land,
+        "highest_escape_rate": owner.highest_escape_rate,
+        "confidence": owner.confidence,
+        "audit_share": owner.audit_share,
+        "suspicion_share": owner.suspicion_share,
+        "clean_audits_of_a_new_cell": _new(owner).more_clean_audits,
+        "cells": [
+            {
+                **asdict(row.trust),
+                "state": row.state,
+                "may_land": row.may_land and owner.land == "trusted",
+                "why": row.why,
+            }
+            for row in rows
+        ],
+        "draws_unlike_the_key": unlike,
+    }
+
+
+def _new(owner: Policy) -> Trust:
+    from reeve.policy.learn import trust_of
+
+    return trust_of(Cell("", "", "", "", ""), (), owner)
+
+
+def _print(owner: Policy, rows: list[Standing], unlike: list[str], pauses: dict[str, Any]) -> None:
+    console = screen()
+    if owner.land == "passed":
+        console.print(safe("land = passed: all that passed its checks lands without a look, whoever made it."))
+        console.print(safe('What follows is what `land = "trusted"` would go by.', "dim"))
+    else:
+        bound = (
+            f"at most {owner.highest_escape_rate * 100:.3g} % escapes, with {owner.confidence * 100:.4g} % confidence"
+        )
+        console.print(safe(f"land = trusted: what passed lands without a look where audits certify {bound}."))
+    new = _new(owner).more_clean_audits
+    console.print(safe(f"Whoever is not listed begins at zero: all of it waits for you, until {new} clean audits."))
+    if rows:
+        console.print()
+        listing(console, COLUMNS, [_row(row) for row in rows])
+    console.print()
+    for name, each in pauses["agents"].items():
+        console.print(safe(f"{name} checks in every {duration(each['every_seconds'])} of work: {each['reason']}"))
+    rest = "every other agent" if pauses["agents"] else "every agent"
+    every = "never" if pauses["every_seconds"] is None else f"every {duration(pauses['every_seconds'])} of work"
+    console.print(safe(f"{rest} checks in {every}"))
+    if unlike:
+        console.print()
+        named = ", ".join(unlike[:5])
+        console.print(safe(f"{plural(len(unlike), 'draw')} not made with the secret key: {named}", "red"))
+    console.print()
+    console.print(safe("reeve policy explain ID   why a result was or was not landed without a look", "dim"))
+
+
+def _row(row: Standing) -> list[Text]:
+    trust, cell = row.trust, row.trust.cell
+    styles = {"certified": "green", "alarm": "red"}
+    return [
+        safe(f"{cell.agent} {cell.version}"),
+        safe(one_line(cell.kind)),
+        safe(one_line(cell.repository.rstrip("/").rpartition("/")[2])),
+        safe("yes" if row.may_land else f"no: {row.state}", styles.get(row.state, "yellow")),
+        safe(trust.audits),
+        safe(trust.wrong),
+        safe(f"{trust.escapes} of {trust.unseen}"),
+        safe(one_line(row.why)),
+    ]
+
+
+# ---------------------------------------------------------------- explain
+
+
+def _explain(store: Store, words: list[str], *, as_json: bool) -> None:
+    if len(words) != 2 or words[0] != "explain":
+        raise InputError(
+            f"`reeve policy {' '.join(words)}`: the one word it takes is `explain`, with a task or an attempt"
+        )
+    from reeve.durable.recompute import recompute
+
+    found = [recompute(store, fact) for fact in _decisions(store, words[1])]
+    if as_json:
+        print_json({"id": words[1], "decisions": [asdict(each) | {"same": each.same} for each in found]})
+    else:
+        console = screen()
+        for each in found:
+            _print_explained(console, each)
+    raise typer.Exit(0 if all(each.same for each in found) else 1)
+
+
+def _decisions(store: Store, wanted: str) -> list[Fact]:
+    found = find(store, wanted)
+    if isinstance(found, Verdict):
+        raise InputError(f"{wanted} is a verdict; name the task or the attempt that a decision is about")
+    view, attempt = found if isinstance(found, tuple) else (found, None)
+    facts = store.facts(kind="decision", task=view.id)
+    chosen = [fact for fact in facts if attempt is None or fact.body["attempt"] == attempt.id]
+    if not chosen:
+        raise InputError(f"nothing was decided about {wanted} yet; `reeve show {wanted}` says how it stands")
+    return chosen
+
+
+def _print_explained(console: Console, found: "Recomputed") -> None:
+    stored = found.stored
+    console.print(safe(f"{found.key}: {stored.action}", "bold"))
+    hanging(console, safe("  rule     ", "dim"), safe(stored.rule))
+    hanging(console, safe("  why      ", "dim"), safe(one_line(stored.reason)))
+    numbers = ", ".join(f"{name} {value:g}" for name, value in stored.numbers.items())
+    hanging(console, safe("  numbers  ", "dim"), safe(numbers or "none"))
+    learned = f", learned from the facts up to number {found.policy.learned_through}" if found.policy.trust else ""
+    hanging(console, safe("  policy   ", "dim"), safe(f"{short_hash(stored.policy)}{learned}"))
+    hanging(console, safe("  again    ", "dim"), _again(found))
+    console.print()
+
+
+def _again(found: "Recomputed") -> Text:
+    if found.again is None:
+        return safe("it rests on an error and on no record, so there is nothing to compute")
+    if found.same:
+        return safe("computed again from the ledger: the same", "green")
+    what = (
+        "the policy" if found.policy != found.policy_again else f"{found.again.action}: {one_line(found.again.reason)}"
+    )
+    return safe(f"computed again from the ledger it differs: {what}", "red")

@@ -1,0 +1,43 @@
+"""A task and all that is known of it, as data for programs: what its hidden tests hold is in none of it.
+
+Who pipes this into a page or a prompt should not give the answers away.
+"""
+
+from typing import Any
+
+from reeve.ledger.codec import encode
+from reeve.ledger.views import AttemptView, TaskView
+from reeve.records import Task
+
+__all__ = ["told", "told_attempt"]
+
+
+def told(view: TaskView) -> dict[str, Any]:
+    """Tell a task with everything that was done for it."""
+    return {
+        "kind": "task",
+        "id": view.id,
+        "status": view.status,
+        "reason": view.reason,
+        "proof": [{"kind": fact.kind, "key": fact.key, "at_utc": fact.at_utc} for fact in view.proof],
+        "human_minutes": view.spent_minutes,
+        "task": _without_hidden(view.task),
+        "environment": encode(view.environment),
+        "attempts": [encode(item) | {"id": item.id, "live": item.live} for item in view.attempts],
+        **{
+            name: encode(getattr(view, name))
+            for name in ("selections", "decisions", "landings", "reviews", "verdicts", "draws")
+        },
+    }
+
+
+def told_attempt(view: TaskView, item: AttemptView) -> dict[str, Any]:
+    """Tell one attempt."""
+    return {"kind": "attempt", "id": item.id, "task": view.id, "live": item.live, **encode(item)}
+
+
+def _without_hidden(task: Task) -> dict[str, Any]:
+    body: dict[str, Any] = encode(task)
+    body["checks"]["hidden"] = [item.path for item in task.checks.hidden]
+    body["checks"]["test_patch"] = None
+    return body

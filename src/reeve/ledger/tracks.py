@@ -1,0 +1,291 @@
+"""The record of every agent: what each version of it did, at each kind of task, in each repository.
+
+Rates rest on the first round of each task, whose size was fixed before anything was known; counts of money, minutes
+and lines on all attempts. An escape rate is wrong / landed without a look, estimated from uniform audits of what landed
+so; how many escapes are known is shown beside it and is no rate. Tasks with a known answer are counted apart.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from reeve.ledger.audits import Results
+from reeve.ledger.drill import drill_results
+from reeve.ledger.known import AgentAnswers, known_answers
+from reeve.ledger.rates import Rate, pass_rates
+from reeve.ledger.views import AttemptView, TaskView, task_views
+from reeve.ports import Store
+from reeve.records import Action, Judged, LandingOutcome, Order, Outcome, ReviewKind, Verdict
+from reeve.stats.partial import PooledRate, partially_pooled
+from reeve.stats.pass_at_k import Tally
+from reeve.stats.risk import Refused, upper_bound
+
+__all__ = ["Escapes", "Run", "Tallies", "Track", "Who", "runs", "tallies", "tracks"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Who:
+    """Whose record it is."""
+
+    agent: str
+    version: str
+    kind: str  # of task
+    repository: str
+
+
+@dataclass(frozen=True, slots=True)
+class Escapes:
+    """What landed without a look: `known` to be wrong by whatever way, and what uniform audits of it found.
+
+    `at_most` bounds the escape rate from above, exactly, at one look; None: nothing was audited.
+    """
+
+    unseen: int = 0
+    known: int = 0
+    audited: int = 0
+    wrong: int = 0
+    at_most: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One record. None: nothing is known, or nothing has landed to share it out over.
+
+    `pass_1` is pass@1 with its interval, partially pooled over all records of the ledger (`partially_pooled` says what
+    that assumes), or the reason why there is none. Of `surplus_share` the lines are those of results that passed.
+    """
+
+    who: Who
+    tasks: int
+    attempts: int
+    passed: int
+    failed: int
+    declined: int
+    unverified: int
+    rates: tuple[Rate, ...]
+    pass_1: PooledRate | None
+    no_pass_1: str
+    landed: int
+    escapes: Escapes
+    usd_per_landed: float | None
+    agent_minutes_per_landed: float | None
+    human_minutes_per_landed: float | None
+    surplus_share: float | None
+    integrity_findings: int  # attempts whose patch does something to its own examination
+    canaries: AgentAnswers | None  # of this version, at whatever task
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One judged attempt of a first round at a task whose length is estimated: what a horizon is made of."""
+
+    agent: str
+    version: str
+    task: str
+    repository: str
+    human_minutes: float
+    succeeded: bool  # it passed, and nobody found it wrong
+
+
+@dataclass
+class _Count:
+    """What is added up for one record."""
+
+    seen: Counter[str] = field(default_factory=Counter)
+    tasks: set[str] = field(default_factory=set)
+    tallies: list[Tally] = field(default_factory=list)
+    usd: list[float] = field(default_factory=list)
+    wall_seconds: float = 0.0
+    human_minutes: float = 0.0
+    lines: int = 0
+    surplus_lines: int = 0
+
+
+def tracks(store: Store, results: Results) -> tuple[Track, ...]:
+    """Put together the records of all agents, by name, version, kind and repository."""
+    counts: defaultdict[Who, _Count] = defaultdict(_Count)
+    for view in task_views(store):
+        _count(view, counts)
+    pooled = partially_pooled({who: _all(count.tallies) for who, count in counts.items()}) if counts else {}
+    known = {(each.agent, each.version): each for each in known_answers(store).agents}
+    escapes = _escapes(results)
+    return tuple(
+        _track(who, counts[who], pooled[who], escapes.get(who, Escapes()), known.get((who.agent, who.version)))
+        for who in sorted(counts)
+    )
+
+
+def runs(store: Store) -> tuple[Run, ...]:
+    """List the attempts that say how long a task an agent can do."""
+    found = []
+    for view in task_views(store):
+        minutes = view.task.human_minutes
+        wrong = {review.attempt for review in view.reviews if review.kind is not ReviewKind.ACCEPT}
+        for item in _first_round(view):
+            if minutes is None or minutes <= 0 or (passed := _passed(item)) is None:
+                continue
+            agent = item.order.agent
+            succeeded = passed and item.id not in wrong
+            found.append(Run(agent.name, agent.version, view.id, item.order.base.repo, minutes, succeeded))
+    return tuple(found)
+
+
+# ---------------------------------------------------------------- counting
+
+
+def _count(view: TaskView, counts: Mapping[Who, _Count]) -> None:
+    for item in view.attempts:
+        count = counts[_who(view, item.order)]
+        count.tasks.add(view.id)
+        count.seen["attempts"] += 1
+        if item.attempt is not None:
+            count.wall_seconds += item.attempt.wall_seconds
+            count.usd += [] if item.attempt.usd is None else [item.attempt.usd]
+        _judged(item, count)
+    for who, some in _by_who(view, _first_round(view)):
+        judged = [passed for item in some if (passed := _passed(item)) is not None]
+        if judged:
+            counts[who].tallies.append(Tally(len(judged), sum(judged)))
+    _decided(view, counts)
+
+
+def _judged(item: AttemptView, count: _Count) -> None:
+    if item.declined:
+        count.seen["declined"] += 1
+    elif item.verdict is not None:
+        count.seen[str(item.verdict.outcome)] += 1
+    verdict = item.verdict
+    count.seen["integrity"] += verdict is not None and _touches(verdict)
+    if verdict is not None and verdict.outcome is Outcome.PASSED and verdict.surplus is not None:
+        count.lines += verdict.lines
+        count.surplus_lines += verdict.surplus.lines
+
+
+def _touches(verdict: Verdict) -> bool:
+    return any(check.name == "integrity" and check.outcome is not Outcome.PASSED for check in verdict.checks)
+
+
+def _decided(view: TaskView, counts: Mapping[Who, _Count]) -> None:
+    """Count what landed, and the minutes of people, for the attempt that the task came down to."""
+    if view.chosen is None:
+        return
+    count = counts[_who(view, view.chosen.order)]
+    count.human_minutes += view.spent_minutes
+    landed = next((item for item in view.landings if item.outcome is LandingOutcome.LANDED), None)
+    if landed is None:
+        return
+    count.seen["landed"] += 1
+    automatic = any(item.action is Action.LAND and item.attempt == landed.attempt for item in view.decisions)
+    accepted = any(item.kind is ReviewKind.ACCEPT and item.commit is None for item in view.reviews)
+    if automatic and not accepted:
+        count.seen["unseen"] += 1
+        count.seen["escapes"] += any(item.escape for item in view.reviews)
+
+
+def _who(view: TaskView, order: Order) -> Who:
+    return Who(order.agent.name, order.agent.version, view.task.kind, order.base.repo)
+
+
+def _by_who(view: TaskView, items: Iterable[AttemptView]) -> Iterator[tuple[Who, list[AttemptView]]]:
+    found: defaultdict[Who, list[AttemptView]] = defaultdict(list)
+    for item in items:
+        found[_who(view, item.order)].append(item)
+    yield from found.items()
+
+
+def _first_round(view: TaskView) -> list[AttemptView]:
+    return [item for item in view.attempts if item.order.round == view.attempts[0].order.round]
+
+
+def _passed(item: AttemptView) -> bool | None:
+    """Say whether an attempt passed; None: that is not known. One that declined did not."""
+    if item.declined:
+        return False
+    if item.verdict is None or item.verdict.outcome is Outcome.UNVERIFIED:
+        return None
+    return item.verdict.outcome is Outcome.PASSED
+
+
+def _all(tallies: Sequence[Tally]) -> Tally:
+    return Tally(sum(tally.attempts for tally in tallies), sum(tally.passed for tally in tallies))
+
+
+# ---------------------------------------------------------------- records
+
+
+def _escapes(results: Results) -> dict[Who, Escapes]:
+    """Count the uniform audits of what landed without a look."""
+    found: defaultdict[Who, Escapes] = defaultdict(Escapes)
+    for cell, (judged, _) in results.all().items():
+        who = Who(cell.agent, cell.version, cell.kind, cell.repository)
+        audits = [each for each in judged if _audited_unseen(each)]
+        wrong = sum(each.wrong is True for each in audits)
+        before = found[who]
+        found[who] = replace(before, audited=before.audited + len(audits), wrong=before.wrong + wrong)
+    return found
+
+
+def _audited_unseen(judged: Judged) -> bool:
+    return judged.draw.unseen and judged.draw.uniform and judged.wrong is not None
+
+
+def _track(
+    who: Who, count: _Count, rate: PooledRate | Refused, audits: Escapes, canaries: AgentAnswers | None
+) -> Track:
+    seen, landed = count.seen, count.seen["landed"]
+    bound = upper_bound(audits.wrong, audits.audited, 0.95) if audits.audited else None
+    return Track(
+        who=who,
+        tasks=len(count.tasks),
+        attempts=seen["attempts"],
+        passed=seen["passed"],
+        failed=seen["failed"],
+        declined=seen["declined"],
+        unverified=seen["unverified"],
+        rates=pass_rates(count.tallies),
+        pass_1=None if isinstance(rate, Refused) else rate,
+        no_pass_1=rate.reason if isinstance(rate, Refused) else "",
+        landed=landed,
+        escapes=replace(audits, unseen=seen["unseen"], known=seen["escapes"], at_most=bound),
+        usd_per_landed=sum(count.usd) / landed if landed and count.usd else None,
+        agent_minutes_per_landed=count.wall_seconds / 60.0 / landed if landed else None,
+        human_minutes_per_landed=count.human_minutes / landed if landed else None,
+        surplus_share=count.surplus_lines / count.lines if count.lines else None,
+        integrity_findings=seen["integrity"],
+        canaries=canaries,
+    )
+
+
+# ---------------------------------------------------------------- how chances spread over tasks
+
+
+@dataclass(frozen=True, slots=True)
+class Tallies:
+    """What one version of an agent did at each task, and what an attempt of it cost on average (0: not known)."""
+
+    tallies: tuple[Tally, ...]
+    usd: float
+
+
+def tallies(store: Store, agents: Collection[tuple[str, str]]) -> dict[tuple[str, str], Tallies]:
+    """Count the judged attempts of some versions of agents by task, in first rounds; drills among them."""
+    rows: defaultdict[tuple[str, str], defaultdict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
+    usd: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+    for view in task_views(store):
+        for item in _first_round(view):
+            key = (item.order.agent.name, item.order.agent.version)
+            if key in agents and (passed := _passed(item)) is not None:
+                rows[key][view.id].append(passed)
+                usd[key] += [] if item.attempt is None or item.attempt.usd is None else [item.attempt.usd]
+    for result in drill_results(store):
+        key = (result.agent, result.version)
+        if key in agents and result.outcome is not Outcome.UNVERIFIED:
+            rows[key][result.example].append(result.outcome is Outcome.PASSED)
+            usd[key] += [] if result.usd is None else [result.usd]
+    return {
+        key: Tallies(
+            tuple(Tally(len(tries), sum(tries)) for tries in tasks.values()),
+            sum(usd[key]) / len(usd[key]) if usd[key] else 0.0,
+        )
+        for key, tasks in rows.items()
+    }
