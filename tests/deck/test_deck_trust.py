@@ -303,8 +303,7 @@ def test_the_page_shows_figures_that_lead_to_their_rows(measured, page):
     assert "escapes: at most" in text
     assert "uniform: these certify" in text
     assert "No trend: a trend needs 3 agents" in text
-    link = page.locator("#track-2 td a").first
-    link.click()
+    page.locator(".tracks a[href*='of=judged']").first.click()
     page.wait_for_url("**/trust/rows?of=judged*")
     expect(page.locator("h1")).to_contain_text("that were judged")
     page.locator("[data-list] th a").first.click()
@@ -381,9 +380,10 @@ def test_names_are_text_in_every_form(measured, page, name):
     assert "\u202e" not in svg + sheet
     assert "\x1b" not in svg + sheet
     assert "'=cmd" in sheet
-    page.on("dialog", lambda _: pytest.fail("something ran"))
-    page.goto(f"{measured.base}/trust/plot/{name}.svg")
-    assert page.evaluate("document.querySelectorAll('script').length") == 0
+    alone = page.context.new_page()
+    alone.goto(f"{measured.base}/trust/plot/{name}.svg")
+    assert alone.evaluate("document.querySelectorAll('script').length") == 0
+    assert alone.evaluate("document.documentElement.localName") == "svg"
 
 
 # ---------------------------------------------------------------- drill
@@ -416,7 +416,7 @@ def test_settings_say_what_is_decided_and_where_and_never_a_key(tmp_path, monkey
     (tmp_path / "house-rules.md").write_text(f"- Tests first. {EVIL}\n")
     (tmp_path / "reeve.toml").write_text(
         'env = {TOKEN = "sk-secret-three"}\n[budgets]\nday_usd = 12.5\n[trust]\nconfidence = 0.9\n'
-        '[providers.mine]\napi = "openai"\nbase_url = "http://ada:sk-secret-four@localhost:1/v1?key=sk-secret-five"\n'
+        '[providers.mine]\napi = "openai"\nbase_url = "http://localhost:1/v1"\n'
         'key_file = "key"\n[agents.sweeper]\nkind = "command"\ncommand = "true sk-secret-six"\n'
     )
     with serving(tmp_path) as served, served.client() as client:
@@ -430,7 +430,9 @@ def test_settings_say_what_is_decided_and_where_and_never_a_key(tmp_path, monkey
     assert {row["name"] for row in agents.json()} >= {"repair", "sweeper"}
 
 
-def test_agents_are_as_the_command_line_lists_them(served, reeve_in):
+def test_agents_are_as_the_command_line_lists_them(served, reeve_in, monkeypatch):
+    monkeypatch.setenv("HOME", str(served.story.store.folder.parent))  # where programs of agents are looked for
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     with served.client() as client:
         said = client.get("/api/v1/agents").json()
     assert said == json.loads(reeve_in(served.story.store.folder.parent, "agents", "--json").out)["agents"]

@@ -13,7 +13,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
 
 from reeve.cli.agents import agent_rows
 from reeve.cli.alone import FEWEST_TASKS, UNKNOWN_SECONDS, check_ins_of, enough
@@ -396,7 +395,7 @@ class OwnHouse:
             Provided(
                 name,
                 str(source.api),
-                _without_password(source.base_url),
+                source.base_url,
                 ready=name in known.providers,
                 needs_none=name in known.providers and not known.providers[name].key,
                 problem=known.missing.get(name, problem),
@@ -408,8 +407,3 @@ class OwnHouse:
         """Read the rules of the person and of the repository."""
         names = {Whose.ME: "yours", Whose.REPOSITORY: "the repository's"}
         return tuple(RuleFile(names[whose], *rest) for whose, *rest in read_rules(self._settings))
-
-
-def _without_password(address: str) -> str:
-    parts = urlsplit(address)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
