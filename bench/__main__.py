@@ -12,7 +12,7 @@ import platform
 import sys
 from pathlib import Path
 
-PARTS = ("own_cost", "workspaces", "candidates", "humanevalfix", "stopping", "gateway", "acp", "horizon")
+PARTS = ("own_cost", "workspaces", "candidates", "humanevalfix", "stopping", "gateway", "acp", "horizon", "deck")
 RESULTS = Path(__file__).parent / "results"
 
 

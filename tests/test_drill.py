@@ -10,6 +10,7 @@ import tarfile
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 from rich.progress import Progress
@@ -22,6 +23,7 @@ from reeve.cli.drill import Clock, Source, drilled
 from reeve.cli.drill_parts import export, injector, package_repository
 from reeve.cli.main import main
 from reeve.cli.start import open_world
+from reeve.decision.drill import decide_drill
 from reeve.durable import reviews
 from reeve.durable.drilling import Asked
 from reeve.durable.reviews import Minutes
@@ -31,15 +33,18 @@ from reeve.ledger.views import first_round, summaries, task_views
 from reeve.policy.drill import agent_drills, drill_horizons
 from reeve.policy.suite import Suite, escape_bound, most_let_pass, suite_of
 from reeve.records import (
+    Action,
     AgentSpec,
     Checks,
     DrillResult,
     KnownAnswer,
     Measurement,
     Outcome,
+    Policy,
     RepoSource,
     Task,
     TestOutcome,
+    Verdict,
     WrongKind,
     WrongPatch,
 )
@@ -121,6 +126,7 @@ WHOLE = "cat > calc.py <<'END'\n" + CLAMP_BOTH + "\n\ndef double(value):\n    re
 
 AGENTS = {
     "whole": WHOLE,
+    "waiter": "sleep 600",
     "lower": "sed -i 's/^LOW = 0/LOW = 1/' calc.py",
     "upper": "sed -i 's/^HIGH = 0/HIGH = 1/' calc.py",
     "fixer": FIX,
@@ -151,6 +157,8 @@ def test_a_commit_that_changed_source_and_tests_is_asked_for_again_and_agents_ar
         "Clamp to the upper end too\n\nValues above it came through.\n\nSigned-off-by: Ada <a@x>",
         calc_dot_py=CLAMP_BOTH,
         tests__test_calc_dot_py=TEST + TEST_HIGH,
+        setup_dot_cfg="[metadata]\n",
+        notes_dot_txt="x\n",
     )
     world, done = drill(past, environment, "fixer", "idler")
     (example,) = done.mined.examples
@@ -166,6 +174,9 @@ def test_a_commit_that_changed_source_and_tests_is_asked_for_again_and_agents_ar
     assert done.agents[0].share.low == pytest.approx(0.025)
     assert "a horizon needs" in done.horizons.reason
     assert (done.interrupted, done.late) == (False, False)
+    changed = world.objects.changes(example.base_tree, example.solution_tree)
+    assert [change.path for change in changed] == ["calc.py", "notes.txt"]  # no tests, nothing that is protected
+    assert {fact.body["rule"] for fact in world.journal.store.facts(kind="decision")} == {"drill"}
     attempts = [fact.body["agent"]["name"] for fact in world.journal.store.facts(kind="attempt")]
     assert sorted(attempts) == ["fixer", "idler"]
 
@@ -288,6 +299,29 @@ def test_a_drill_that_is_made_again_runs_nothing_again(past, environment):
     assert second.agents == first.agents
 
 
+def test_every_planned_attempt_is_made_whatever_the_earlier_ones_gave():
+    task = Task("x", "", RepoSource("/r"), attempts=2, known_answer=KnownAnswer.MINED)
+    attempt = SimpleNamespace(id="x.1")
+    passed = Verdict("x.1", "x", "x.1", "b", "t", Outcome.PASSED, "it holds")
+    again = decide_drill(task, 1, [attempt], [passed], 1, Policy("p"))
+    assert (again.action, again.attempt, again.numbers["passed"]) == (Action.AGAIN, None, 1.0)
+    assert decide_drill(task, 2, [attempt], [passed], 0, Policy("p")).action is Action.GIVE_UP
+    unverified = replace(passed, outcome=Outcome.UNVERIFIED, reason="the environment could not be made")
+    ended = decide_drill(task, 1, [], [unverified], 2, Policy("p"))
+    assert (ended.action, ended.reason) == (Action.GIVE_UP, "the environment could not be made")
+
+
+def test_when_the_minutes_are_over_attempts_are_ended_and_it_is_no_interruption(past, environment):
+    past.commit("Clamp to the upper end", calc_dot_py=CLAMP_BOTH, tests__test_calc_dot_py=TEST + TEST_HIGH)
+    settings, world = world_of(past, environment)
+    asked = Asked(2, ("waiter",), task_defaults(settings))
+    clock = Clock(1.0, world.stop)
+    clock._seconds = 0.0  # the search does not look at it here
+    with Progress(disable=True) as bars:
+        done = drilled(world, asked, Source.HISTORY, injector(settings, world), bars, clock)
+    assert (len(done.mined.examples), done.agents, done.late, done.interrupted) == (1, (), True, False)
+
+
 # ---------------------------------------------------------------- injected defects, and the tests themselves
 
 
@@ -332,7 +366,12 @@ def test_of_two_partial_fixes_half_of_the_tests_lets_one_pass_and_so_with_attemp
     space = "# one\n# two\n# three\n# four\n"
     text = BOUNDS.replace("HIGH = {}", space + "HIGH = {}")
     past.commit("Some bounds to begin with", calc_dot_py=text.format(0, 0))
-    past.commit("Give both bounds their values", calc_dot_py=text.format(1, 1), tests__test_bounds_dot_py=BOUNDS_TESTS)
+    past.commit(
+        "Give both bounds their values",
+        a_dot_txt="a\n",
+        calc_dot_py=text.format(1, 1),
+        tests__test_bounds_dot_py=BOUNDS_TESTS,
+    )
     _, done = drill(past, environment, "lower", "upper")
     assert done.mined.examples[0].task.checks.required == (
         "tests/test_bounds.py::test_high",
@@ -412,6 +451,7 @@ def test_a_search_that_was_cut_off_or_found_nothing_is_made_again(past, environm
 
 
 def test_exported_rows_are_read_back_as_tasks_and_hold_what_others_expect(past, environment, tmp_path):
+    past.commit("Something before it", notes_dot_txt="x\n")
     wanted = past.commit("Clamp to the upper end", calc_dot_py=CLAMP_BOTH, tests__test_calc_dot_py=TEST + TEST_HIGH)
     settings, world = world_of(past, environment)
     _, done = drill(past, environment, mine=Source.BOTH, tasks=2)

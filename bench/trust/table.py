@@ -8,6 +8,7 @@ from bench.trust.lives import Life
 from bench.trust.replay import Outcome
 
 BEGIN, END = "<!-- results: begin (written by `make bench-trust`) -->", "<!-- results: end -->"
+PICTURE = "![Share landed unseen and escape rate, for each rule and life](trust.svg)"
 HEAD = ("rule", "landed unseen", "escapes", "escape rate (95 %)", "min per landed", "defects caught", "versions above")
 
 
@@ -84,6 +85,7 @@ def _kept(name: str, outcome: Outcome, highest_rate: float) -> str:
 
 def _markdown(lives: Sequence[Life], outcomes: Sequence[Outcome], highest_rate: float) -> Iterator[str]:
     sources = {life.name: life for life in lives}
+    yield f"{PICTURE}\n"
     for name, some in groupby(outcomes, key=lambda each: each.life):
         yield f"### {name}\n\n{sources[name].source}.\n"
         yield "| " + " | ".join(HEAD) + " |"

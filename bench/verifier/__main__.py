@@ -36,26 +36,26 @@ QUICK = 8  # one patch of so many
 
 def main() -> int:
     options = _options()
-    packages, setup = _described()
+    packages, setup = described()
     chosen = [package for package in packages if not options.only or package.name in options.only]
-    made = _made(options.work, chosen, setup, options.workers)
+    found = made(options.work, chosen, setup, options.workers)
     work = []
-    for cases, patches, _ in made.values():
+    for cases, patches, _ in found.values():
         kept = [one for one in patches if _wanted(one, options)]
         work += groups(cases, kept, [False, True] if options.variant == "both" else [options.variant == "hidden"])
     folder = options.work / f"verdicts-{options.resume or digest_of_code()}"
     began = time.monotonic()
     rows = measure(folder, setup, work, options.workers, _every(10.0))
-    print(_heading(made, len(rows), time.monotonic() - began, folder))
+    print(_heading(found, len(rows), time.monotonic() - began, folder))
     for line in lines(rows):
         print(line)
-    found = {"machine": machine(), "verifier": folder.name.partition("-")[2], **figures(rows)}
+    told = {"machine": machine(), "verifier": folder.name.partition("-")[2], **figures(rows)}
     if options.json:
-        options.json.write_text(json.dumps({**found, "rows": as_bodies(rows)}, indent=1, default=str) + "\n")
+        options.json.write_text(json.dumps({**told, "rows": as_bodies(rows)}, indent=1, default=str) + "\n")
     if options.record:
         which = "" if options.variant == "both" else f"-{options.variant}"
         path = RESULTS / f"{dt.datetime.now(dt.UTC).date()}-verifier{which}.json"
-        path.write_text(json.dumps(found, indent=1, default=str) + "\n")
+        path.write_text(json.dumps(told, indent=1, default=str) + "\n")
         print(f"\nrecorded in {path}")
     return 0
 
@@ -81,7 +81,7 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _described() -> tuple[list[Package], str]:
+def described() -> tuple[list[Package], str]:
     with (HERE / "packages.toml").open("rb") as file:
         content = tomllib.load(file)
     entries = [{k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()} for entry in content["package"]]
@@ -96,7 +96,7 @@ def _wanted(one: Made, options: argparse.Namespace) -> bool:
     return not options.quick or int(hashlib.sha256(one.name.encode()).hexdigest(), 16) % QUICK == 0
 
 
-def _made(
+def made(
     folder: Path, packages: Sequence[Package], setup: str, workers: int
 ) -> dict[str, tuple[list[Case], list[Made], dict[str, int]]]:
     """Make the corpora, or find them: they depend on the archives and on the code that makes them alone."""

@@ -24,7 +24,7 @@ from reeve.durable import steps
 from reeve.errors import ReeveError
 from reeve.records import Outcome, Task, Verdict
 
-__all__ = ["Group", "Row", "digest_of_code", "groups", "measure", "read_rows"]
+__all__ = ["Group", "Row", "digest_of_code", "groups", "measure", "measure_one", "read_rows", "task_of"]
 
 SRC = Path(reeve.__file__).resolve().parent
 LOOKED_AT = ("adapters", "durable", "verdict", "flow.py", "records.py", "ports.py", "stats")
@@ -174,20 +174,21 @@ def _progress(path: Path, wanted: set[str]) -> str:
 
 def _measure_group(folder: Path, setup: str, group: Group) -> None:
     place = Place(folder, setup)
-    task = place.task(
-        f"{group.case.id}-{'hidden' if group.hidden else 'plain'}",
-        Path(group.case.repo),
-        group.case.env,
-        group.case.checks(hidden=group.hidden),
-    )
+    task = task_of(place, group)
     steps.start_fresh(place.world, task)  # the base is measured once for all patches of a task, and belongs to none
     for one in group.made:
-        row = _measure_one(place, group, task, one)
+        row = measure_one(place, group, task, one)
         with (folder / "rows.jsonl").open("a") as file:
             file.write(json.dumps(asdict(row)) + "\n")
 
 
-def _measure_one(place: Place, group: Group, task: Task, one: Made) -> Row:
+def task_of(place: Place, group: Group) -> Task:
+    """Make the task of a group."""
+    name = f"{group.case.id}-{'hidden' if group.hidden else 'plain'}"
+    return place.task(name, Path(group.case.repo), group.case.env, group.case.checks(hidden=group.hidden))
+
+
+def measure_one(place: Place, group: Group, task: Task, one: Made) -> Row:
     base = place.base(task)
     tree = place.tree(base, one.files)
     patch = place.world.objects.diff(base.tree, tree)

@@ -50,7 +50,7 @@ def run(
     """
     with only_run(world.state):
         steps.recover(world)
-        steps.record_policy(world)
+        world = steps.with_policy(world)
         _admit(world, tasks)
         steps.end_superseded(world)
         known = steps.mixed_in(world, tasks, mixing or Mixing())

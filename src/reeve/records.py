@@ -16,6 +16,7 @@ __all__ = [
     "Api",
     "Attempt",
     "Base",
+    "Belief",
     "Budgets",
     "Canary",
     "CanaryKind",
@@ -981,10 +982,22 @@ class Trust:
 
 
 @dataclass(frozen=True, slots=True)
+class Belief:
+    """How the chances of one version of an agent spread over tasks, as Beta(solved, unsolved), and what a try costs."""
+
+    agent: str
+    version: str
+    solved: float
+    unsolved: float
+    cost_usd: float
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """The numbers that decide, frozen and named by `version`; every decision stores the version it used.
 
-    `trust` is what was learnt of the cells that a decision is about, from the facts up to `learned_through`.
+    `trust` is what was learnt of the cells that a decision is about, from the facts up to `learned_through`; `beliefs`
+    what was known of agents when the run began, from those up to `believed_through`.
     """
 
     version: str
@@ -998,6 +1011,11 @@ class Policy:
     suspicion_share: float = 0.5
     trust: tuple[Trust, ...] = ()
     learned_through: int = 0  # seq of the last fact that was regarded
+    landed_usd: float = 10.0
+    escape_usd: float = 40.0
+    false_pass_rate: float = 0.05
+    beliefs: tuple[Belief, ...] = ()
+    believed_through: int = 0
 
     def trust_in(self, cell: Cell) -> Trust:
         """Return what was learnt of a cell; raises KeyError for one that the policy says nothing of."""

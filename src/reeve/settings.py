@@ -76,6 +76,9 @@ class TrustTerms:
     audit_share: float = 0.1
     suspicion_share: float = 0.5
     reliability: float = 0.8
+    landed_usd: float = 10.0
+    escape_usd: float = 40.0
+    false_pass_rate: float = 0.05
 
 
 PROVIDERS: Mapping[str, ProviderSource] = {
@@ -336,6 +339,9 @@ def to_policy(settings: Settings) -> Policy:
             confidence=settings.trust.confidence,
             audit_share=settings.trust.audit_share,
             suspicion_share=settings.trust.suspicion_share,
+            landed_usd=settings.trust.landed_usd,
+            escape_usd=settings.trust.escape_usd,
+            false_pass_rate=settings.trust.false_pass_rate,
         )
     )
 

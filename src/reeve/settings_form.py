@@ -53,6 +53,7 @@ def _every(value: object) -> object:
 Every = Annotated[Any, AfterValidator(_every)]
 Address = Annotated[Text, AfterValidator(_address)]
 HostPort = Annotated[Text, AfterValidator(_host_port)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -157,6 +158,13 @@ class TrustForm(Form):
     )
     reliability: Share = Field(
         0.8, description="Reliability whose horizon, at its lower bound, is the longest work between check-ins."
+    )
+    landed_usd: Amount = Field(
+        10.0, description="What a right result is worth, in dollars: further attempts are weighed by it."
+    )
+    escape_usd: Amount = Field(40.0, description="What a wrong result costs that passes, in dollars.")
+    false_pass_rate: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.05, description="Chance that a wrong result passes the checks; `reeve drill` measures it."
     )
 
 

@@ -285,7 +285,10 @@ async def starts_late(agent, prompt):
     agent.raw_update(sessionUpdate="tool_call_update", toolCallId="t9", title="pytest", kind="execute",
                      status="in_progress", rawInput={"command": ["pytest", "-q"]})  # fmt: skip
     agent.raw_update(sessionUpdate="tool_call_update", toolCallId="t9", _meta=meta)
-    agent.raw_update(sessionUpdate="tool_call_update", toolCallId="t9", status="failed")
+    agent.raw_update(sessionUpdate="tool_call_update", toolCallId="t9", status="failed", content=[])
+    about = {"type": "content", "content": {"type": "text", "text": "[in the folder /work]"}}
+    agent.raw_update(sessionUpdate="tool_call", toolCallId="t8", title="ls", status="in_progress", content=[about])
+    agent.raw_update(sessionUpdate="tool_call_update", toolCallId="t8", status="completed", content=[])
     await agent.say("[MODE_UPDATE] yolo")
     await agent.say("It fails.")
     return PromptResponse(

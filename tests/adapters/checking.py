@@ -43,7 +43,9 @@ class Place:
     def __post_init__(self) -> None:
         self.objects = GitObjects(self.folder / "objects.git")
         self.trees = OverlayTrees(self.folder, self.objects)
-        self.check = SandboxedCheck(self.sandbox, self.trees, self.objects, self.store)
+        self.check = SandboxedCheck(
+            self.sandbox, self.trees, self.objects, self.store, programs=self.folder / "programs"
+        )
 
     def tree(self, files: dict[str, str], base: str | None = None) -> str:
         """Make a tree of text files; with `base` these replace its own, and None removes."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 import tomllib
 from dataclasses import replace
@@ -14,7 +15,7 @@ from shops import make_shop
 from test_agents_kinds import BASE, HIDDEN, TASK
 
 from reeve.adapters.agents import AgentContext, agent_kinds
-from reeve.adapters.agents.acp_agent import AcpAgent
+from reeve.adapters.agents.acp_agent import OPTIONS, AcpAgent
 from reeve.adapters.agents.presets import NODE, PRESETS, Means
 from reeve.adapters.sandboxes.none import NoSandbox
 from reeve.errors import InputError
@@ -192,6 +193,19 @@ def test_servers_check_ins_and_options_reach_the_driver(tmp_path):
 def test_an_agent_that_cannot_be_made_says_why(spec, complaint):
     with pytest.raises(InputError, match=complaint):
         agent_kinds().make("acp", spec)
+
+
+def test_the_documented_presets_and_options_are_those_that_there_are():
+    page = (Path(__file__).parents[2] / "docs" / "agents.md").read_text(encoding="utf-8")
+    section = page[page.index("\n## Claude Code") : page.index("\n## Events")]
+    rows = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in section.splitlines() if "|" in line]
+    presets = [row for row in rows if row[0] in PRESETS]
+    assert presets == [
+        [each.name, each.package, each.version, str(each.api), f"{each.memory_mb} MB"] for each in PRESETS.values()
+    ]
+    (table,) = re.findall(r"^\| option .*\n\|.*\n((?:\|.*\n)+)", section, flags=re.MULTILINE)
+    documented = re.findall(r"^\| `(\S+)`", table, flags=re.MULTILINE)
+    assert documented == [*OPTIONS, "env.NAME", "config.OPTION"]
 
 
 # ---------------------------------------------------------------- what it is asked

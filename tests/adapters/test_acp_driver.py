@@ -229,8 +229,9 @@ def test_a_megabyte_on_standard_error_blocks_nobody_and_is_kept_up_to_a_bound(dr
 def test_a_call_that_never_began_output_in_meta_and_tokens_in_meta_are_understood(drive):
     attempt = drive("starts_late")
     assert attempt.end() == 0
-    (call,) = attempt.of("tool_call")
+    call, about = attempt.of("tool_call")
     assert (call["text"], call["tool"], call["status"]) == ("pytest", "execute", "failed")
+    assert (about["text"], about["status"], about["output"]) == ("ls", "completed", "")
     assert (call["input"], call["output"]) == ('{"command": ["pytest", "-q"]}', "1 failed\n")
     assert attempt.texts() == ["It fails."]
     assert attempt.of("usage")[0]["tokens"] == 730

@@ -42,7 +42,7 @@ def here(tmp_path_factory):
 
 
 def challenger(at) -> SandboxedChallenger:
-    return SandboxedChallenger(at.sandbox, at.trees, at.objects, at.store)
+    return SandboxedChallenger(at.sandbox, at.trees, at.objects, at.store, programs=at.folder / "programs")
 
 
 def challenge(at, files: dict[str, str], checks: Checks = CHECKS, tests=None, **more) -> Challenge:

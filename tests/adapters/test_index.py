@@ -8,7 +8,7 @@ import pytest
 
 from reeve.adapters.stores.index import LedgerIndex
 from reeve.adapters.stores.sqlite import SqliteStore
-from reeve.ledger.inbox import inbox
+from reeve.ledger.inbox import Need, inbox
 from reeve.ledger.views import counts, summaries, task_views
 from reeve.records import Outcome, Status
 from stories import Story
@@ -26,6 +26,10 @@ def index(story):
 
 def lived(story, name, draw) -> None:
     """Tell as much of a task's life as a draw says, in any of the ways it may go."""
+    chapters = [story.landed, story.failed, story.unproven, story.declined, story.conflicting, story.broken_setup]
+    if draw.random() < 0.6:
+        draw.choice(chapters)(name, human_minutes=float(draw.randint(1, 60)))
+        return
     story.task(name, f"Mend {name} with care.\nAnd more.")
     for number in range(1, draw.randint(0, 2) + 1):
         story.order(f"{name}.{number}", index=number - 1, of=2)
@@ -50,8 +54,12 @@ def agree(index, store) -> None:
         )
     views = task_views(store)
     assert {status: each.tasks for status, each in index.totals().items()} == counts(views)
-    alone = {item.tasks[0]: item for view in views for item in inbox([view])}
-    assert {row.task: row.item for row in index.needing()} == alone
+    told = inbox(views)
+    alone = [item for item in told if item.need is not Need.SETUP_FAILED]
+    assert [row.item for row in index.needing(1000)] == alone
+    together = [(tuple(sorted(item.tasks)), item.human_minutes) for item in told if item.need is Need.SETUP_FAILED]
+    assert sorted((tasks, minutes) for _, tasks, minutes in index.held_up(1000)) == sorted(together)
+    assert index.asking() == len(told)
 
 
 def every(index):
@@ -112,7 +120,7 @@ def test_statuses_and_text_go_together(story, index):
     index.catch_up()
     assert [row.task for row in index.page(statuses=[Status.WORKING]).rows] == ["two"]
     assert index.page(statuses=[Status.WORKING], text="one").rows == ()
-    assert [row.live for row in index.live()] == [("two.1",)]
+    assert [[each.attempt for each in row.live] for row in index.live()] == [["two.1"]]
 
 
 def test_many_keep_one_file(story, tmp_path):

@@ -241,6 +241,21 @@ def test_ten_cents_stop_it_from_spending_a_dollar(agent, tmp_path, row):
 
 
 @pytest.mark.parametrize("agent", PRESETS)
+def test_a_model_that_never_answers_is_no_success_however_it_takes_it(agent, tmp_path, row):
+    with PlaybackServer({"calc0": [[{"error": 529}]]}, key=REAL_KEY) as server:
+        repo = project(tmp_path, server, agent, more="[limits]\nidle_seconds = 45\n")
+        code, said = run(repo)
+        assert 529 in {each.status for each in server.seen}
+    attempt = bodies(repo, "attempt")[0]
+    row(agent, attempt["agent"]["version"], "no model", attempt["ending"], attempt["wall_seconds"])
+    assert code == 1, said
+    assert attempt["ending"] in ("crashed", "no-progress"), attempt
+    assert attempt["usd"] in (None, 0)
+    assert bodies(repo, "landing") == []
+    assert leftovers(repo / ".reeve") == []
+
+
+@pytest.mark.parametrize("agent", PRESETS)
 def test_two_seconds_after_it_is_stopped_it_is_gone_with_all_that_it_started(agent, tmp_path, row):
     script = [[{"run": "setsid sleep 3000 & trap '' TERM INT HUP; tail -f /dev/null"}]]
     with PlaybackServer({"calc0": script}, key=REAL_KEY) as server:

@@ -17,7 +17,7 @@ from bench.trust.plot import specification, svg
 from bench.trust.replay import REVIEW_MINUTES, replay
 from bench.trust.rules import LAND_WHATEVER_PASSES, REVIEW_EVERYTHING, ByLevels, Fixed, Seen, Trusted, all_rules
 from bench.trust.scores import Scores
-from bench.trust.table import BEGIN, END, figures, lines, page
+from bench.trust.table import BEGIN, END, PICTURE, figures, lines, page
 
 from reeve.records import Policy
 from reeve.stats.anytime import Certificate
@@ -264,7 +264,7 @@ def test_the_table_and_the_page_say_what_was_found():
     outcomes = [replay(life, rule, 0.05, 1) for rule in all_rules(0.05, 0.95)]
     shown = "\n".join(lines([life], outcomes, 0.05))
     written_page = page(f"before\n{BEGIN}\nof last time\n{END}\nafter\n", [life], outcomes, 0.05)
-    assert written_page.startswith(f"before\n{BEGIN}\n\n### Simulated")
+    assert written_page.startswith(f"before\n{BEGIN}\n\n{PICTURE}\n\n### Simulated")
     assert written_page.endswith(f"{END}\nafter\n")
     assert "of last time" not in written_page
     kept = json.loads(json.dumps([figures(each) for each in outcomes]))

@@ -294,6 +294,7 @@ def test_show_as_json_of_task_attempt_and_verdict(reeve, fleet):
         "landings",
         "reviews",
         "verdicts",
+        "draws",
     }
     assert (task["kind"], task["status"], task["attempts"][0]["live"]) == ("task", "landed", False)
     assert [(item["kind"], item["key"]) for item in task["proof"]] == [

@@ -86,12 +86,14 @@ def test_an_audit_is_asked_for_answered_and_its_minutes_and_reviewer_are_kept(fl
     assert (item["need"], item["attempt"], item["lines"]) == ("audit", "d.1", 2)
     assert 'reeve audit d wrong -m "why"' in item["next"]
     assert "drawn for an audit" in reeve("inbox").out
+    assert "1 audit of what landed without a look: `reeve inbox` shows which." in reeve("status").out
     said = reeve("audit", "d", "wrong", "--minutes", "4")
     assert (said.code, "say what is wrong" in said.err) == (2, True)
     said = reeve("audit", "d", "wrong", "-m", "it mends too much", "--minutes", "4", "--json")
     assert (said.json["outcome"], said.json["minutes"], said.json["attempt"]) == ("wrong", 4.0, "d.1")
     (review,) = reeve("show", "d", "--json").json["reviews"]
     assert (review["kind"], review["escape"], review["minutes"], bool(review["reviewer"])) == ("wrong", True, 4.0, True)
+    assert "1 audit" not in reeve("status").out
     (item,) = reeve("inbox", "--json").json["items"]
     assert item["need"] == "wrong"
     assert "an audit found it wrong: it mends too much" in item["reason"]

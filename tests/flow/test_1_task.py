@@ -15,9 +15,11 @@ from reeve.records import (
     AgentSpec,
     Attempt,
     Base,
+    Belief,
     CommandCheck,
     Ending,
     HiddenFile,
+    KnownAnswer,
     Landing,
     LandingOutcome,
     Limits,
@@ -30,7 +32,7 @@ from reeve.records import (
 from reeve.task.backlog import pick, read_backlog
 from reeve.task.build import Defaults, top_of_repository
 from reeve.task.located import Unreadable, parse_json_line, parse_toml
-from reeve.task.plan import FREE_SANDBOX_FAILURES, History, attempts_left, plan
+from reeve.task.plan import FREE_SANDBOX_FAILURES, History, attempts_left, further, not_worth, plan
 from reeve.task.readers import make_id
 from reeve.task.rules import ADDED, MAX_BYTES, MAX_CHARACTERS, MAX_RULES, rules_of, with_rule
 from reeve.task.single import failing_tasks, task_from_words
@@ -744,3 +746,48 @@ def test_adding_a_rule_adds_that_rule_and_changes_no_other(text, rule):
     assert read_rules(made)[:-1] == before
     assert read_rules(made)[-1].removeprefix(f"{ADDED}: ") == " ".join(rule.split())
     assert added(made, rule) is None
+
+
+# ---------------------------------------------------------------- what another attempt is worth
+
+
+def believed(**solved) -> tuple[Belief, ...]:
+    return tuple(Belief(name, "1", mean * 2.0, (1.0 - mean) * 2.0, 0.1) for name, mean in solved.items())
+
+
+def agents_of(orders) -> list[str]:
+    return [order.agent.name for order in orders]
+
+
+def test_without_knowing_all_of_its_agents_the_owners_order_and_number_hold(task):
+    loop = Loop(task, beliefs=believed(sweeper=0.9))
+    assert further(task, loop.history, loop.policy) is None
+    assert agents_of(loop.plan()) == ["repair", "sweeper"]
+
+
+def test_who_gains_most_goes_first_and_a_failure_counts_whole_against_itself_and_half_against_others(task):
+    loop = Loop(task, beliefs=believed(repair=0.4, sweeper=0.6), parallel_attempts=1)
+    first = loop.plan()
+    assert agents_of(first) == ["sweeper"]
+    loop.end(first)  # sweeper: 1.2 to 1.8; repair: 0.8 to 1.7
+    assert agents_of(loop.plan()) == ["sweeper"]
+    other = Loop(task, beliefs=believed(repair=0.58, sweeper=0.6), parallel_attempts=1)
+    other.end(other.plan())  # sweeper: 1.2 of 3; repair: 1.16 of 2.5
+    assert agents_of(other.plan()) == ["repair"]
+
+
+def test_attempts_end_where_the_next_would_lose_and_the_reason_says_how_much(task):
+    loop = Loop(task, beliefs=believed(repair=0.2, sweeper=0.2), parallel_attempts=1)
+    assert not_worth(task, loop.history, loop.policy) == ""
+    loop.end(loop.plan())
+    assert "gains -" in not_worth(task, loop.history, loop.policy)
+    assert loop.plan() == ()
+    free = replace(loop.policy, escape_usd=0.0)
+    assert not_worth(task, loop.history, free) == ""
+
+
+def test_the_first_attempt_is_made_however_little_it_is_expected_to_gain_and_so_are_those_of_a_known_answer(task):
+    loop = Loop(task, beliefs=believed(repair=0.01, sweeper=0.02))
+    assert agents_of(loop.plan()) == ["sweeper"]
+    known = replace(task, known_answer=KnownAnswer.IMPOSSIBLE)
+    assert further(known, loop.history, loop.policy) is None

@@ -54,6 +54,18 @@ def test_a_failed_round_is_tried_again_while_attempts_are_left():
     assert "1 attempt left" in decision.reason
 
 
+def test_a_failed_round_is_given_up_where_no_further_attempt_is_worth_what_it_costs():
+    found = decide(TASK, selection(), [verdict(1, Outcome.FAILED)], 3, POLICY, not_worth="it gains -0.40 USD")
+    assert (found.action, found.rule, found.numbers["attempts_left"]) == (
+        Action.GIVE_UP,
+        "worth of another attempt",
+        3,
+    )
+    assert "it gains -0.40 USD" in found.reason
+    unverified = decide(TASK, selection(), [verdict(1, Outcome.UNVERIFIED)], 3, POLICY, not_worth="it gains nothing")
+    assert unverified.action is Action.ASK
+
+
 def test_a_failed_round_without_attempts_left_is_given_up_with_the_reason_of_a_real_patch():
     verdicts = [
         verdict(1, Outcome.FAILED, lines=0, reason="changed nothing"),

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from outcomes import world
+from outcomes import chain_world, world
 from reeve.policy import horizon
 from reeve.policy.horizon import TIERS_SECONDS, AttemptRow, check_in, estimate
+from reeve.stats.axes import axes
 from reeve.stats.horizon import AgentHorizon, Horizon, horizons
 
 
@@ -45,10 +46,13 @@ def agent(low_minutes, longest_minutes=600.0, reason=""):
         ({"success": float("nan")}, "between 0 and 1"),
         ({"success": 2.0}, "between 0 and 1"),
         ({"family": "g"}, "a task belongs to one family"),
+        ({"chain_steps": 9.0}, "'t' has two sizes, 7.0 and 9.0: it must be known before an attempt"),
+        ({"chain_steps": 0.0}, "a size of a task is above 0 and finite, not 0.0"),
+        ({"files_touched": float("nan")}, "a size of a task is above 0 and finite, not nan"),
     ],
 )
 def test_an_attempt_that_cannot_be_is_refused(change, message):
-    good = AttemptRow("a@1", "t", 5.0, 1.0, "f")
+    good = AttemptRow("a@1", "t", 5.0, 1.0, "f", chain_steps=7.0)
     with pytest.raises(ValueError, match=message):
         estimate([good, replace(good, **change)])
 
@@ -87,6 +91,15 @@ def test_a_task_without_a_family_is_its_own():
     rows = attempts(world(2, tasks=1))
     alone = estimate([replace(row, family="") for row in rows], resamples=0).agents["a0"]
     assert alone.slope == pytest.approx(estimate(rows, resamples=0).agents["a0"].slope, rel=1e-9)
+
+
+def test_chains_that_are_known_give_success_over_both_axes():
+    some, steps, files = chain_world(2)
+    rows = [replace(row, chain_steps=steps[row.task], files_touched=files[row.task]) for row in attempts(some)]
+    found = estimate(rows, resamples=20)
+    assert found.axes == axes(some, steps, files, resamples=20)
+    assert estimate([replace(row, chain_steps=None) for row in rows], resamples=0).axes is None
+    assert estimate([replace(row, files_touched=None) for row in rows], resamples=0).axes.left_out == 0
 
 
 # ---------------------------------------------------------------- check-ins

@@ -1,6 +1,7 @@
 """Time horizons: the exact optimum, the published bootstrap bit for bit, refusals, and intervals that cover."""
 
 import doctest
+import time
 from dataclasses import replace
 from math import log
 
@@ -252,6 +253,22 @@ def test_only_a_huge_table_gets_fewer_resamples(monkeypatch):
     assert 100 < affordable_resamples(some) < 1000
     monkeypatch.setattr(points, "AFFORDABLE_NANOSECONDS", 1.0)
     assert affordable_resamples(some) == 100
+
+
+def test_a_large_table_of_the_worst_shape_costs_seconds():
+    """Parts of successes, minutes of each run's own: 200,000 runs, and no more CPU than lets a million stay below ten
+    seconds on a machine half as fast."""
+    rng, count = np.random.default_rng(1), 200_000
+    minutes = 2.0 ** rng.uniform(-1.0, 11.0, count)
+    score = (rng.random(count) < 1.0 / (1.0 + minutes / 30.0)) * rng.random(count)
+    names = tuple(f"t{number:03}" for number in range(500))
+    places = np.arange(count)
+    some = Runs(("a", "b"), names, names, np.arange(500), places % 2, (places // 2) % 500, minutes, score)
+    before = time.process_time()
+    found = horizons(some, resamples=affordable_resamples(some))
+    assert time.process_time() - before < 8.0
+    assert found.agents[0].horizon(0.5).low_minutes is not None
+    assert len(found.curves) >= 100
 
 
 # ---------------------------------------------------------------- refusals

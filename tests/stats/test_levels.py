@@ -51,6 +51,11 @@ def test_wrong_results_below_a_threshold_do_not_count_against_it():
     assert granted.more_clean_audits_needed > 100
 
 
+def test_a_score_at_the_threshold_is_in_the_level():
+    assert Levels((0.9,), 0.05, 0.95).after([0.9] * 10, [False] * 10).levels[0].evidence.audits == 10
+    assert Levels((0.9,), 0.05, 0.95).after([0.8999] * 10, [False] * 10).levels[0].evidence.audits == 0
+
+
 def test_one_level_is_the_certificate_itself():
     wrongs = [n % 40 == 0 for n in range(300)]
     alone = Levels((0.0,), 0.05, 0.95).after([0.5] * 300, wrongs)

@@ -30,14 +30,14 @@ def fleet(growth_stops: float | None = None):
     return released, able
 
 
-def benchmark(rng, able, hard=0.0, broken=0.0, wide=1.5):
+def benchmark(rng, able, hard=0.0, broken=0.0, wide=1.5, tasks=TASKS, luck=0.2):
     """Outcomes of all agents at one benchmark, a part of whose tasks nobody can solve."""
-    difficulty = rng.normal(hard, wide, TASKS)
-    impossible = rng.random(TASKS) < broken
+    difficulty = rng.normal(hard, wide, tasks)
+    impossible = rng.random(tasks) < broken
     rows = []
     for name, value in able.items():
-        chance = 1.0 / (1.0 + np.exp(difficulty + 3.0 - value - rng.normal(0.0, 0.2)))
-        solved = (rng.random(TASKS) < chance) & ~impossible
+        chance = 1.0 / (1.0 + np.exp(difficulty + 3.0 - value - rng.normal(0.0, luck)))
+        solved = (rng.random(tasks) < chance) & ~impossible
         rows += [(name, f"t{task}", f"t{task}", 1.0, float(won)) for task, won in enumerate(solved)]
     return Runs.of(*zip(*rows, strict=True))
 
@@ -111,6 +111,19 @@ def test_little_power_is_told():
     weak = [each for each in lives(10) if each.found is PlateauFound.NOT_SEEN and each.power < 0.8]
     assert weak
     assert all("a plateau would have been seen in" in each.reason for each in weak)
+
+
+def test_the_power_is_that_of_a_stop_on_one_day_whatever_time_each_suite_covers():
+    """One suite saw the first nine quarters, the other the last nine: it is on one day that both stop."""
+    released, able = fleet()
+    early = {name: value for name, value in able.items() if name < "a09"}
+    late = {name: value for name, value in able.items() if name >= "a03"}
+    rng = np.random.default_rng(1)
+    sharp = {"tasks": 1000, "luck": 0.02}
+    suites = {"one": benchmark(rng, early, **sharp), "two": benchmark(rng, late, 1.0, **sharp)}
+    found = plateau(suites, released, seed=1)
+    assert found.found is PlateauFound.NOT_SEEN
+    assert found.power > 0.35  # 0.28 if each suite stopped in a time of its own
 
 
 # ---------------------------------------------------------------- abilities

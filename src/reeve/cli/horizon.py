@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 from reeve.cli.options import Json
-from reeve.cli.output import Column, hanging, listing, print_json, safe, screen
+from reeve.cli.output import NARROW, Column, hanging, listing, print_json, safe, screen
 from reeve.errors import InputError
 from reeve.ledger.plain import one_line
 
@@ -141,7 +141,7 @@ def _suites(files: Sequence[Path]) -> "dict[str, RunRecords]":
 def _print(report: "HorizonReport") -> None:
     console = screen()
     agents = sorted(report.horizons.agents, key=lambda each: each.horizon(0.5).minutes or 0.0, reverse=True)
-    listing(console, COLUMNS, [_row(each) for each in agents])
+    _table(console, COLUMNS, [_row(each) for each in agents])
     console.print()
     if any(each.beyond for agent in agents for each in agent.horizons):
         console.print(safe(f"{BEYOND} beyond the lengths of the tasks that were tried: no measurement", "dim"))
@@ -154,6 +154,17 @@ def _print(report: "HorizonReport") -> None:
     hanging(console, safe("plateau: "), safe(_plateau_words(report.plateau)))
     for rule in report.notes:
         hanging(console, safe("rule: ", "dim"), safe(rule, "dim"))
+
+
+def _table(console: Console, columns: Sequence[Column], rows: Sequence[Sequence[Text]]) -> None:
+    """Print rows as a table, or where the terminal is narrow line by line: no number here says by itself what it is."""
+    if console.width >= NARROW:
+        listing(console, columns, rows)
+        return
+    for row in rows:
+        for column, cell in zip(columns, row, strict=True):
+            if cell.plain:
+                hanging(console, safe("" if column.grows else f"  {column.title}: ", "dim"), cell)
 
 
 def _row(agent: "AgentHorizon") -> list[Text]:
@@ -197,7 +208,7 @@ def _print_axes(console: Console, both: "Axes") -> None:
             cells = [_cell_words(cell) for cell in agent.cells if cell.minutes_band == place]
             rows.append([safe(name), safe(f"{_length(minutes.low)} to {_length(minutes.high)}"), *map(safe, cells)])
     console.print()
-    listing(console, columns, rows)
+    _table(console, columns, rows)
     console.print()
     effects = [
         [
@@ -211,7 +222,7 @@ def _print_axes(console: Console, both: "Axes") -> None:
     if effects:
         names = next(agent.effects for agent in both.agents if agent.effects)
         titles = ("agent", "steps at p50", *(each.variable for each in names))
-        listing(console, [Column(title, grows=not place) for place, title in enumerate(titles)], effects)
+        _table(console, [Column(title, grows=not place) for place, title in enumerate(titles)], effects)
         console.print(
             safe("per doubling, in log odds of success; steps at the typical minutes of each agent's tasks", "dim")
         )

@@ -155,7 +155,7 @@ def deck_of(settings: Settings, access: "Access", sandbox: str | None) -> "Deck"
         rows.catch_up(lambda done, of: shown.update(f"reading the ledger: {done} of {of} facts"))
     return Deck(
         settings=settings,
-        reading=Reading(store, rows, GitObjects(settings.state / "objects.git"), settings.state),
+        reading=Reading(store, rows, GitObjects(settings.state / "objects.git"), settings.state, store.spent),
         acts=Deeds(settings, store, sandbox),
         access=access,
         last=store.last,

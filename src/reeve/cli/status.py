@@ -13,6 +13,7 @@ from reeve.cli.options import Json
 from reeve.cli.output import STYLES, Column, listing, minutes, print_json, safe, screen
 from reeve.cli.start import rooms_of
 from reeve.durable.admission import Room, first_waiting
+from reeve.ledger.audits import Results
 from reeve.ledger.known import AgentAnswers, known_answers
 from reeve.ledger.pauses import in_one_line, lasting
 from reeve.ledger.plain import one_line
@@ -72,6 +73,10 @@ def status(*, as_json: Json = False) -> None:
         console.print(safe(in_one_line(pause, now), "yellow"))
     if waits is not None:
         console.print(safe(f"{waits[0].attempt} waits for memory: {waits[1]}", "yellow"))
+    if drawn := Results(store).audits_waiting:
+        console.print(
+            safe(f"{plural(drawn, 'audit')} of what landed without a look: `reeve inbox` shows which.", "yellow")
+        )
     if Status.NEEDS_YOU in statuses:
         console.print(safe("`reeve inbox` says what needs you, most valuable first.", "dim"))
 

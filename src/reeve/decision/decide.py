@@ -14,6 +14,7 @@ from reeve.units import plural
 __all__ = ["COUNTS", "decide", "decide_after_landing", "decide_passed"]
 
 DECLINED_RULE = "declined asks"
+NOT_WORTH_RULE = "worth of another attempt"
 COUNTS = (*map(str, Outcome), "declined", "attempts_left")
 """The numbers of every decision about a selection."""
 
@@ -27,11 +28,13 @@ def decide(
     *,
     declined: Collection[str] = (),
     cell: Cell | None = None,
+    not_worth: str = "",
 ) -> Decision:
     """Decide what is done with a selection.
 
     `verdicts` are those of the round; `attempts_left` is how many the task still has; `declined` are the attempts
-    that ended by declining; `cell` is that of the chosen attempt. The numbers of the decision are how many verdicts
+    that ended by declining; `cell` is that of the chosen attempt; `not_worth` says why no
+    further attempt is worth what it costs, if so. The numbers of the decision are how many verdicts
     passed, failed and are unverified, how many of the unverified ones declined, the attempts that are left, and under
     ``trusted`` what is known of the cell.
 
@@ -63,9 +66,12 @@ def decide(
         return decision(Action.ASK, best.attempt or None, best.reason)
     if not verdicts:
         return decision(Action.ASK, None, "no attempt could be made; `reeve doctor` says what this machine lacks")
+    last = next((verdict for verdict in verdicts if verdict.lines), verdicts[0])
+    if attempts_left > 0 and not_worth:
+        reason = f"no attempt passed, and no other is worth what it costs: {not_worth}; {last.attempt}: {last.reason}"
+        return decision(Action.GIVE_UP, None, reason, NOT_WORTH_RULE)
     if attempts_left > 0:
         return decision(Action.AGAIN, None, f"no attempt of this round passed, {plural(attempts_left, 'attempt')} left")
-    last = next((verdict for verdict in verdicts if verdict.lines), verdicts[0])
     return decision(Action.GIVE_UP, None, f"no attempt passed; {last.attempt}: {last.reason}")
 
 

@@ -153,7 +153,7 @@ def _example_of(world: World, asked: Asked, commit: Commit) -> Example | str:
     before = world.objects.import_base(asked.repo, commit.parents[0])
     after = world.objects.import_base(asked.repo, commit.id)
     pieces = world.objects.split(before.tree, after.tree)
-    tests = [piece for piece in pieces if is_test(_path(piece))]
+    tests = [piece for piece in pieces if is_test(path_of(piece))]
     with_tests = world.objects.join(before.tree, tests)
     try:
         patch = world.objects.diff(before.tree, with_tests).decode()
@@ -179,11 +179,12 @@ def _example_of(world: World, asked: Asked, commit: Commit) -> Example | str:
 def _solution(world: World, task: Task, before: Base, pieces: Sequence[Any]) -> str:
     """Make the tree of the parent with what of a commit an attempt could have made: no tests, nothing protected."""
     protected = matching(globs_of(task))
-    mine = [piece for piece in pieces if not (is_test(_path(piece)) or protected.fullmatch(_path(piece)))]
+    mine = [piece for piece in pieces if not (is_test(path_of(piece)) or protected.fullmatch(path_of(piece)))]
     return world.objects.join(before.tree, mine)
 
 
-def _path(piece: Any) -> str:
+def path_of(piece: Any) -> str:
+    """Name the path of a piece of a patch."""
     return bytes(piece.path).decode("utf-8", "surrogateescape")
 
 

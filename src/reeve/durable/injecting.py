@@ -7,9 +7,10 @@ with one part left out; and what agents delivered that did not hold. Defects tha
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from random import Random
 from typing import Protocol
 
-from reeve.durable.drilling import RUNS, Asked, Example, Mined, Searched, Tell, in_order, measured, prepared
+from reeve.durable.drilling import RUNS, Asked, Example, Mined, Searched, Tell, in_order, measured, path_of, prepared
 from reeve.durable.world import World
 from reeve.ledger.drill import measurement_of
 from reeve.ports import CheckRequest
@@ -186,7 +187,7 @@ def _example(world: World, asked: Asked, ground: _Ground, site: Site) -> Example
 
 def partial_fixes(world: World, asked: Asked, examples: Sequence[Example], tell: Tell = lambda _: None) -> Mined:
     """Leave one part out of each mined solution; what then fails is wrong, and may pass with half of the tests."""
-    pairs = [(example, left_out) for example in examples for left_out in _parts(world, example)]
+    pairs = [(example, left_out) for example in examples for left_out in _parts(world, asked, example)]
     found: list[WrongPatch] = []
     complete = True
     for number, wrong in enumerate(in_order(world, pairs, lambda pair: _partial(world, asked, *pair)), start=1):
@@ -198,13 +199,16 @@ def partial_fixes(world: World, asked: Asked, examples: Sequence[Example], tell:
     return Mined(wrong=tuple(found), complete=complete)
 
 
-def _parts(world: World, example: Example) -> Iterator[str]:
-    """Give the trees with one part left out; none where it has one part, or one test to pass."""
+def _parts(world: World, asked: Asked, example: Example) -> Iterator[str]:
+    """Give the trees with one part of the source left out; none where it has one part, or one test to pass."""
     pieces = world.objects.split(example.base_tree, example.solution_tree)
+    source = [number for number, piece in enumerate(pieces) if is_source(path_of(piece))]
     mined = example.task.known_answer is KnownAnswer.MINED
-    if mined and len(pieces) > 1 and len(example.task.checks.required) > 1:
-        for number in range(min(len(pieces), PARTS_TRIED)):
-            yield world.objects.join(example.base_tree, [*pieces[:number], *pieces[number + 1 :]])
+    if not mined or len(source) < 2 or len(example.task.checks.required) < 2:
+        return
+    draw = Random(f"{asked.seed}:{example.task.id}")  # noqa: S311 - no secret
+    for number in draw.sample(source, min(len(source), PARTS_TRIED)):
+        yield world.objects.join(example.base_tree, [*pieces[:number], *pieces[number + 1 :]])
 
 
 def _partial(world: World, asked: Asked, example: Example, tree: str) -> WrongPatch | None:

@@ -8,6 +8,7 @@ from reeve.decision.decide import COUNTS, decide, decide_after_landing, decide_p
 from reeve.decision.drill import decide_drill
 from reeve.decision.known import decide_known
 from reeve.decision.trusted import RULE
+from reeve.durable.believing import believe
 from reeve.durable.steps import TROUBLE
 from reeve.errors import LedgerError
 from reeve.ledger.audits import Results
@@ -31,7 +32,7 @@ from reeve.records import (
     Task,
     Verdict,
 )
-from reeve.task.plan import History, attempts_left
+from reeve.task.plan import History, attempts_left, not_worth
 
 __all__ = ["Recomputed", "recompute", "recomputed_policy"]
 
@@ -68,7 +69,10 @@ def recompute(store: Store, fact: Fact) -> Recomputed:
 
 def recomputed_policy(store: Store, policy: Policy) -> Policy:
     """Learn a policy again from the facts that it was learned from; one of the owner's own is only named again."""
-    owner = versioned(replace(policy, trust=(), learned_through=0))
+    owner = versioned(replace(policy, trust=(), learned_through=0, beliefs=(), believed_through=0))
+    if policy.beliefs:
+        agents = [(belief.agent, belief.version) for belief in policy.beliefs]
+        owner = believe(owner, agents, store, through=policy.believed_through)
     if not policy.trust:
         return owner
     cell = policy.trust[0].cell
@@ -137,7 +141,16 @@ def _settled(
     declined = {attempt.id for attempt in history.attempts if attempt.ending is Ending.DECLINED}
     trusted = stored.rule.startswith(RULE) and selection.chosen is not None
     cell = past.cell(selection.chosen, policy) if trusted and selection.chosen else None
-    return decide(past.task, selection, verdicts, left, policy, declined=declined, cell=cell)
+    return decide(
+        past.task,
+        selection,
+        verdicts,
+        left,
+        policy,
+        declined=declined,
+        cell=cell,
+        not_worth=not_worth(past.task, history, policy),
+    )
 
 
 def _one(store: Store, record: type[Record], kind: str, key: str) -> Record:

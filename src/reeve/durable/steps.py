@@ -12,6 +12,7 @@ from reeve.decision.decide import COUNTS, decide, decide_after_landing, decide_p
 from reeve.decision.drill import decide_drill
 from reeve.decision.known import decide_known
 from reeve.decision.trusted import RULE as TRUSTED
+from reeve.durable.believing import believe
 from reeve.durable.locks import landing_lock, sweeping
 from reeve.durable.proof import examine
 from reeve.durable.talking import talk_of
@@ -45,7 +46,7 @@ from reeve.records import (
 )
 from reeve.selection.choose import choose
 from reeve.task.known import Mixing, drawn, impossible, solved, solved_first
-from reeve.task.plan import History, attempts_left, plan
+from reeve.task.plan import History, attempts_left, not_worth, plan
 from reeve.verdict.examined import examined_tree
 
 __all__ = ["TROUBLE", "Past"]
@@ -424,7 +425,16 @@ def decision(world: World, task: Task, selection: Selection, verdicts: Sequence[
         if selection.chosen is not None and policy.land == "trusted":
             cell = cell_of_attempt(world, task, selection.chosen)
             policy = policy_for(world, cell)
-        return decide(task, selection, verdicts, left, policy, declined=declined, cell=cell)
+        return decide(
+            task,
+            selection,
+            verdicts,
+            left,
+            policy,
+            declined=declined,
+            cell=cell,
+            not_worth=not_worth(task, history, policy),
+        )
 
     return _audited(world, task, f"{task.id}#{selection.round}", work)
 
@@ -518,9 +528,12 @@ def trouble(world: World, task: Task, error: ReeveError) -> Decision:
 # ---------------------------------------------------------------- policy
 
 
-def record_policy(world: World) -> None:
-    """Store the policy of this run: every decision names its version, and must find it."""
-    world.journal.once(Policy, "policy", world.policy.version, "", lambda: world.policy)
+def with_policy(world: World) -> World:
+    """Learn what is known of the agents as the run begins, and store its policy: every decision must find its own."""
+    agents = [(agent.spec.name, agent.spec.version) for agent in world.agents.values()]
+    policy = believe(world.policy, agents, world.journal.store)
+    world.journal.once(Policy, "policy", policy.version, "", lambda: policy)
+    return replace(world, policy=policy)
 
 
 # ---------------------------------------------------------------- after a crash

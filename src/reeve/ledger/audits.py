@@ -44,6 +44,14 @@ class Results:
             self._read()
             return {cell: self._judged(cell) for cell in self._of_cell}
 
+    @property
+    def audits_waiting(self) -> int:
+        """Count the results that landed without a look, were drawn, and have no answer."""
+        with self._lock:
+            self._read()
+            drawn = (draw for draw in self._draws.values() if draw.unseen and draw.audited)
+            return sum(draw.attempt not in self._wrong for draw in drawn)
+
     def draw_of(self, attempt: str) -> Draw | None:
         """Return what was drawn for a result; None: nothing."""
         with self._lock:

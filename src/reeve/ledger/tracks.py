@@ -6,10 +6,11 @@ so; how many escapes are known is shown beside it and is no rate. Tasks with a k
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from reeve.ledger.audits import Results
+from reeve.ledger.drill import drill_results
 from reeve.ledger.known import AgentAnswers, known_answers
 from reeve.ledger.rates import Rate, pass_rates
 from reeve.ledger.views import AttemptView, TaskView, task_views
@@ -22,6 +23,7 @@ from reeve.stats.risk import Refused, upper_bound
 __all__ = [
     "Escapes",
     "Run",
+    "Tallies",
     "Track",
     "Who",
     "first_round_of",
@@ -29,6 +31,7 @@ __all__ = [
     "passed_of",
     "runs",
     "runs_of",
+    "tallies",
     "touches",
     "tracks",
 ]
@@ -277,3 +280,38 @@ def _track(
         integrity_findings=seen["integrity"],
         canaries=canaries,
     )
+
+
+# ---------------------------------------------------------------- how chances spread over tasks
+
+
+@dataclass(frozen=True, slots=True)
+class Tallies:
+    """What one version of an agent did at each task, and what an attempt of it cost on average (0: not known)."""
+
+    tallies: tuple[Tally, ...]
+    usd: float
+
+
+def tallies(store: Store, agents: Collection[tuple[str, str]]) -> dict[tuple[str, str], Tallies]:
+    """Count the judged attempts of some versions of agents by task, in first rounds; drills among them."""
+    rows: defaultdict[tuple[str, str], defaultdict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
+    usd: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+    for view in task_views(store):
+        for item in first_round_of(view):
+            key = (item.order.agent.name, item.order.agent.version)
+            if key in agents and (passed := passed_of(item)) is not None:
+                rows[key][view.id].append(passed)
+                usd[key] += [] if item.attempt is None or item.attempt.usd is None else [item.attempt.usd]
+    for result in drill_results(store):
+        key = (result.agent, result.version)
+        if key in agents and result.outcome is not Outcome.UNVERIFIED:
+            rows[key][result.example].append(result.outcome is Outcome.PASSED)
+            usd[key] += [] if result.usd is None else [result.usd]
+    return {
+        key: Tallies(
+            tuple(Tally(len(tries), sum(tries)) for tries in tasks.values()),
+            sum(usd[key]) / len(usd[key]) if usd[key] else 0.0,
+        )
+        for key, tasks in rows.items()
+    }

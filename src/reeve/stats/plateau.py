@@ -64,8 +64,8 @@ class Plateau:
     """The answer, and how much it is worth.
 
     `p_value` is how often steady growth would look at least as much like a plateau. Where none was seen, `power` is how
-    often the test would have seen growth stop for good when a third of the time was left; where one was, `since` when
-    growth slowed and `lost` which share of it.
+    often the test would have seen growth stop for good, on all suites, when a third of the time that they have in
+    common was left; where one was, `since` when growth slowed and `lost` which share of it.
     """
 
     found: PlateauFound
@@ -110,7 +110,8 @@ def _tested(
     worst = [np.delete(steady, one, axis=0).max(axis=0) for one in range(len(series))]
     p_value = max(float((1 + (each >= second[at]).sum()) / (1 + SIMULATIONS)) for each in worst)
     needed = max(float(np.quantile(each, 1.0 - LEVEL)) for each in worst)
-    stopped = np.array([_simulated(each, shape, rng, stop=True) for each, shape in zip(series, shapes, strict=True)])
+    stop = _two_thirds(series)
+    stopped = np.array([_simulated(each, shape, rng, stop) for each, shape in zip(series, shapes, strict=True)])
     power = float((np.sort(stopped, axis=0)[-2].max(axis=1) >= needed).mean())
     if p_value <= LEVEL:
         since, lost = date.fromordinal(round(kinks[at // len(LOST)])), float(LOST[at % len(LOST)])
@@ -174,6 +175,12 @@ def _kinks(series: Sequence[_Series]) -> Floats:
     return days[np.array(enough, dtype=np.bool_)]
 
 
+def _two_thirds(series: Sequence[_Series]) -> float:
+    """Give the day when a third is left of the time that all suites cover."""
+    first, last = max(each.day[0] for each in series), min(each.day[-1] for each in series)
+    return float(first + (last - first) * 2.0 / 3.0)
+
+
 # ---------------------------------------------------------------- kinks
 
 
@@ -205,10 +212,8 @@ def _unit(courses: Floats) -> Floats:
     return found
 
 
-def _simulated(series: _Series, shapes: _Shapes, rng: np.random.Generator, *, stop: bool = False) -> Floats:
-    """Give the gains in simulated lives of a suite: steady growth, or growth that stops for the last third."""
+def _simulated(series: _Series, shapes: _Shapes, rng: np.random.Generator, stop: float = inf) -> Floats:
+    """Give the gains in simulated lives of a suite: steady growth, which may stop on a day."""
     slope, fitted, scatter = series.line
-    if stop:
-        last_third = series.day[0] + (series.day[-1] - series.day[0]) * 2.0 / 3.0
-        fitted = fitted - slope * np.maximum(series.day - last_third, 0.0)
+    fitted = fitted - slope * np.maximum(series.day - stop, 0.0)
     return shapes.gains(fitted + scatter * rng.standard_normal((SIMULATIONS, len(fitted))))

@@ -15,6 +15,7 @@ from reeve.adapters.checks.clean import CleanTree, Done, regular_file
 from reeve.adapters.checks.exploration import exploration_plan, take
 from reeve.adapters.checks.hidden import with_hidden
 from reeve.adapters.checks.junit_check import run_junit
+from reeve.adapters.checks.programs import compiled
 from reeve.adapters.checks.pytest_check import PLUGIN
 from reeve.errors import PatchError, RepositoryError, SandboxError
 from reeve.ledger.codec import dumps, encode, loads
@@ -50,6 +51,7 @@ class SandboxedChallenger:
     objects: Objects
     store: Store
     stop: Callable[[], bool] | None = None  # says that the person wants an end: a run under way is ended
+    programs: Path | None = None  # where our own programs are kept compiled; None: nowhere
     _programs: str = field(default="", repr=False)
 
     def challenge(self, request: ChallengeRequest) -> Challenge:
@@ -118,7 +120,11 @@ class SandboxedChallenger:
             (clean.python, "-S", "-B", "/reeve/examiner/__main__.py", "/out/plan", "/reeve/plugin", "/reeve/repair"),
             seconds=check.limits.check_seconds + 30 + (90 + 10 * more if more else 0),
             env={"PYTHONPATH": "", "REEVE_PYTHONPATH": clean.python_path},
-            binds={"/reeve/examiner": str(EXAMINER), "/reeve/plugin": str(PLUGIN), "/reeve/repair": str(REPAIR)},
+            binds={
+                "/reeve/examiner": str(compiled(EXAMINER, self.programs)),
+                "/reeve/plugin": str(compiled(PLUGIN, self.programs)),
+                "/reeve/repair": str(compiled(REPAIR, self.programs)),
+            },
             files=planted.files,
             given={"plan": json.dumps(plan).encode()},
         ) as done:

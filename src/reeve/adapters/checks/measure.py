@@ -5,11 +5,13 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from reeve.adapters.checks.clean import LOG_BYTES, CleanTree
 from reeve.adapters.checks.command_check import run_command
 from reeve.adapters.checks.hidden import with_hidden
 from reeve.adapters.checks.junit_check import run_junit
+from reeve.adapters.checks.programs import compiled
 from reeve.adapters.checks.pytest_check import NOTHING, PLUGIN, Suite, run_pytest
 from reeve.errors import PatchError, RepositoryError, SandboxError
 from reeve.ledger.codec import dumps, encode, loads
@@ -32,6 +34,7 @@ class SandboxedCheck:
     objects: Objects
     store: Store
     stop: Callable[[], bool] | None = None  # says that the person wants an end: a run under way is ended
+    programs: Path | None = None  # where our own programs are kept compiled; None: nowhere
     _plugin: str = field(default="", repr=False)
 
     def measure(self, request: CheckRequest) -> Measurement:
@@ -76,7 +79,7 @@ class SandboxedCheck:
         clean = CleanTree(self.sandbox, self.trees, tree, request.environment, request.limits, request.env, self.stop)
         runs: list[_Run] = []
         while len(runs) < request.runs:
-            runs.append(_once(clean, request))
+            runs.append(_once(clean, request, compiled(PLUGIN, self.programs)))
             if runs[-1].suite.problem:
                 break  # it would only be found again
         return _joined(runs, Measurement(key, request.tree), self.store)
@@ -122,14 +125,14 @@ class _Run:
     numbers: dict[str, float] = field(default_factory=dict)
 
 
-def _once(clean: CleanTree, request: CheckRequest) -> _Run:
-    """Run the tests and the commands once, each in a workspace of its own."""
+def _once(clean: CleanTree, request: CheckRequest, plugin: Path) -> _Run:
+    """Run the tests and the commands once, each in a workspace of its own; `plugin` is our program inside."""
     checks, suite = request.checks, Suite(ended=True)
     commands: dict[str, TestOutcome] = {}
     numbers: dict[str, float] = {}
     if request.only or checks.keep or checks.required:
         junit = checks.runner is Runner.JUNIT
-        suite = run_junit(clean, checks) if junit else run_pytest(clean, checks, request.only)
+        suite = run_junit(clean, checks) if junit else run_pytest(clean, checks, request.only, plugin)
     if request.only:
         return _Run(suite, commands)
     for check in checks.commands:

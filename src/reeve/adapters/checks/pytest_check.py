@@ -66,14 +66,14 @@ _BADNESS = {
 }
 
 
-def run_pytest(clean: CleanTree, checks: Checks, only: tuple[str, ...] = ()) -> Suite:
+def run_pytest(clean: CleanTree, checks: Checks, only: tuple[str, ...] = (), plugin: Path = PLUGIN) -> Suite:
     """Run the tests once. Where the process dies in a test, that test is broken and the rest runs once without it.
 
     With `only` these ids alone run; else what `keep` names and the required ids, or the whole suite as the project
     configures it.
     """
     wanted = only or checks.wanted
-    suite = _session(clean, checks, wanted, ())
+    suite = _session(clean, checks, wanted, (), plugin)
     culprit = suite.under_way
     if suite.ended or culprit is None:
         return suite
@@ -81,7 +81,7 @@ def run_pytest(clean: CleanTree, checks: Checks, only: tuple[str, ...] = ()) -> 
     suite.problem, suite.under_way = "", None
     if set(suite.collected) <= suite.tests.keys():
         return suite
-    rest = _session(clean, checks, wanted, tuple(suite.tests))
+    rest = _session(clean, checks, wanted, tuple(suite.tests), plugin)
     suite.join(rest)
     suite.problem, suite.ending = rest.problem, rest.ending
     if rest.under_way is not None:
@@ -89,7 +89,9 @@ def run_pytest(clean: CleanTree, checks: Checks, only: tuple[str, ...] = ()) -> 
     return suite
 
 
-def _session(clean: CleanTree, checks: Checks, wanted: tuple[str, ...], leave_out: tuple[str, ...]) -> Suite:
+def _session(
+    clean: CleanTree, checks: Checks, wanted: tuple[str, ...], leave_out: tuple[str, ...], plugin: Path
+) -> Suite:
     """Start one pytest process and read its report."""
     name = f"{secrets.token_hex(16)}.jsonl"
     plan = {
@@ -102,7 +104,7 @@ def _session(clean: CleanTree, checks: Checks, wanted: tuple[str, ...], leave_ou
         (clean.python, "-B", "/reeve/pytest/run.py", "/reeve/plan.json"),
         seconds=clean.limits.check_seconds,
         env={"REEVE_REPORT": f"/out/{name}"},
-        binds={"/reeve/pytest": str(PLUGIN)},
+        binds={"/reeve/pytest": str(plugin)},
         shown={"/reeve/plan.json": json.dumps(plan).encode()},
     ) as done:
         suite = read_report(regular_file(done.out / name, REPORT_BYTES))

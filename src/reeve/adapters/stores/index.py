@@ -17,9 +17,10 @@ import reeve.ledger
 import reeve.records
 from reeve.adapters.stores.sqlite import SqliteStore
 from reeve.errors import LedgerError
-from reeve.ledger.codec import decode, encode
+from reeve.ledger.codec import encode
+from reeve.ledger.inbox import inbox_order
 from reeve.ledger.plain import one_line
-from reeve.ledger.row import Page, Row, Totals, row_of
+from reeve.ledger.row import Page, Row, Totals, read_row, row_of
 from reeve.ledger.views import VIEW_KINDS
 from reeve.records import Status
 
@@ -34,15 +35,20 @@ CREATE TABLE rows (
     last_seq INTEGER NOT NULL,
     live INTEGER NOT NULL,
     asks INTEGER NOT NULL,
+    worth REAL NOT NULL,
+    need INTEGER NOT NULL,
+    cause TEXT NOT NULL,
+    minutes REAL,
     body TEXT NOT NULL
 );
 CREATE INDEX rows_by_change ON rows (last_seq DESC);
 CREATE INDEX rows_by_status ON rows (status, last_seq DESC);
-CREATE INDEX rows_asking ON rows (asks) WHERE asks > 0;
+CREATE INDEX rows_asking ON rows (cause, worth DESC, need, task) WHERE asks > 0;
 CREATE INDEX rows_live ON rows (last_seq DESC) WHERE live > 0;
 CREATE TABLE counts (status TEXT PRIMARY KEY, tasks INTEGER NOT NULL, attempts INTEGER NOT NULL, live INTEGER NOT NULL);
 CREATE VIRTUAL TABLE words USING fts5 (task, title, tokenize = 'trigram');
 """
+COLUMNS = "status, last_seq, live, asks, worth, need, cause, minutes, body"
 SHORTEST_SEARCHED = 3
 BATCH = 2_000
 BUSY_SECONDS = 30.0
@@ -89,7 +95,7 @@ class LedgerIndex:
 
         `progress` is called with facts read and facts there.
         """
-        while True:
+        while self._store.last() != self._seq():
             with self._writing() as connection:
                 ((before,),) = connection.execute("SELECT seq FROM meta")
                 tasks, seq = self._store.touched(VIEW_KINDS, before, BATCH)
@@ -97,10 +103,12 @@ class LedgerIndex:
                     facts = self._store.of(task, VIEW_KINDS)
                     _put(connection, task, row_of(facts), facts[-1].seq if facts else 0)
                 connection.execute("UPDATE meta SET seq = ?", (seq,))
-            last = self._store.last()
-            progress(seq, last)
-            if seq >= last or not tasks:
-                return seq
+            progress(seq, self._store.last())
+        return self._seq()
+
+    def _seq(self) -> int:
+        ((seq,),) = self._read("SELECT seq FROM meta")
+        return int(seq)
 
     # ---------------------------------------------------------------- reading
 
@@ -140,9 +148,30 @@ class LedgerIndex:
             _row(body) for (body,) in self._read("SELECT body FROM rows WHERE live > 0 ORDER BY last_seq DESC")
         )
 
-    def needing(self) -> tuple[Row, ...]:
-        """Read the rows of all tasks that a person is asked about, in no order."""
-        return tuple(_row(body) for (body,) in self._read("SELECT body FROM rows WHERE asks > 0"))
+    def asking(self) -> int:
+        """Count the things that a person is asked about; one cause that holds up many tasks is one thing."""
+        statement = (
+            "SELECT COUNT(*) FILTER (WHERE cause = ''), COUNT(DISTINCT NULLIF(cause, '')) FROM rows WHERE asks > 0"
+        )
+        ((alone, together),) = self._read(statement)
+        return int(alone + together)
+
+    def needing(self, at_most: int) -> tuple[Row, ...]:
+        """Read the rows of tasks that a person is asked about, most valuable first; none that shares its cause."""
+        statement = "SELECT body FROM rows WHERE asks > 0 AND cause = '' ORDER BY worth DESC, need, task LIMIT ?"
+        return tuple(_row(body) for (body,) in self._read(statement, (at_most,)))
+
+    def held_up(self, at_most: int) -> tuple[tuple[Row, tuple[str, ...], float | None], ...]:
+        """Read the causes that hold up tasks: the row of one, the ids of so many, the minutes by hand of all."""
+        statement = "SELECT cause, MIN(task), SUM(minutes) FROM rows WHERE asks > 0 AND cause != '' GROUP BY cause"
+        found = []
+        for cause, task, minutes in self._read(statement):
+            named = "SELECT task FROM rows WHERE asks > 0 AND cause = ? ORDER BY task LIMIT ?"
+            tasks = tuple(each for (each,) in self._read(named, (cause, at_most)))
+            row = self.row(task)
+            if row is not None:  # else it went on meanwhile
+                found.append((row, tasks, minutes))
+        return tuple(found)
 
     def close(self) -> None:
         """Close the file."""
@@ -192,15 +221,17 @@ def _put(connection: sqlite3.Connection, task: str, row: Row | None, seq: int) -
         return
     _count(connection, row, 1)
     body = json.dumps(encode(row), separators=(",", ":"))
-    values = (row.status, seq, len(row.live), int(row.item is not None), body)
+    order = inbox_order(row.item) if row.item else (0.0, 0, ())
+    minutes = row.item.human_minutes if row.item else None
+    asked = (int(row.item is not None), -order[0], order[1], row.environment, minutes)
+    values = (row.status, seq, len(row.live), *asked, body)
     if before is None:
-        statement = "INSERT INTO rows (status, last_seq, live, asks, body, task) VALUES (?, ?, ?, ?, ?, ?)"
+        statement = f"INSERT INTO rows ({COLUMNS}, task) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own
         number = connection.execute(statement, (*values, task)).lastrowid
         connection.execute("INSERT INTO words (rowid, task, title) VALUES (?, ?, ?)", (number, task, row.title))
         return
-    connection.execute(
-        "UPDATE rows SET status = ?, last_seq = ?, live = ?, asks = ?, body = ? WHERE id = ?", (*values, before[0])
-    )
+    changed = f"UPDATE rows SET ({COLUMNS}) = (?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?"  # noqa: S608 - our own
+    connection.execute(changed, (*values, before[0]))
     if old.title != row.title:
         connection.execute("UPDATE words SET title = ? WHERE rowid = ?", (row.title, before[0]))
 
@@ -222,4 +253,4 @@ def _found_by(text: str) -> tuple[str, str]:
 
 
 def _row(body: object) -> Row:
-    return decode(Row, json.loads(str(body)))
+    return read_row(json.loads(str(body)))

@@ -73,6 +73,13 @@ TOUCHED = (
     .order_by(FACTS.c.seq)
     .limit(bindparam("at_most"))
 )
+SPENT = select(
+    func.sum(func.json_extract(FACTS.c.body, "$.usd")), func.sum(func.json_extract(FACTS.c.body, "$.tokens"))
+).where(
+    FACTS.c.task == bindparam("task"),
+    FACTS.c.kind == "request",
+    func.json_extract(FACTS.c.body, "$.attempt") == bindparam("attempt"),
+)
 LAST = select(func.max(FACTS.c.seq))
 READ_OF = READ.where(FACTS.c.task == bindparam("task"), FACTS.c.kind.in_(bindparam("kinds", expanding=True))).order_by(
     FACTS.c.seq
@@ -186,6 +193,12 @@ class SqliteStore:
     def of(self, task: str, kinds: Sequence[str]) -> Sequence[Fact]:
         """Read the facts of one task of some kinds; those of others, however many, cost nothing."""
         return self._read(READ_OF, {"task": task, "kinds": list(kinds)})
+
+    def spent(self, task: str, attempt: str) -> tuple[float | None, int | None]:
+        """Add up dollars and tokens of the requests of an attempt; None: there was none, or no price is known."""
+        with self._reading() as connection:
+            usd, tokens = connection.execute(SPENT, {"task": task, "attempt": attempt}).one()
+        return usd, None if tokens is None else int(tokens)
 
     def since(self, kinds: Sequence[str], at_utc: float) -> Sequence[Fact]:
         """Read facts of some kinds from a time on, the newest first; reads no further back than it must."""

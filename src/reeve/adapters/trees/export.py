@@ -34,7 +34,7 @@ def export_rows(
     cannot be written, RepositoryError where a base cannot be read.
     """
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", repo.name).strip("-.") or "repository"
-    clone = file.absolute().parent / f"{OWNER}__{name}"
+    clone = file.absolute().parent.resolve() / f"{OWNER}__{name}"
     isolate()
     try:
         made = _repository(clone)

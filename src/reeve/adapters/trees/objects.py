@@ -217,13 +217,18 @@ class GitObjects:
             return tree
         with scratch_folder("reeve-index-") as folder:
             env = {**self._env, "GIT_INDEX_FILE": f"{folder}/index"}
-            git(["read-tree", tree], env=env, doing="preparing to apply a patch")
+            before = pygit2.Index(f"{folder}/index")  # a process of git for this, and for writing it, costs more
+            before.read_tree(self._tree(tree))
+            before.write()
             status, _, err = git_status(
                 ["apply", "--cached", "--whitespace=nowarn", "--unidiff-zero", "-"], env=env, stdin=patch
             )
             if status:
                 raise PatchError(f"the patch does not apply: {_first_error(err)}; make it against this tree")
-            made = git(["write-tree"], env=env, doing="storing a patched tree").decode().strip()
+            try:
+                made = str(pygit2.Index(f"{folder}/index").write_tree(self.repository))
+            except pygit2.GitError as error:
+                raise RepositoryError(f"storing a patched tree in {self.folder}: {error}") from error
         self._refuse_hostile(tree, made)
         return made
 

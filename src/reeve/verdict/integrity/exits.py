@@ -41,7 +41,7 @@ def exits(module: Module) -> Iterator[Seen]:
 
 
 def _by_node(module: Module) -> Iterator[Seen]:
-    for site in module.sites:
+    for site in module.sites_of(ast.Raise, ast.Call):
         node = site.node
         if isinstance(node, ast.Raise) and not site.main:
             raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc

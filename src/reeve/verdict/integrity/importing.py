@@ -33,7 +33,7 @@ def importing(module: Module) -> Iterator[Seen]:
     """Find side effects at import: threads, files that are written, the order of imports."""
     if module.command_line and not module.path.endswith("__init__.py"):
         return
-    for site in module.sites:
+    for site in module.sites_of(ast.Call):
         node = site.node
         if not site.at_import or site.main or not isinstance(node, ast.Call):
             continue

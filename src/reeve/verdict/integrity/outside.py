@@ -44,7 +44,7 @@ def outside(module: Module) -> Iterator[Seen]:
             yield _seen("programs", site, f"starts other programs ({name})")
         elif dotted & SOURCES:
             yield _seen("sources", site, f"reads source code while it runs ({min(dotted & SOURCES)})")
-    for site in module.sites:
+    for site in module.sites_of(ast.Call):
         if isinstance(site.node, ast.Call):
             yield from _call(module, site, site.node)
 

@@ -21,7 +21,7 @@ WORDS = {name: name.strip("_") for name in ASKED}
 
 def overloads(module: Module) -> Iterator[Seen]:
     """Find comparisons that do not look at what they are compared with, and values that lie about what they are."""
-    for site in module.sites:
+    for site in module.sites_of(ast.ClassDef, ast.Dict, ast.Call, ast.Assign):
         node = site.node
         if isinstance(node, ast.ClassDef):
             yield from _class(module, site, node)

@@ -71,7 +71,7 @@ def _imports(module: Module) -> Iterator[Seen]:
 
 
 def _stores(module: Module) -> Iterator[Seen]:
-    for site in module.sites:
+    for site in module.sites_of(ast.Attribute, ast.Subscript, ast.Call):
         node = site.node
         if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
             yield from _set(site, module.dotted(node, site))
@@ -150,14 +150,14 @@ def _mentions(module: Module) -> Iterator[Seen]:
         elif name := min(dotted & FRAMES, default=""):
             text = f"looks at who called it ({name})"
             yield _seen("frames", site, Outcome.UNVERIFIED, text, per_file=True)
-    for site in module.sites:
+    for site in module.sites_of(ast.Attribute):
         if isinstance(site.node, ast.Attribute) and site.node.attr in FRAME_PARTS:
             text = f"looks into frames ({site.node.attr})"
             yield _seen("frames", site, Outcome.UNVERIFIED, text, per_file=True)
 
 
 def _asks(module: Module) -> Iterator[Seen]:
-    for site in module.sites:
+    for site in module.sites_of(ast.Constant, ast.BinOp, ast.Call, ast.JoinedStr, ast.Subscript, ast.Compare):
         node = site.node
         if isinstance(node, ast.Constant | ast.BinOp | ast.Call | ast.JoinedStr | ast.Subscript):
             value = folded(node)
@@ -204,7 +204,7 @@ def _plugin(module: Module) -> Iterator[Seen]:
     """Find hooks and lists of plugins, in a file that was no plugin."""
     if ABOUT_TESTS.search(module.path):
         return
-    for site in module.sites:
+    for site in module.sites_of(ast.FunctionDef, ast.AsyncFunctionDef, ast.Name):
         node = site.node
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("pytest_"):
             yield _seen("plugin", site, Outcome.UNVERIFIED, f"defines the pytest hook {node.name}", per_file=True)

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import itemgetter
 from typing import Any, NamedTuple, TypeGuard
 
 __all__ = [
@@ -67,6 +68,20 @@ class Module:
     def sites(self) -> list[Site]:
         """Every node, in the order of the text."""
         return list(_sites(self))
+
+    def sites_of(self, *kinds: type[ast.AST]) -> list[Site]:
+        """Give the places of nodes of these kinds, in the order of the text."""
+        found = [pair for kind in kinds for pair in self._by_kind.get(kind, ())]
+        if len(kinds) > 1:
+            found.sort(key=itemgetter(0))
+        return [site for _, site in found]
+
+    @cached_property
+    def _by_kind(self) -> dict[type[ast.AST], list[tuple[int, Site]]]:
+        found: dict[type[ast.AST], list[tuple[int, Site]]] = {}
+        for number, site in enumerate(self.sites):
+            found.setdefault(type(site.node), []).append((number, site))
+        return found
 
     @cached_property
     def nodes(self) -> list[ast.AST]:
@@ -197,8 +212,10 @@ class Module:
     @cached_property
     def mentions(self) -> list[tuple[Site, frozenset[str]]]:
         """Every expression that stands for something known, outermost first."""
-        kinds = (ast.Name, ast.Attribute, ast.Call, ast.Subscript)
-        found = ((site, self.dotted(site.node, site)) for site in self.sites if isinstance(site.node, kinds))
+        found = (
+            (site, self.dotted(site.node, site))
+            for site in self.sites_of(ast.Name, ast.Attribute, ast.Call, ast.Subscript)
+        )
         return [(site, dotted) for site, dotted in found if dotted]
 
     @cached_property
@@ -211,7 +228,7 @@ class Module:
     def imports(self) -> list[tuple[Site, str]]:
         """Every module that is imported, by a statement or by a call with its name."""
         found = []
-        for site in self.sites:
+        for site in self.sites_of(ast.Import, ast.ImportFrom, ast.Call):
             node = site.node
             if isinstance(node, ast.Import):
                 found += [(site, alias.name) for alias in node.names]

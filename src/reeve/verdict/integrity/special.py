@@ -281,7 +281,7 @@ def _constant(node: Function) -> str | None:
 def tables(module: Module) -> frozenset[str]:
     """Name the tables and the chains of branches of a file, so that more rows can be told from new ones."""
     found = set()
-    for site in module.sites:
+    for site in module.sites_of(ast.Assign, ast.AnnAssign, ast.If, ast.IfExp, ast.Match):
         node = site.node
         if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(
             node.value, ast.Dict | ast.List | ast.Tuple | ast.Set
@@ -297,7 +297,7 @@ def tables(module: Module) -> frozenset[str]:
 def connections(module: Module, known: frozenset[str] = frozenset()) -> Iterator[Connection]:
     """List what code answers to what; `known` are the tables and branches that the base had."""
     growing: set[int] = set()  # dictionaries of tables that were there; a table comes before what it holds
-    for site in module.sites:
+    for site in module.sites_of(ast.If, ast.IfExp, ast.BoolOp, ast.Match, ast.Assign, ast.AnnAssign, ast.Dict):
         node, scope = site.node, site.scope
         if isinstance(node, ast.If):
             yield from _branch(node.test, node.body, node.orelse, scope, known)

@@ -36,7 +36,7 @@ EPOCH_SECONDS = 10**9  # a constant above it is a day
 
 def surroundings(module: Module) -> Iterator[Seen]:
     """Find comparisons of the surroundings with constants, and questions that only an examined program would ask."""
-    for site in module.sites:
+    for site in module.sites_of(ast.Compare, ast.Call, ast.Attribute, ast.Constant):
         node = site.node
         if site.main:
             continue

@@ -14,9 +14,14 @@ EVERYTHING = frozenset(("builtins.BaseException", "builtins.SystemExit", "builti
 
 def swallowing(module: Module) -> Iterator[Seen]:
     """Find handlers that swallow everything, and those for failed assertions."""
-    whole = {each for site in module.sites if isinstance(site.node, Function) for each in _around(site.node)}
-    asserts = any(isinstance(site.node, ast.Assert) for site in module.sites)
-    for site in module.sites:
+    whole = {
+        each
+        for site in module.sites_of(ast.FunctionDef, ast.AsyncFunctionDef)
+        if isinstance(site.node, Function)
+        for each in _around(site.node)
+    }
+    asserts = bool(module.sites_of(ast.Assert))
+    for site in module.sites_of(ast.ExceptHandler, ast.Call):
         node = site.node
         if isinstance(node, ast.ExceptHandler):
             caught = _caught(module, site, node.type)

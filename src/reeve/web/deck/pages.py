@@ -1,7 +1,7 @@
 """The pages, made on the server: whole ones, and the parts of them that are fetched again when something happens."""
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,10 +12,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment
 
 from reeve.attempt.events import in_words
+from reeve.ledger.inbox import InboxItem
 from reeve.ledger.looks import look
-from reeve.ledger.row import Row
 from reeve.records import Status, WordKind
 from reeve.web.deck.acts import Act, Desk
+from reeve.web.deck.reading import Reading
 from reeve.web.report import environment_of
 
 __all__ = ["render", "router"]
@@ -71,7 +72,7 @@ def render(request: Request, name: str, **values: Any) -> str:
         if block is None:
             raise HTTPException(404, "there is no such part")
         return "".join(block(template.new_context(context)))
-    context["waiting"] = len(deck.reading.inbox())
+    context["waiting"] = deck.reading.rows.asking()
     return template.render(context)
 
 
@@ -118,11 +119,12 @@ def inbox(request: Request) -> Response:
     """What needs a person, most valuable first."""
     reading = request.app.state.deck.reading
     reading.rows.catch_up()
-    return _page(request, "inbox.html.j2", items=reading.inbox(), titles=_titles(reading.rows.needing()))
+    return _page(request, "inbox.html.j2", items=(items := reading.inbox()), titles=_titles(reading, items))
 
 
-def _titles(rows: Any) -> dict[str, Row]:
-    return {row.task: row for row in rows}
+def _titles(reading: Reading, items: Sequence[InboxItem]) -> dict[str, str]:
+    found = ((item.tasks[0], reading.rows.row(item.tasks[0])) for item in items)
+    return {task: row.title for task, row in found if row}
 
 
 # ---------------------------------------------------------------- one task, one attempt

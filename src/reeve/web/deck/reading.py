@@ -1,8 +1,7 @@
 """What pages and API read: the same queries for both, each answered from the rows or from the facts of one task."""
 
 import os
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -10,18 +9,19 @@ from typing import Protocol
 from reeve.attempt.events import events_of, in_words
 from reeve.attempt.oversight import RESTING
 from reeve.errors import LedgerError
-from reeve.ledger.codec import decode
-from reeve.ledger.inbox import InboxItem, Need, inbox_order
+from reeve.ledger.inbox import InboxItem, inbox_order
 from reeve.ledger.plain import one_line
-from reeve.ledger.row import Page, Row, Totals
+from reeve.ledger.row import Live, Page, Row, Totals
 from reeve.ledger.views import AttemptView, TaskView, attempt_view, task_view
 from reeve.ports import Patches, Store
-from reeve.records import Event, Order, Patch, Request, Status
+from reeve.records import Event, Patch, Status
 from reeve.web.deck.patch import FilePatch, files_of
 
 __all__ = ["AtWork", "Load", "Reading", "Rows"]
 
 TAIL_BYTES = 16_384
+INBOX = 200
+"""So many are listed at once: nobody decides more in a day."""
 PATCH_BYTES = 2_000_000
 
 
@@ -45,8 +45,14 @@ class Rows(Protocol):
     def live(self) -> Sequence[Row]:
         """Read the rows of tasks with attempts under way."""
 
-    def needing(self) -> Sequence[Row]:
-        """Read the rows of tasks that need a person."""
+    def asking(self) -> int:
+        """Count the things that a person is asked about."""
+
+    def needing(self, at_most: int) -> Sequence[Row]:
+        """Read the rows of tasks that a person is asked about, most valuable first; none that shares its cause."""
+
+    def held_up(self, at_most: int) -> Sequence[tuple[Row, tuple[str, ...], float | None]]:
+        """Read the causes that hold up tasks: one row, the ids of so many, the minutes by hand of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +80,21 @@ class Load:
 
 
 class Reading:
-    """Everything the deck shows; of `state` it reads what live attempts write."""
+    """Everything the deck shows; of `state` it reads what live attempts write.
 
-    def __init__(self, store: Store, rows: Rows, patches: Patches, state: Path) -> None:
+    `spent` gives dollars and tokens of a task's attempt by the gateway's count.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        rows: Rows,
+        patches: Patches,
+        state: Path,
+        spent: Callable[[str, str], tuple[float | None, int | None]],
+    ) -> None:
         self.store = store
+        self._spent = spent
         self.rows = rows
         self._patches = patches
         self._state = state
@@ -86,35 +103,17 @@ class Reading:
 
     def at_work(self, rows: Sequence[Row]) -> tuple[AtWork, ...]:
         """Say what the live attempts of some tasks do, those that ask first, then the longest."""
-        found = [self._at_work(attempt, row) for row in rows for attempt in row.live]
+        found = [self._at_work(each, row.task) for row in rows for each in row.live]
         phases = ("asks you", "at work", "waiting")
         return tuple(sorted(found, key=lambda each: (phases.index(each.phase), each.since_utc)))
 
-    def _at_work(self, attempt: str, row: Row) -> AtWork:
-        ordered = self.store.fact("order", attempt)
-        order = decode(Order, ordered.body) if ordered else None
-        folder = self._state / "attempts" / attempt
+    def _at_work(self, live: Live, task: str) -> AtWork:
+        folder = self._state / "attempts" / live.attempt
         begun = (folder / "output").exists()
         phase = "asks you" if (folder / RESTING).exists() else "at work" if begun else "waiting"
-        usd, tokens = self._spent(attempt, row.task)
-        return AtWork(
-            attempt=attempt,
-            task=row.task,
-            agent=order.agent.name if order else "",
-            phase=phase,
-            since_utc=ordered.at_utc if ordered else row.last_utc,
-            doing=self._doing(folder) if begun else "for a worker",
-            usd=usd,
-            tokens=tokens,
-        )
-
-    def _spent(self, attempt: str, task: str) -> tuple[float | None, int | None]:
-        requests = [fact.body for fact in self.store.facts(kind="request", task=task)]
-        own = [decode(Request, body) for body in requests if body.get("attempt") == attempt]
-        if not own:
-            return None, None
-        priced = [each.usd for each in own if each.usd is not None]
-        return (sum(priced) if priced else None), sum(each.tokens for each in own)
+        usd, tokens = self._spent(task, live.attempt)
+        doing = self._doing(folder) if begun else "for a worker"
+        return AtWork(live.attempt, task, live.agent, phase, live.since_utc, doing, usd, tokens)
 
     def _doing(self, folder: Path) -> str:
         events = events_of(_tail(folder / "output"))
@@ -133,19 +132,13 @@ class Reading:
 
     # ---------------------------------------------------------------- inbox
 
-    def inbox(self) -> tuple[InboxItem, ...]:
+    def inbox(self, at_most: int = INBOX) -> tuple[InboxItem, ...]:
         """List what needs a person, most valuable first; one cause that holds up many tasks is one thing."""
-        items: list[InboxItem] = []
-        broken: defaultdict[str, list[InboxItem]] = defaultdict(list)
-        for row in self.rows.needing():
-            if row.item is None:
-                continue
-            if row.item.need is Need.SETUP_FAILED:
-                broken[row.environment].append(row.item)
-            else:
-                items.append(row.item)
-        items.extend(_together(group) for group in broken.values())
-        return tuple(sorted(items, key=inbox_order))
+        items = [row.item for row in self.rows.needing(at_most) if row.item]
+        for row, tasks, minutes in self.rows.held_up(at_most):
+            if row.item:
+                items.append(replace(row.item, tasks=tasks, human_minutes=minutes))
+        return tuple(sorted(items, key=inbox_order)[:at_most])
 
     # ---------------------------------------------------------------- one task
 
@@ -196,12 +189,6 @@ class Reading:
             return self.store.get(digest)
         except LedgerError as error:
             return f"[{error}]".encode()
-
-
-def _together(group: Sequence[InboxItem]) -> InboxItem:
-    minutes = [item.human_minutes for item in group if item.human_minutes is not None]
-    tasks = tuple(sorted(task for item in group for task in item.tasks))
-    return replace(group[0], tasks=tasks, human_minutes=sum(minutes) if minutes else None)
 
 
 def _words(content: bytes) -> str:

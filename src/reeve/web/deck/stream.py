@@ -13,6 +13,7 @@ __all__ = ["Heard", "Stream"]
 LOOK_SECONDS = 0.1
 BEAT_SECONDS = 15.0
 REMEMBERED = 2_000
+FAR = 5_000
 MOST_LISTENERS = 64
 
 
@@ -58,8 +59,10 @@ class Stream:
         self._listeners += 1
         try:
             if self._looking is None or self._looking.done():
-                self._recent.clear()  # nobody looked meanwhile
-                self._seq = await asyncio.to_thread(self._last)
+                # Nobody looked meanwhile: what this one has missed is read with the first look, unless it is too much.
+                last = await asyncio.to_thread(self._last)
+                self._recent.clear()
+                self._seq = since if last - FAR < since <= last else last
                 self._looking = asyncio.create_task(self._look())
             seq, deed = since, self._deed
             yield b"retry: 1000\n\n"

@@ -32,7 +32,7 @@ class Tool:
         self.title = self.kind = self.name = self.input = self.command = ""
         self.status = "pending"
         self.paths: list[str] = []
-        self._output = ""
+        self._output, self._replaced = "", False  # by the next content
         self._changes: dict[str, str] = {}
         self._printed: dict[str, str] = {}
         self._at = time.monotonic()
@@ -52,9 +52,11 @@ class Tool:
         content = "".join(self._content(mapping(block)) for block in items(update.get("content")))
         # What a tool gave back is told as text for people, as the raw result, or piece by piece through `_meta`.
         if output := content or shown(update.get("rawOutput")):
-            self._output = output[-OUTPUT_CHARACTERS:]
+            self._output, self._replaced = output[-OUTPUT_CHARACTERS:], bool(content)
+        elif update.get("content") == [] and self._replaced:  # some first show there what they are about to do
+            self._output = ""
         if piece := text(mapping(meta.get("terminal_output_delta") or meta.get("terminal_output")).get("data")):
-            self._output = (self._output + piece)[-OUTPUT_CHARACTERS:]
+            self._output, self._replaced = (self._output + piece)[-OUTPUT_CHARACTERS:], False
 
     def print(self, events: Events, *, now: bool = False) -> None:
         """Print what is new: once the call has settled after its beginning, then now and then, and when it is over."""

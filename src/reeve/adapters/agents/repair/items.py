@@ -10,6 +10,8 @@ from typing import Any, Callable, Optional
 TICK_SECONDS = 0.05
 LAST_TICK = 6
 GENERATOR_OR_COROUTINE = 0x3A0
+MARKED = frozenset(("xfail", "skipif", "skip", "usefixtures", "asyncio", "anyio"))
+"""Marks of items that are not run by a direct call."""
 
 
 class OutOfTime(BaseException):
@@ -121,7 +123,7 @@ def run_fully(item: Any, following: Any, recorder: Recorder) -> Outcome:
 
 def parameters(item: Any) -> Optional[dict[str, Any]]:
     """The arguments of an item that needs no fixture but its direct parameters, or None."""
-    if any(item.get_closest_marker(name) for name in ("xfail", "skipif", "skip", "usefixtures", "asyncio", "anyio")):
+    if any(mark.name in MARKED for mark in item.iter_markers()):
         return None
     callspec = getattr(item, "callspec", None)
     values = dict(callspec.params) if callspec is not None else {}

@@ -82,9 +82,12 @@ def decode(data: bytes) -> Encoded:
 
 
 class Source:
-    """One project file: text, tree, and the way from nodes to character positions."""
+    """One project file: text, tree, and the way from nodes to character positions.
 
-    def __init__(self, path: str, data: bytes) -> None:
+    Not `linked`, nobody asks it what a node is in.
+    """
+
+    def __init__(self, path: str, data: bytes, linked: bool = True) -> None:
         self.path = path
         self.encoded = decode(data)
         self.text = self.encoded.text
@@ -99,7 +102,8 @@ class Source:
         self.in_fstring: set[ast.AST] = set()
         self.mined: dict[str, Any] = {}  # what the search has gathered from the whole file, kept with it
         self._functions: Optional[list[Function]] = None
-        self._link(self.tree, False)
+        if linked:
+            self._link(self.tree, False)
 
     def _link(self, node: ast.AST, fstring: bool) -> None:
         for child in ast.iter_child_nodes(node):

@@ -122,7 +122,8 @@ class Swapper:
         found: dict[str, list[types.FunctionType]] = {}
         known: dict[str, Optional[str]] = {}
         cache_type = type(__import__("functools").lru_cache(lambda: None))
-        for item in gc.get_objects():
+        kinds = frozenset((types.FunctionType, cache_type))
+        for item in [each for each in gc.get_objects() if type(each) in kinds]:  # few of very many
             if type(item) is types.FunctionType:
                 name = item.__code__.co_filename
                 if name not in known:
@@ -132,7 +133,7 @@ class Swapper:
                 path = known[name]
                 if path is not None:
                     found.setdefault(path, []).append(item)
-            elif type(item) is cache_type:
+            else:
                 code = getattr(getattr(item, "__wrapped__", None), "__code__", None)
                 if code is not None and os.path.realpath(code.co_filename).startswith(self.root + os.sep):
                     self.caches.append(item)

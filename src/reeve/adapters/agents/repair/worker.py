@@ -89,10 +89,12 @@ class Worker:
 
     def do_load(self, request: dict[str, Any]) -> dict[str, Any]:
         """Read the sources that may be edited and find their live functions."""
+        collecting = gc.isenabled()
+        gc.disable()  # many nodes are made at once, and each collection would look through all of the project
         sources = {}
         for path in request["paths"]:
             with open(os.path.join(self.root, path), "rb") as stream:
-                sources[path] = Source(path, stream.read())
+                sources[path] = Source(path, stream.read(), linked=False)
         self.swapper = Swapper(self.root, sources)
         for path in sources:  # before the forks, not in each of them
             self.swapper.units_of(path)
@@ -100,6 +102,8 @@ class Worker:
             call = shortcut(self.items[index])
             if call is not None:
                 self.shortcuts[index] = call
+        if collecting:
+            gc.enable()
         gc.freeze()
         return {"shortcuts": sorted(self.shortcuts)}
 

@@ -5,6 +5,7 @@ Without site, because an installed package may run code of the project there. Se
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -30,11 +31,16 @@ def begin() -> None:
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != HERE]
     before, path = set(sys.modules), list(sys.path)
     sys.path += import_module("examiner.process").site_folders()
+    gc.disable()  # nothing of it is garbage
     try:
         import_module("pytest")
     except ImportError:  # the project is a part of pytest, or there is none; the fork that collects will tell
         for name in set(sys.modules) - before:
             del sys.modules[name]
+    if hasattr(gc, "freeze"):  # and back: now it is old, and not looked at again and again
+        gc.freeze()
+        gc.unfreeze()
+    gc.enable()
     sys.path[:] = path
 
 

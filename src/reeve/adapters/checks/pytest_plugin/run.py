@@ -6,6 +6,7 @@ Python 3.8 and newer. Its exit status says nothing.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -22,6 +23,7 @@ def main() -> int:
         plan = json.load(file)
     descriptor = os.open(os.environ.pop("REEVE_REPORT"), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
     os.set_inheritable(descriptor, False)
+    gc.disable()  # nothing of what is imported is garbage
     try:
         import pytest
 
@@ -30,6 +32,10 @@ def main() -> int:
         line = {"event": "no-pytest", "n": 0, "text": f"{sys.executable}: {error}"}
         os.write(descriptor, json.dumps(line).encode("ascii") + b"\n")
         return 1
+    if hasattr(gc, "freeze"):  # and back: now it is old, and not looked at again and again
+        gc.freeze()
+        gc.unfreeze()
+    gc.enable()
     # From here on as `python -m pytest` would do; the folder of this script is nobody's business.
     sys.path[:] = [os.getcwd(), *(path for path in sys.path if os.path.abspath(path or ".") != HERE)]
     sys.argv[:] = ["pytest"]

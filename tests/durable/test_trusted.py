@@ -222,6 +222,7 @@ def test_trust_that_is_taken_away_holds_for_what_waits_to_land_too(life):
     assert (fleet.view(4).status, len(fleet.view(4).decisions)) == (Status.NEEDS_YOU, 2)
     fleet.accept(4)
     assert fleet.branch()[-1] == "t04"
+    assert all(recompute(fleet.store, fact).same for fact in fleet.store.facts(kind="decision"))
 
 
 @pytest.mark.parametrize("change", ["version", "rules"])
@@ -262,3 +263,26 @@ def test_a_decision_that_is_not_what_the_ledger_says_is_found(life):
     fact = fleet.store.facts(kind="decision")[0]
     forged = replace(fact, body={**fact.body, "action": "land"})
     assert not recompute(fleet.store, forged).same
+
+
+def test_no_further_attempt_is_made_once_it_costs_more_than_it_is_expected_to_gain(life):
+    fleet = life(6)
+    toml = fleet.repo / "reeve.toml"
+    text = toml.read_text().replace("attempts = 2", "attempts = 4").replace("parallel_attempts = 1", "")
+    toml.write_text(text.replace("s/wrong/right/", "s/wrong/worse/"))
+    fleet.open()
+    fleet.run(0, 1, 2)
+    assert [len(fleet.view(number).attempts) for number in range(3)] == [4, 4, 4]  # nothing is known of the agent yet
+    fleet.open()
+    fleet.run(3)
+    view = fleet.view(3)
+    assert (view.status, len(view.attempts)) == (Status.FAILED, 1)
+    (decision,) = view.decisions
+    assert (decision.action, decision.rule) == (Action.GIVE_UP, "worth of another attempt")
+    assert "no other is worth what it costs: the next attempt ('sed', chance" in decision.reason
+    assert decision.numbers["attempts_left"] == 3
+    assert all(recompute(fleet.store, fact).same for fact in fleet.store.facts(kind="decision"))
+    toml.write_text(toml.read_text().replace("[trust]", "[trust]\nescape_usd = 0.0\n"))
+    fleet.open()
+    fleet.run(4)
+    assert len(fleet.view(4).attempts) == 4  # where wrong results cost nothing and attempts neither, all are made
