@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from math import log2
@@ -13,7 +13,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
 
 from reeve.cli.agents import agent_rows
 from reeve.cli.alone import FEWEST_TASKS, UNKNOWN_SECONDS, check_ins_of, enough
@@ -80,6 +79,7 @@ __all__ = ["OwnHouse", "computing", "figures_of"]
 
 BATCH = 2_000
 NICE = 10
+LOOK_SECONDS = 0.2
 LANDED = str(LandingOutcome.LANDED)
 MOST_EVIDENCE = 2_000
 """Audits of a cell that a plot shows, the newest."""
@@ -91,14 +91,14 @@ MOST_EVIDENCE = 2_000
 def computing(settings: Settings) -> Computing:
     """Give what computes the figures of a project in a process of its own, and passes on what that finds."""
 
-    def compute() -> Iterator[Figures | Plots]:
+    def compute(ended: Callable[[], bool]) -> Iterator[Figures | Plots]:
         context = get_context("spawn")
         mine, its = context.Pipe(duplex=False)
         process = context.Process(target=_work, args=(its, settings), daemon=True)
         process.start()
         its.close()
         try:
-            while (found := _received(mine)) is not None:
+            while (found := _received(mine, ended)) is not None:
                 if isinstance(found, BaseException):
                     raise found
                 yield found
@@ -110,8 +110,11 @@ def computing(settings: Settings) -> Computing:
     return compute
 
 
-def _received(mine: Connection) -> "Figures | Plots | BaseException | None":
+def _received(mine: Connection, ended: Callable[[], bool]) -> "Figures | Plots | BaseException | None":
     try:
+        while not mine.poll(LOOK_SECONDS):
+            if ended():
+                return None
         found: Figures | Plots | BaseException | None = mine.recv()
     except EOFError:
         raise LedgerError(
@@ -362,10 +365,11 @@ def _tests(store: "SqliteStore", fact: Fact, agents: Sequence[AgentDrill], owner
 
 def _sentence(found: LetPass | None) -> str:
     if found is None:
-        return "no wrong patch was tried on the tests"
+        return "No wrong patch was tried on the tests"
     share = found.share
-    ends = f"{share.value:.0%} ({share.low:.0%} to {share.high:.0%}, 95 %)"
-    return f"the tests here let {found.let_pass} of {plural(found.tried, 'wrong patch', 'wrong patches')} pass: {ends}"
+    ends = f"{share.value * 100:.0f} % ({share.low * 100:.0f} to {share.high * 100:.0f} %)"
+    tried = plural(found.tried, "wrong patch", "wrong patches")
+    return f"Of {tried} the tests here let {found.let_pass} pass: {ends}"
 
 
 # ---------------------------------------------------------------- outside of the ledger
@@ -391,7 +395,7 @@ class OwnHouse:
             Provided(
                 name,
                 str(source.api),
-                _without_password(source.base_url),
+                source.base_url,
                 ready=name in known.providers,
                 needs_none=name in known.providers and not known.providers[name].key,
                 problem=known.missing.get(name, problem),
@@ -403,8 +407,3 @@ class OwnHouse:
         """Read the rules of the person and of the repository."""
         names = {Whose.ME: "yours", Whose.REPOSITORY: "the repository's"}
         return tuple(RuleFile(names[whose], *rest) for whose, *rest in read_rules(self._settings))
-
-
-def _without_password(address: str) -> str:
-    parts = urlsplit(address)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

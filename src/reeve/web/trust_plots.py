@@ -135,6 +135,7 @@ def _horizon(found: HorizonFigures, report: HorizonReport | None) -> Drawing:
     ]
     spec = {key: value for key, value in specification(report).items() if key not in ("config", "usermeta", "$schema")}
     spec["hconcat"][0]["layer"].append(_marks(found.observed))
+    spec = _with_legends_below_each_other(spec)
     says = (
         "Each curve is the chance that an agent succeeds, by the time that the task takes a person; marks are what was "
         "observed, larger for more runs."
@@ -154,6 +155,16 @@ def _horizon_row(agent: AgentHorizon, success: float) -> Row:
         "high_minutes": at.high_minutes,
         "beyond_the_tasks": at.beyond,
     }
+
+
+def _with_legends_below_each_other(part: Any) -> Any:
+    """Give one line to each name: how wide it becomes depends on the fonts of whoever looks."""
+    if isinstance(part, dict):
+        return {
+            key: value | {"columns": 1} if key == "legend" and value else _with_legends_below_each_other(value)
+            for key, value in part.items()
+        }
+    return [_with_legends_below_each_other(each) for each in part] if isinstance(part, list) else part
 
 
 def _marks(observed: Sequence[Observed]) -> Spec:
@@ -238,12 +249,7 @@ def _over_time(periods: Sequence[Period], of: str, title: str, unit: str) -> Dra
     if not known:
         none = not any(period.landed for period in periods)
         return Plot(title, "", "nothing has landed yet" if none else "no attempt said what it cost"), [], None
-    x = {
-        "field": "begins",
-        "type": "temporal",
-        "title": None,
-        "timeUnit": {"utc": True, "unit": "yearmonthdatehoursminutes"},
-    }
+    x = {"field": "begins", "type": "temporal", "title": None, "scale": {"type": "utc"}, "axis": {"labelOverlap": True}}
     y = {"field": each, "type": "quantitative", "title": f"{unit} for each that landed"}
     points = [row for row in known if row[each] is not None]
     layers = [
@@ -286,9 +292,9 @@ def _certificates(policy: PolicyFigures) -> Drawing:
         "type": "quantitative",
         "title": "evidence (e-value)",
         "scale": {"type": "log"},
-        "axis": {"format": "~g"},
+        "axis": {"format": "~g", "tickCount": 6},
     }
-    legend = {"orient": "bottom", "columns": 2, "title": None}
+    legend = {"orient": "bottom", "columns": 1, "title": None}
     color = {"field": "cell", "type": "nominal", "legend": legend}
     bar = [{"e_value": needed, "words": f"certified from {needed:.3g}"}]
     layers = [

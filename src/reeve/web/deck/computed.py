@@ -37,6 +37,7 @@ class Computed:
         self._rests_until = 0.0
         self._changes = 0
         self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def look(self) -> Known:
         """Return what is known, at once; where facts have come since, it is computed anew from now on."""
@@ -44,7 +45,8 @@ class Computed:
         with self._lock:
             if seq > self._seq and not self._known.computing and not self._closed.is_set():
                 self._known = replace(self._known, computing=True)
-                threading.Thread(target=self._compute, name="figures", daemon=True).start()
+                self._thread = threading.Thread(target=self._compute, name="figures", daemon=True)
+                self._thread.start()
             return self._known
 
     def _compute(self) -> None:
@@ -52,7 +54,7 @@ class Computed:
             return
         began, seq, problem = time.monotonic(), self._last(), ""
         try:
-            for found in self._computing():
+            for found in self._computing(self._closed.is_set):
                 if isinstance(found, Figures):
                     self._tell(figures=found)
                 else:
@@ -78,5 +80,9 @@ class Computed:
         return self._changes
 
     def close(self) -> None:
-        """Begin nothing any more."""
+        """End what is under way, and begin nothing any more."""
         self._closed.set()
+        with self._lock:
+            thread = self._thread
+        if thread is not None:
+            thread.join()

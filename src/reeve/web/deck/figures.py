@@ -213,8 +213,8 @@ class Figures:
     drill: DrillFigures
 
 
-Computing = Callable[[], Iterator[Figures | Plots]]
-"""Computes all of it from the ledger as it is now: first the figures, then the plots of them."""
+Computing = Callable[[Callable[[], bool]], Iterator[Figures | Plots]]
+"""Computes all of it from the ledger as it is now: first the figures, then the plots of them; ends early when told."""
 
 
 class AttemptPages(Protocol):
