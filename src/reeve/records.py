@@ -36,6 +36,7 @@ __all__ = [
     "Ending",
     "Environment",
     "Event",
+    "Fit",
     "HiddenFile",
     "Judged",
     "KnownAnswer",
@@ -826,6 +827,7 @@ class Decision:
     reason: str
     numbers: Mapping[str, float] = field(default_factory=dict)
     policy: str = ""
+    fit: str = ""  # version of what made its confidence of the evidence; "": the verdict's own
 
 
 class LandingOutcome(StrEnum):
@@ -939,6 +941,8 @@ class Draw:
     suspicion_number: float
     commitment: str
     policy: str
+    evidence: Mapping[str, float] = field(default_factory=dict)  # as it was decided on; empty: not recorded then
+    fit: str = ""  # version of what made the confidence of the evidence; "": the verdict's own
 
     @property
     def uniform(self) -> bool:
@@ -994,11 +998,35 @@ class Belief:
 
 
 @dataclass(frozen=True, slots=True)
+class Fit:
+    """How a confidence is made of evidence: a logistic regression over standardised features, then a step function.
+
+    The chance that a result is right is `chances[i]` from the score `edges[i]` on. `right` and `wrong` count the
+    results it was fitted to, `calibrated` those that the steps and the area under the ROC curve come from: others.
+    """
+
+    version: str
+    features: tuple[str, ...]
+    means: tuple[float, ...]
+    scales: tuple[float, ...]
+    coefficients: tuple[float, ...]  # the intercept first
+    edges: tuple[float, ...]
+    chances: tuple[float, ...]
+    right: int
+    wrong: int
+    calibrated: int
+    auc: float
+    auc_low: float  # both ends at 95 %
+    auc_high: float
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """The numbers that decide, frozen and named by `version`; every decision stores the version it used.
 
     `trust` is what was learnt of the cells that a decision is about, from the facts up to `learned_through`; `beliefs`
-    what was known of agents when the run began, from those up to `believed_through`.
+    what was known of agents when the run began, from those up to `believed_through`. `fit` makes the confidence of
+    results; None: it is the verdict's own.
     """
 
     version: str
@@ -1017,6 +1045,7 @@ class Policy:
     false_pass_rate: float = 0.05
     beliefs: tuple[Belief, ...] = ()
     believed_through: int = 0
+    fit: Fit | None = None
 
     def trust_in(self, cell: Cell) -> Trust:
         """Return what was learnt of a cell; raises KeyError for one that the policy says nothing of."""

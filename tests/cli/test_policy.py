@@ -79,6 +79,15 @@ def test_it_says_of_whom_what_may_land_and_what_is_missing(fleet, reeve):
     assert [cell["cell"][name] for name in ("agent", "version", "kind")] == CELL
 
 
+def test_it_says_what_confidences_are_made_of(fleet, reeve):
+    fleet("a")
+    assert "Confidences are the verdicts' own: 0 right and 0 wrong results to fit to" in reeve("policy").out
+    found = reeve("policy", "--json").json
+    assert found["confidences"]["fit"] is None
+    (cell,) = found["cells"]
+    assert (cell["fit"], cell["no_fit"]) == (None, found["confidences"]["reason"])
+
+
 def test_an_audit_is_asked_for_answered_and_its_minutes_and_reviewer_are_kept(fleet, reeve):
     earned(fleet, reeve)
     fleet("d")

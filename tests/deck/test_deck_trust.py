@@ -123,7 +123,8 @@ def test_it_says_what_the_command_line_says(measured, reeve_in):
     assert trust["tracks"] == said["tracks"]
     wanted = json.loads(reeve_in(folder, "policy", "--json").out)
     assert [
-        each["trust"] | {key: each[key] for key in ("state", "may_land", "why")} for each in policy["cells"]
+        each["trust"] | {key: each[key] for key in ("state", "may_land", "why", "fit", "no_fit")}
+        for each in policy["cells"]
     ] == wanted["cells"]
     assert policy["clean_audits_of_a_new_cell"] == wanted["clean_audits_of_a_new_cell"] == 79
 

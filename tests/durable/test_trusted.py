@@ -18,9 +18,11 @@ from reeve.errors import InputError
 from reeve.ledger.codec import decode
 from reeve.ledger.inbox import Need, inbox
 from reeve.ledger.views import task_view, task_views
-from reeve.records import Action, Draw, Policy, ReviewKind, Status
+from reeve.records import Action, Draw, Policy, Review, ReviewKind, Status
 from reeve.settings import read_settings, task_defaults
 from reeve.stats.anytime import Certificate
+from reeve.stats.calibration import part_of
+from reeve.stats.fitted import chance_of
 from reeve.task import read_backlog
 
 LOOSE = "highest_escape_rate = 0.4\nconfidence = 0.6\n"
@@ -255,6 +257,44 @@ def test_every_decision_and_every_policy_can_be_computed_again_from_the_ledger(l
     policies = [decode(Policy, fact.body) for fact in fleet.store.facts(kind="policy")]
     assert {recomputed_policy(fleet.store, policy) == policy for policy in policies} == {True}
     assert len(policies) > 5
+
+
+def tell_of_another_agent(fleet) -> None:
+    """Put on record what people found about 240 results of another agent: its tests noticed more where it was right."""
+    like = fleet.draws()[0]
+    for number in range(240):
+        wrong, id_ = number % 3 == 0, f"other-{number}.1"
+        evidence = {**like.evidence, "strength": (number % 7) / 10 + (0.0 if wrong else 0.3)}
+        other = replace(like.cell, agent="other")
+        draw = replace(like, task=f"other-{number}", attempt=id_, cell=other, evidence=evidence)
+        fleet.world.journal.add("draw", id_, draw.task, draw)
+        kind = ReviewKind.REJECT if wrong else ReviewKind.ACCEPT
+        review = Review(draw.task, id_, kind, "", 1.0, measured=False, at_utc=0.0)
+        fleet.world.journal.add("review", f"{draw.task}#1", draw.task, review)
+
+
+def test_once_enough_is_known_a_fitted_confidence_decides_and_every_decision_can_be_computed_again(life):
+    fleet = life(11)
+    apart = [number for number in range(11) if part_of(name(number), (1, 1, 2), 0) == 2]
+    for number in apart[:3]:
+        fleet.run(number)
+        assert fleet.decision(number).fit == ""
+        fleet.accept(number)
+    tell_of_another_agent(fleet)
+    last = apart[3]
+    fleet.run(last)
+    decision = fleet.decision(last)
+    policy = decode(Policy, fleet.store.fact("policy", decision.policy).body)
+    assert (decision.action, decision.rule, bool(decision.fit)) == (Action.LAND, CERTIFIED, True)
+    assert policy.fit is not None
+    assert decision.fit == policy.fit.version
+    assert f"its fitted confidence (fit {decision.fit})" in decision.reason
+    draw = fleet.draws()[-1]
+    assert (draw.task, draw.fit) == (name(last), decision.fit)
+    assert draw.confidence == decision.numbers["confidence"] == chance_of(policy.fit, draw.evidence)
+    assert all(recompute(fleet.store, fact).same for fact in fleet.store.facts(kind="decision"))
+    policies = [decode(Policy, fact.body) for fact in fleet.store.facts(kind="policy")]
+    assert {recomputed_policy(fleet.store, policy) == policy for policy in policies} == {True}
 
 
 def test_a_decision_that_is_not_what_the_ledger_says_is_found(life):

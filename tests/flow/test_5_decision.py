@@ -6,14 +6,17 @@ import pytest
 
 from reeve.decision.decide import decide, decide_after_landing
 from reeve.decision.known import decide_known
+from reeve.decision.trusted import evidence_in
 from reeve.records import (
     Action,
     AgentSpec,
     Attempt,
     Base,
+    Belief,
     Cell,
     CheckResult,
     Ending,
+    Fit,
     KnownAnswer,
     Landing,
     LandingOutcome,
@@ -22,6 +25,7 @@ from reeve.records import (
     Policy,
     RepoSource,
     Selection,
+    Strength,
     Task,
     Trust,
     Verdict,
@@ -148,7 +152,7 @@ def trusted(trust, confidence=0.7, cell=CELL):
             "no safe threshold",
             "2 of the 59 surest results were wrong",
         ),
-        (EARNED, 0.39, "below the threshold", "its confidence 0.39 is below 0.4"),
+        (EARNED, 0.39, "below the threshold", "the verdict's confidence 0.39 is below 0.4"),
     ],
 )
 def test_a_result_that_passed_asks_for_as_long_as_anything_is_missing(trust, confidence, case, said):
@@ -165,6 +169,50 @@ def test_what_audits_allow_lands_and_the_decision_holds_every_number_it_rests_on
     assert known.items() <= decision.numbers.items()
     assert decision.numbers["e_value_needed"] == pytest.approx(20)
     assert "90 clean of 90 audits" in decision.reason
+
+
+FIT = Fit(
+    "f17",
+    ("strength", "agreement"),
+    (0.5, 0.5),
+    (0.1, 0.1),
+    (0.0, 1.0, 1.0),
+    (0.0, 0.5),
+    (0.3, 0.9),
+    40,
+    20,
+    60,
+    0.8,
+    0.7,
+    0.9,
+)
+
+
+@pytest.mark.parametrize(("noticed", "chance", "action"), [(9, 0.9, Action.LAND), (1, 0.3, Action.ASK)])
+def test_where_there_is_a_fit_its_confidence_decides_and_not_that_of_the_verdict(noticed, chance, action):
+    policy = replace(TRUSTED, trust=(EARNED,), fit=FIT, beliefs=(Belief("repair", "1.0", 3.0, 1.0, 0.1),))
+    passed = replace(verdict(1, Outcome.PASSED, confidence=0.7), strength=Strength(noticed, 10))
+    others = [verdict(2, Outcome.PASSED), verdict(3, Outcome.FAILED)]
+    decision = decide(TASK, selection("fix-x.1"), [passed, *others], 0, policy, cell=CELL)
+    assert (decision.action, decision.fit, decision.numbers["confidence"]) == (action, "f17", chance)
+    assert f"its fitted confidence (fit f17) {chance}" in decision.reason
+    assert evidence_in(decision.numbers) == {
+        "verdict": 0.7,
+        "strength": noticed / 10,
+        "strength_known": 1.0,
+        "surplus": 0.0,
+        "surplus_known": 0.0,
+        "agreement": 0.5,
+        "record": 0.75,
+        "earlier_rounds": 0.0,
+    }
+
+
+def test_what_is_not_known_about_a_result_is_said_and_speaks_neither_way():
+    decision = trusted(EARNED)
+    known = evidence_in(decision.numbers)
+    assert decision.fit == ""
+    assert [known[name] for name in ("strength", "strength_known", "agreement", "record")] == [0.5, 0.0, 0.5, 0.5]
 
 
 @pytest.mark.parametrize("name", [item.name for item in fields(Cell)])

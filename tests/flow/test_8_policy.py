@@ -6,20 +6,27 @@ import pytest
 
 from reeve.policy.memory import MARGIN, RECENT, expected_memory_mb
 from reeve.policy.versioned import versioned
-from reeve.records import Cell, Policy, Trust
+from reeve.records import Cell, Fit, Policy, Trust
 
 
 def test_equal_policies_have_one_version_whatever_they_were_called_before():
     assert versioned(Policy(version="")) == versioned(Policy(version="other"))
 
 
-@pytest.mark.parametrize("name", [item.name for item in fields(Policy) if item.name != "version"])
+@pytest.mark.parametrize("name", [item.name for item in fields(Policy) if item.name not in ("version", "fit")])
 def test_every_number_of_a_policy_is_in_its_version(name):
     policy = Policy(version="")
     value = getattr(policy, name)
     more = {int: 1, float: 0.01, str: "x", tuple: (Trust(Cell("a", "1", "c", "tests", "/r")),)}[type(value)]
     changed = replace(policy, **{name: value + more})
     assert versioned(changed).version != versioned(policy).version
+
+
+def test_the_fit_of_a_policy_is_in_its_version():
+    policy = Policy(version="")
+    fit = Fit("f", ("verdict",), (0.5,), (1.0,), (0.0, 1.0), (0.0,), (0.9,), 20, 10, 30, 0.8, 0.7, 0.9)
+    versions = {versioned(replace(policy, fit=each)).version for each in (None, fit, replace(fit, chances=(0.8,)))}
+    assert len(versions) == 3
 
 
 # ---------------------------------------------------------------- memory

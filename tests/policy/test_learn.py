@@ -97,8 +97,8 @@ def test_a_result_must_be_as_sure_as_those_that_were_right():
 
 
 def test_a_learned_policy_is_named_by_what_it_says_and_keeps_what_the_owner_wants():
-    found = learn(OWNER, CELL, [result()] * 3, 17)
+    found = learn(OWNER, CELL, {CELL: [result()] * 3}, 17)
     assert (found.learned_through, found.trust_in(CELL).audits) == (17, 3)
     assert replace(found, trust=(), learned_through=0, version="") == OWNER
-    assert learn(OWNER, CELL, [result()] * 3, 17) == found
-    assert learn(OWNER, CELL, [result()] * 4, 18).version != found.version
+    assert learn(OWNER, CELL, {CELL: [result()] * 3}, 17) == found
+    assert learn(OWNER, CELL, {CELL: [result()] * 4}, 18).version != found.version

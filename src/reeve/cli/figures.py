@@ -19,7 +19,7 @@ from reeve.cli.alone import FEWEST_TASKS, UNKNOWN_SECONDS, check_ins_of, enough
 from reeve.cli.doors import Keys
 from reeve.cli.drilled import bound_sentence
 from reeve.cli.opened import keys
-from reeve.cli.policy import Standing, standings, unlike_the_key
+from reeve.cli.policy import Standing, fitted, standings, unlike_the_key
 from reeve.cli.rules import read_rules
 from reeve.cli.start import open_store
 from reeve.errors import LedgerError, SettingsError
@@ -278,7 +278,9 @@ def _policy(settings: Settings, owner: Policy, results: Results, report: "Horizo
         suspicion_share=owner.suspicion_share,
         reliability=reliability,
         clean_audits_of_a_new_cell=trust_of(Cell("", "", "", "", ""), (), owner).more_clean_audits,
-        cells=tuple(_cell(row, by_cell[row.trust.cell][0], owner) for row in standings(results, owner)),
+        cells=tuple(
+            _cell(row, by_cell[row.trust.cell][0], owner) for row in standings(results, owner, fitted(results))
+        ),
         every_seconds=every,
         check_ins=_check_ins(report, reliability) if fixed == MEASURED else (),
         draws_unlike_the_key=tuple(
@@ -304,6 +306,8 @@ def _cell(row: Standing, judged: Sequence[Judged], owner: Policy) -> CellFigures
         state=row.state,
         may_land=row.may_land and owner.land == "trusted",
         why=row.why,
+        fit=row.fit or None,
+        no_fit=row.no_fit,
         streams=tuple(_stream(name, drawn) for name, drawn in streams.items()),
         progress=progress_of(judged, owner)[-MOST_EVIDENCE:],
     )

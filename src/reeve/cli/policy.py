@@ -16,8 +16,9 @@ from reeve.ledger.audits import Results
 from reeve.ledger.plain import one_line
 from reeve.ledger.views import find
 from reeve.ports import Fact, Store
-from reeve.records import Cell, Draw, Policy, Trust, Verdict
+from reeve.records import Cell, Draw, Fit, Policy, Trust, Verdict
 from reeve.settings import MEASURED, Settings, to_policy
+from reeve.stats.risk import Refused
 from reeve.units import duration, plural, short_hash
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class Standing:
     trust: Trust
     state: str
     why: str
+    fit: str = ""  # version of what makes its confidences; "": they are the verdicts' own
+    no_fit: str = ""  # why
 
     @property
     def may_land(self) -> bool:
@@ -64,22 +67,34 @@ def policy(words: Words = None, *, as_json: Json = False) -> None:
         _explain(ledger_of(settings), words, as_json=as_json)
         return
     owner, results = to_policy(settings), Results(ledger_of(settings))
-    rows = standings(results, owner)
+    fit = fitted(results)
+    rows = standings(results, owner, fit)
     unlike = unlike_the_key(settings, [judged.draw for found, _ in results.all().values() for judged in found])
     if as_json:
-        print_json(_json(owner, rows, unlike) | {"check_ins": _check_ins(settings)})
+        print_json(_json(owner, rows, unlike) | {"confidences": _fit_json(fit), "check_ins": _check_ins(settings)})
         return
-    _print(owner, rows, unlike, _check_ins(settings))
+    _print(owner, rows, unlike, _check_ins(settings), _confidences(fit, rows))
 
 
-def standings(results: Results, owner: Policy) -> list[Standing]:
+def fitted(results: Results) -> Fit | Refused:
+    """Fit a confidence to what is known of all results now."""
+    from reeve.policy.confidence import fit_of
+
+    return fit_of(judged for some in results.known()[0].values() for judged in some)
+
+
+def standings(results: Results, owner: Policy, fit: Fit | Refused) -> list[Standing]:
     """Say how every cell stands, the one that was heard of last first."""
     from reeve.decision.trusted import standing
-    from reeve.policy.learn import trust_of
+    from reeve.policy.learn import fit_for, trust_of
 
-    found = sorted(results.all().items(), key=lambda item: -item[1][1])
-    trusts = [trust_of(cell, judged, owner) for cell, (judged, _) in found]
-    return [Standing(trust, *standing(trust, owner)) for trust in trusts]
+    rows = []
+    for cell, (judged, _) in sorted(results.all().items(), key=lambda item: -item[1][1]):
+        own = fit_for(judged, fit, owner)
+        used, no_fit = (None, own.reason) if isinstance(own, Refused) else (own, "")
+        trust = trust_of(cell, judged, owner, used)
+        rows.append(Standing(trust, *standing(trust, owner), "" if used is None else used.version, no_fit))
+    return rows
 
 
 def unlike_the_key(settings: Settings, draws: list[Draw]) -> list[str]:
@@ -117,6 +132,8 @@ def _json(owner: Policy, rows: list[Standing], unlike: list[str]) -> dict[str, o
                 "state": row.state,
                 "may_land": row.may_land and owner.land == "trusted",
                 "why": row.why,
+                "fit": row.fit or None,
+                "no_fit": row.no_fit,
             }
             for row in rows
         ],
@@ -130,7 +147,28 @@ def _new(owner: Policy) -> Trust:
     return trust_of(Cell("", "", "", "", ""), (), owner)
 
 
-def _print(owner: Policy, rows: list[Standing], unlike: list[str], pauses: dict[str, Any]) -> None:
+def _fit_json(fit: Fit | Refused) -> dict[str, object]:
+    """Give a fit, or the reason why there is none."""
+    if isinstance(fit, Refused):
+        return {"fit": None, "reason": fit.reason}
+    return {"fit": asdict(fit), "reason": ""}
+
+
+def _confidences(fit: Fit | Refused, rows: list[Standing]) -> str:
+    """Say what the confidences of results are made of."""
+    if isinstance(fit, Refused):
+        return f"Confidences are the verdicts' own: {fit.reason}."
+    ends = f"AUC {fit.auc:.2f} ({fit.auc_low:.2f} to {fit.auc_high:.2f}) on {fit.calibrated} others"
+    used = sum(bool(row.fit) for row in rows)
+    rest = "" if used == len(rows) else f"; {len(rows) - used} of {len(rows)} use the verdicts' own: {_rest(rows)}"
+    return f"Confidences are fitted to {fit.right + fit.wrong} results, {ends} (fit {fit.version}){rest}."
+
+
+def _rest(rows: list[Standing]) -> str:
+    return next(row.no_fit for row in rows if not row.fit)
+
+
+def _print(owner: Policy, rows: list[Standing], unlike: list[str], pauses: dict[str, Any], confidences: str) -> None:
     console = screen()
     if owner.land == "passed":
         console.print(safe("land = passed: all that passed its checks lands without a look, whoever made it."))
@@ -145,6 +183,8 @@ def _print(owner: Policy, rows: list[Standing], unlike: list[str], pauses: dict[
     if rows:
         console.print()
         listing(console, COLUMNS, [_row(row) for row in rows])
+        console.print()
+        console.print(safe(confidences))
     console.print()
     for name, each in pauses["agents"].items():
         console.print(safe(f"{name} checks in every {duration(each['every_seconds'])} of work: {each['reason']}"))

@@ -7,6 +7,7 @@ limits and then given up.
 
 from collections.abc import Collection, Mapping, Sequence
 
+from reeve.decision.evidence import evidence_of
 from reeve.decision.trusted import permission
 from reeve.records import Action, Cell, Decision, Landing, LandingOutcome, Outcome, Policy, Selection, Task, Verdict
 from reeve.units import plural
@@ -79,11 +80,11 @@ def decide_passed(
     task: str, round_: int, verdict: Verdict, cell: Cell, numbers: Mapping[str, float], policy: Policy
 ) -> Decision:
     """Decide whether a result that passed lands without a look, or waits for a person, by the rule ``trusted``."""
-    found = permission(cell, verdict.confidence, policy)
+    found = permission(cell, evidence_of(verdict, numbers, round_, cell, policy), policy)
     action = Action.LAND if found.granted else Action.ASK
     reason = f"{verdict.attempt} passed; {found.reason}"
     all_numbers = {**numbers, **found.numbers}
-    return Decision(task, round_, action, verdict.attempt, found.rule, reason, all_numbers, policy.version)
+    return Decision(task, round_, action, verdict.attempt, found.rule, reason, all_numbers, policy.version, found.fit)
 
 
 def _of(attempt: str, verdicts: Sequence[Verdict]) -> Verdict:

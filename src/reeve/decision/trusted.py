@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reeve.records import Cell, Policy, Trust
+from reeve.stats.fitted import chance_of
 from reeve.units import plural
 
-__all__ = ["RULE", "Permission", "permission", "standing"]
+__all__ = ["RULE", "Permission", "evidence_in", "permission", "standing"]
 
 RULE = "land = trusted"
+PREFIX = "evidence_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,23 +21,34 @@ class Permission:
     rule: str
     reason: str  # a clause that goes on from "it passed; "
     numbers: Mapping[str, float]
+    fit: str  # version of what made the confidence; "": the verdict's own
 
 
-def permission(cell: Cell, confidence: float, policy: Policy) -> Permission:
-    """Say whether a result of a cell that passed with a `confidence` may land without a look.
+def permission(cell: Cell, evidence: Mapping[str, float], policy: Policy) -> Permission:
+    """Say whether a result of a cell that passed, with some `evidence` about it, may land without a look.
 
+    Its confidence is what the fit of the policy makes of the evidence, or the verdict's own where there is no fit.
     It may if the audits of the cell certify the owner's highest escape rate at this moment, no alarm is raised, and
     its confidence reaches the threshold. Whatever is missing is said, the gravest first.
     """
     trust = policy.trust_in(cell)
     state, why = standing(trust, policy)
-    who, limit = _who(cell), trust.threshold
+    who, limit, fit = _who(cell), trust.threshold, policy.fit
+    confidence = evidence["verdict"] if fit is None else chance_of(fit, evidence)
+    its = "the verdict's confidence" if fit is None else f"its fitted confidence (fit {fit.version})"
     if state == "certified" and limit is not None and confidence < limit:
         state = "below the threshold"
-        why = f"its confidence {confidence:.3g} is below {limit:.3g}, the lowest that the audits allow: {why}"
+        why = f"{its} {confidence:.3g} is below {limit:.3g}, the lowest that the audits allow: {why}"
     elif state == "certified":
-        why = f"its confidence {confidence:.3g} reaches {limit:.3g}, and {why}"
-    return Permission(state == "certified", f"{RULE}: {state}", f"{who}: {why}", _numbers(trust, confidence, policy))
+        why = f"{its} {confidence:.3g} reaches {limit:.3g}, and {why}"
+    numbers = _numbers(trust, confidence, policy) | {f"{PREFIX}{name}": value for name, value in evidence.items()}
+    version = "" if fit is None else fit.version
+    return Permission(state == "certified", f"{RULE}: {state}", f"{who}: {why}", numbers, version)
+
+
+def evidence_in(numbers: Mapping[str, float]) -> dict[str, float]:
+    """Read the evidence back from the numbers of a decision."""
+    return {name.removeprefix(PREFIX): value for name, value in numbers.items() if name.startswith(PREFIX)}
 
 
 def standing(trust: Trust, policy: Policy) -> tuple[str, str]:

@@ -69,14 +69,14 @@ def recompute(store: Store, fact: Fact) -> Recomputed:
 
 def recomputed_policy(store: Store, policy: Policy) -> Policy:
     """Learn a policy again from the facts that it was learned from; one of the owner's own is only named again."""
-    owner = versioned(replace(policy, trust=(), learned_through=0, beliefs=(), believed_through=0))
+    owner = versioned(replace(policy, trust=(), learned_through=0, beliefs=(), believed_through=0, fit=None))
     if policy.beliefs:
         agents = [(belief.agent, belief.version) for belief in policy.beliefs]
         owner = believe(owner, agents, store, through=policy.believed_through)
     if not policy.trust:
         return owner
     cell = policy.trust[0].cell
-    return learn(owner, cell, *Results(store, through=policy.learned_through).of(cell))
+    return learn(owner, cell, *Results(store, through=policy.learned_through).known())
 
 
 class _Past:

@@ -1,6 +1,6 @@
 """Trust at work: the policy that a decision is made under, and the draws that say what is audited."""
 
-from reeve.decision.trusted import RULE
+from reeve.decision.trusted import RULE, evidence_in
 from reeve.durable.world import World
 from reeve.errors import LedgerError
 from reeve.ledger.codec import decode
@@ -33,7 +33,7 @@ def cell_of_attempt(world: World, task: Task, attempt: str) -> Cell:
 
 def policy_for(world: World, cell: Cell) -> Policy:
     """Learn the policy for a cell from the ledger as it is now, and store it: decisions name its version."""
-    policy = learn(world.policy, cell, *world.results.of(cell))
+    policy = learn(world.policy, cell, *world.results.known())
     return world.journal.once(Policy, "policy", policy.version, "", lambda: policy)
 
 
@@ -69,6 +69,8 @@ def draw_for(world: World, task: Task, decision: Decision) -> Draw | None:
             suspicion_number=suspicion_number,
             commitment=commitment,
             policy=policy.version,
+            evidence=evidence_in(decision.numbers),
+            fit=decision.fit,
         )
 
     return world.journal.once(Draw, "draw", attempt, task.id, work)

@@ -32,14 +32,16 @@ class Results:
         self._of_cell: defaultdict[Cell, list[str]] = defaultdict(list)
         self._waiting: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)  # task -> its draws before a look
 
-    def of(self, cell: Cell) -> tuple[tuple[Judged, ...], int]:
-        """Return the results of a cell, and the seq of the last fact about any of them."""
-        with self._lock:
-            self._read()
-            return self._judged(cell)
+    def known(self) -> tuple[dict[Cell, tuple[Judged, ...]], int]:
+        """Return the results of every cell at one moment, and the seq of the last fact about any of them."""
+        found = self.all()
+        return {cell: judged for cell, (judged, _) in found.items()}, max((seq for _, seq in found.values()), default=0)
 
     def all(self) -> dict[Cell, tuple[tuple[Judged, ...], int]]:
-        """Return the same of every cell, in the order in which the cells came."""
+        """Return the results of every cell with the seq of the last fact about any of its own.
+
+        The cells are in the order in which they came.
+        """
         with self._lock:
             self._read()
             return {cell: self._judged(cell) for cell in self._of_cell}

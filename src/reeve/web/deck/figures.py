@@ -62,6 +62,8 @@ class CellFigures:
     state: str  # certified, alarm, not certified yet, no safe threshold
     may_land: bool
     why: str
+    fit: str | None  # version of what makes its confidences; None: they are the verdicts' own
+    no_fit: str  # why
     streams: tuple[StreamOfAudits, ...]
     progress: tuple[float, ...]
 
