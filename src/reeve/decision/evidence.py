@@ -15,8 +15,8 @@ def evidence_of(
 ) -> dict[str, float]:
     """Put the evidence about a result together; `counts` are the outcomes in its round, which is number `round_`.
 
-    Nothing in it depends on what people found about results: verdicts alone speak, of this attempt, of the others of
-    its round, and of earlier ones of the agent. So no result tells on another through it.
+    Nothing in it depends on what people found at other tasks: verdicts speak, of this attempt, of the others of its
+    round, and of earlier ones of the agent, and the number of rounds of its own task.
     """
     share = verdict.strength.share if verdict.strength is not None else None
     surplus = verdict.surplus.lines / max(verdict.lines, 1) if verdict.surplus is not None else 0.0
