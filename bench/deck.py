@@ -67,6 +67,12 @@ PAGES = {
     "api: fleet": "/api/v1/fleet",
     "api: tasks": "/api/v1/tasks?limit=50",
     "api: inbox": "/api/v1/inbox",
+    "settings": "/settings",
+    "trust": "/trust",  # from here on the figures are computed beside the pages
+    "trust, rows": "/trust/rows?of=passed",
+    "drill": "/drill",
+    "fleet, meanwhile": "/?show=all",
+    "api: trust": "/api/v1/trust",
 }
 
 
