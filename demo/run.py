@@ -51,6 +51,7 @@ def main() -> int:
     _say(5, "to look further")
     print(further(tasks))
     print(f"\nThe page: {DEST / REPORT}")
+    print("The deck: http://127.0.0.1:7333, served by `reeve serve` in that folder, which prints it with its key")
     print(f"{sum(map(has_landed, tasks))} of {expected} tasks landed; {time.monotonic() - started:.0f} s in all.")
     for problem in problems:
         print(f"demo: {problem}", file=sys.stderr)
@@ -90,7 +91,12 @@ def further(tasks: list[dict]) -> str:
     landed = next((task["id"] for task in tasks if has_landed(task)), None)
     other = next((task["id"] for task in tasks if task["status"] == "failed"), None)
     command = REEVE.relative_to(ROOT) if REEVE.is_relative_to(ROOT) else REEVE
-    lines = [f"cd {DEST}", f"alias reeve={ROOT / command}", "reeve inbox                 # what needs you, and why"]
+    lines = [
+        f"cd {DEST}",
+        f"alias reeve={ROOT / command}",
+        "reeve inbox                 # what needs you, and why",
+        "reeve serve                 # all of it in a browser",
+    ]
     if landed:
         package = landed.partition("-")[0]
         lines += [

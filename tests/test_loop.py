@@ -261,6 +261,44 @@ def test_taking_back_what_landed_by_itself_is_an_escape(project):
     assert project.landed_text("calc.py") == CALC.strip()
 
 
+def test_what_is_sent_back_is_attempted_anew_with_all_that_was_said(project):
+    project.land = "trusted"
+    project.agent("fix", f"{FIX}; cat $REEVE_INSTRUCTION_FILE; echo '# by me' >> calc.py")
+    project.task("total", agents=["fix"], checks={"required": REQUIRED})
+    given = Minutes(1, measured=False)
+    assert project.run().view("total").status is Status.NEEDS_YOU
+    for number, word in enumerate(("No comments.", "calc.py:10: not\nthis one either"), start=1):
+        reviews.again(project.opened, f"total.{number}", word, given)
+        with pytest.raises(InputError, match="to be attempted already"):
+            reviews.again(project.opened, "total", "twice", given)
+        view = project.view("total")
+        assert (view.status, view.reason) == (Status.QUEUED, f"sent back, will be attempted again: {word}")
+        assert project.run().view("total").status is Status.NEEDS_YOU
+    view = project.view("total")
+    assert [item.order.round for item in view.attempts] == [1, 2, 3]
+    assert [item.order.words for item in view.attempts[1:]] == [
+        ("No comments.",),
+        ("No comments.", "calc.py:10: not\nthis one either"),
+    ]
+    said = project.opened.journal.store.get(project.facts("attempt", "total")[-1]["trajectory"]).decode()
+    assert "- No comments.\n- calc.py:10: not\n  this one either\n" in said
+    assert project.run().rows() == {"total": "needs-you"}  # and that was all
+    assert len(project.facts("order")) == 3
+    reviews.accept(project.opened, "total", given)
+    with pytest.raises(InputError, match="has landed"):
+        reviews.again(project.opened, "total", "too late", given)
+
+
+def test_what_is_rejected_for_good_is_not_sent_back(project):
+    project.agent("break", "echo 'raise ValueError' >> calc.py")
+    project.task("total", agents=["break"], checks={"required": REQUIRED})
+    project.run()
+    given = Minutes(1, measured=False)
+    reviews.reject(project.opened, "total", "no", given)
+    with pytest.raises(InputError, match="is rejected"):
+        reviews.again(project.opened, "total", "after all", given)
+
+
 def test_what_failed_cannot_be_accepted(project):
     project.agent("break", "echo 'raise ValueError' >> calc.py")
     project.task("total", agents=["break"], checks={"required": REQUIRED})

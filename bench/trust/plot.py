@@ -45,6 +45,7 @@ def specification(outcomes: Sequence[Outcome], highest_rate: float) -> dict[str,
         "facet": {"field": "life", "type": "nominal", "title": None, "sort": lives},
         "columns": 2,
         "spec": {"width": 320, "height": 220, "layer": layers},
+        "background": "white",
         "config": {"view": {"stroke": None}, "axis": {"gridColor": "#eee"}},
     }
 

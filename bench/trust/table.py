@@ -60,10 +60,9 @@ def findings(outcomes: Sequence[Outcome], life: Life, highest_rate: float) -> It
         yield f"of what passes {passing.value:.1%} is wrong, {above} {highest_rate:.0%} without any audit"
     if fixed is not None:
         above = "above" if fixed.value > highest_rate else "below"
-        versions = (
-            f"{by_rule['fixed threshold .95'].versions_above} of {by_rule['fixed threshold .95'].versions_unseen}"
-        )
-        yield f"the fixed threshold lets {fixed.value:.1%} escape, {above} {highest_rate:.0%} by chance; {versions} versions above"
+        outcome = by_rule["fixed threshold .95"]
+        versions = f"{outcome.versions_above} of {outcome.versions_unseen} versions were above it"
+        yield f"the fixed threshold lets {fixed.value:.1%} escape, {above} {highest_rate:.0%}, and has no means to know; {versions}"
     inherited, restarted = by_rule["by levels, inherited"], by_rule["by levels"]
     if inherited.versions_unseen:
         told = f"{inherited.versions_above} of {inherited.versions_unseen} versions were above {highest_rate:.0%}"

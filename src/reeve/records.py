@@ -773,6 +773,7 @@ class Verdict:
     needed_lines: int | None = None  # what the checks need of it; None: not measured
     wall_seconds: float = 0.0
     measurement: str = ""  # key
+    base_measurement: str = ""  # key of what the same checks gave at the base
     already_passing: bool = False  # the base passes what was asked for
     strength: Strength | None = None  # None: not measured
     surplus: Surplus | None = None  # None: not measured

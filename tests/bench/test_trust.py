@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 from bench.trust import __main__ as command
 from bench.trust.lives import Life, Result, first_that_passes, lives, metr, simulated, swe_bench, terminal_bench
 from bench.trust.plot import specification, svg
-from bench.trust.replay import REVIEW_MINUTES, replay
+from bench.trust.replay import REVIEW_MINUTES, Outcome, replay
 from bench.trust.rules import LAND_WHATEVER_PASSES, REVIEW_EVERYTHING, ByLevels, Fixed, Seen, Trusted, all_rules
 from bench.trust.scores import Scores
 from bench.trust.table import BEGIN, END, PICTURE, figures, lines, page
@@ -275,6 +276,17 @@ def test_the_table_and_the_page_say_what_was_found():
             assert outcome.rule in text
             rate = outcome.escape_rate()
             assert rate is None or f"{rate.value:.1%} ({rate.low:.1%} to {rate.high:.1%})" in text
+
+
+def test_the_page_holds_what_was_recorded_last():
+    kept = json.loads(max(command.RESULTS.glob("*-trust.json")).read_text())
+    names = [each.name for each in fields(Outcome)]
+    outcomes = [Outcome(**{name: each[name] for name in names}) for each in kept["outcomes"]]
+    assert [json.loads(json.dumps(figures(each))) for each in outcomes] == kept["outcomes"]
+    played = [Life(name, source, (), ()) for name, source in kept["lives"].items()]
+    text = command.PAGE.read_text(encoding="utf-8")
+    assert page(text, played, outcomes, kept["highest_rate"]) == text
+    assert command.PICTURE.read_text(encoding="utf-8") == svg(outcomes, kept["highest_rate"])
 
 
 def test_the_picture_has_a_point_for_every_rule_that_landed_something():

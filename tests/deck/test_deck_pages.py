@@ -6,7 +6,21 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from reeve.records import AgentSpec, Change, CheckResult, Outcome, Question, QuestionKind, Word, WordKind
+from reeve.ledger.codec import dumps
+from reeve.ports import Fact
+from reeve.records import (
+    AgentSpec,
+    Change,
+    CheckResult,
+    Checks,
+    Measurement,
+    Outcome,
+    Question,
+    QuestionKind,
+    TestOutcome,
+    Word,
+    WordKind,
+)
 
 EVIL = (
     "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">\u202egnp.exe\x1b[31mred\x00"
@@ -83,6 +97,29 @@ def test_a_task_shows_its_patch_its_evidence_and_why(fleet, page):
         assert words in text
     assert page.locator(".diff .add").count() == 1
     assert page.locator(".diff .del").count() == 1
+
+
+def test_tests_are_compared_with_the_base_one_by_one(served, page):
+    story = served.story
+    story.task("one", checks=Checks(required=("t.py::asked",)))
+    story.attempt("one.1")
+    told = {"base": {}, "result": {"t.py::broken": "E  assert 1 == 2"}}
+    outcomes = {
+        "base": {"t.py::asked": "failed", "t.py::broken": "passed", "t.py::kept": "passed", "t.py::gone": "passed"},
+        "result": {"t.py::asked": "passed", "t.py::broken": "failed", "t.py::kept": "passed"},
+    }
+    for key, tests in outcomes.items():
+        found = Measurement(key, key, {name: TestOutcome(each) for name, each in tests.items()}, messages=told[key])
+        story.store.append(Fact("measurement", key, "", {"artefact": story.store.put(dumps(found))}, 1.0))
+    story.verdict("one.1", Outcome.FAILED, measurement="result", base_measurement="base")
+    page.goto(f"{served.base}/task/one")
+    rows = [row.inner_text().split("\t") for row in page.locator(".tests tbody tr").all()]
+    assert [(name.split()[0], before[2:], after[2:].split("\n")) for name, before, after in rows] == [
+        ("t.py::asked", "failed", ["passed"]),
+        ("t.py::broken", "passed", ["failed", "E  assert 1 == 2"]),
+        ("t.py::gone", "passed", ["not there"]),
+    ]
+    expect(page.locator("main")).to_contain_text("1 test passed before and after")
 
 
 def test_stages_are_named_in_their_order(fleet, page):

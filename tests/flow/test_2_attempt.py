@@ -89,6 +89,22 @@ def test_an_end_without_a_status_is_the_sandboxs_failure_and_not_the_agents():
     assert ended(Ending.FINISHED) == (Ending.SANDBOX_FAILED, "the sandbox ended without the agent's exit status")
 
 
+@pytest.mark.parametrize(
+    ("status", "declined", "ending"),
+    [
+        (1, None, Ending.BUDGET_LIMIT),
+        (0, None, Ending.FINISHED),
+        (-11, None, Ending.CRASHED),
+        (1, Declined(Declines.IMPOSSIBLE, "no"), Ending.DECLINED),
+    ],
+)
+def test_who_gives_up_when_the_gateway_refuses_has_run_into_the_budget(status, declined, ending):
+    result = SandboxResult(Ending.FINISHED, status, "", 12.0, 1.0, 10.0)
+    found, reason = ending_of(result, declined, "the limit of 0.1 dollars")
+    assert found is ending
+    assert (reason == "the limit of 0.1 dollars") == (ending is Ending.BUDGET_LIMIT)
+
+
 # ---------------------------------------------------------------- events
 
 

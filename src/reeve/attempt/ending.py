@@ -14,12 +14,13 @@ SHELL_STATUSES = {
 REASON_CHARACTERS = 200
 
 
-def ending_of(result: SandboxResult, declined: Declined | None = None) -> tuple[Ending, str]:
+def ending_of(result: SandboxResult, declined: Declined | None = None, refused: str = "") -> tuple[Ending, str]:
     """Return the ending and its reason in one sentence; `declined` is what the agent said for delivering nothing.
 
-    The sandbox's own ending stands, but for three: a run that ended by itself after it declined is that, whatever
-    its status; another one with a status other than 0 crashed, and one that is said to have finished without a
-    status was lost by the sandbox.
+    `refused` is why the gateway refused it a request over budget. The sandbox's own ending stands, but for four: a run
+    that ended by itself after it declined is that, whatever its status; another one with a status other than 0
+    crashed, or ran into its budget where it was refused: some give up before anybody ends them for that. One that is
+    said to have finished without a status was lost by the sandbox.
     """
     took = duration(result.wall_seconds)
     if result.ending not in (Ending.FINISHED, Ending.CRASHED):
@@ -30,6 +31,8 @@ def ending_of(result: SandboxResult, declined: Declined | None = None) -> tuple[
         return Ending.DECLINED, f"the agent declines: {declined.why}: {_first_words(declined.text)}"
     if result.status == 0:
         return Ending.FINISHED, f"the agent ended by itself after {took}"
+    if refused and not _signal(result.status):
+        return Ending.BUDGET_LIMIT, refused
     return Ending.CRASHED, f"the agent {_what(result.status)} after {took}"
 
 

@@ -246,7 +246,7 @@ def _record(
     output = folder / OUTPUT
     said = output.read_bytes() if output.exists() else b""
     declined = declined_in(said)
-    ending, reason = ending_of(result, declined)
+    ending, reason = ending_of(result, declined, counted.refused if counted else "")
     tokens, usd = spent(said) if counted is None else (counted.tokens, counted.usd)
     frames = _frames(folder)
     return Attempt(

@@ -79,6 +79,7 @@ def judge(
             needed_lines=None if surplus is None else max(0, patch.lines - surplus.lines),
             wall_seconds=sum(part.wall_seconds for part in parts),
             measurement=result.key if result else "",
+            base_measurement=base.key,
             already_passing=already,
             strength=strength_of(challenge),
             surplus=surplus,

@@ -145,6 +145,7 @@ def task(request: Request, task: str, attempt: str = "", whole: bool = False) ->
         view=view,
         item=chosen,
         files=files,
+        tests={each.id: deck.reading.tests(view.task, each) for each in chosen.verdicts} if chosen else {},
         most_lines=10**9 if whole else MOST_LINES,
         steps=_steps(deck.reading.events(chosen)) if chosen else {},
         row=deck.reading.rows.row(task),

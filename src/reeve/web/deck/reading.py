@@ -1,25 +1,28 @@
 """What pages and API read: the same queries for both, each answered from the rows or from the facts of one task."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from reeve.attempt.events import events_of, in_words
 from reeve.attempt.oversight import RESTING
 from reeve.errors import LedgerError
+from reeve.ledger.drill import measurement_of
 from reeve.ledger.inbox import InboxItem, inbox_order
 from reeve.ledger.plain import one_line
 from reeve.ledger.row import Live, Page, Row, Totals
 from reeve.ledger.views import AttemptView, TaskView, attempt_view, task_view
 from reeve.ports import Patches, Store
-from reeve.records import Event, Patch, Status
+from reeve.records import Event, Patch, Status, Task, TestOutcome, Verdict
 from reeve.web.deck.patch import FilePatch, files_of
 
-__all__ = ["AtWork", "Load", "Reading", "Rows"]
+__all__ = ["AtWork", "Load", "Reading", "Rows", "Tested", "Tests"]
 
 TAIL_BYTES = 16_384
+TESTS_SHOWN = 200
 INBOX = 200
 """So many are listed at once: nobody decides more in a day."""
 PATCH_BYTES = 2_000_000
@@ -77,6 +80,26 @@ class Load:
     cores: int
     memory_mb: float
     free_mb: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """What one test did at the base and on the result; None: it was not reported."""
+
+    id: str
+    before: TestOutcome | None
+    after: TestOutcome | None
+    message: str  # the last lines of what went wrong on the result
+    required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tests:
+    """Tests that were asked for or do not do what they did; `same` counts the others by what they do."""
+
+    told: tuple[Tested, ...] = ()
+    more: int = 0
+    same: Mapping[str, int] = field(default_factory=dict)
 
 
 class Reading:
@@ -171,6 +194,21 @@ class Reading:
             return _words(self._patches.diff(base_tree, tree))
         except (LedgerError, OSError, KeyError, ValueError):
             return None  # the objects were cleared away: what was needed is not known any more
+
+    def tests(self, task: Task, verdict: Verdict) -> Tests:
+        """Compare test by test what the base gave and what the result gives; empty where either was not kept."""
+        base, result = (measurement_of(self.store, key) for key in (verdict.base_measurement, verdict.measurement))
+        if base is None or result is None:
+            return Tests()
+        asked, told, same = set(task.checks.required), [], Counter[str]()
+        for id_ in sorted({*base.tests, *result.tests}):
+            before, after = base.tests.get(id_), result.tests.get(id_)
+            if id_ in asked or before is not after:
+                told.append(Tested(id_, before, after, result.messages.get(id_, ""), required=id_ in asked))
+            elif after is not None:
+                same[str(after)] += 1
+        told.sort(key=lambda each: (not each.required, each.after is TestOutcome.PASSED, each.id))
+        return Tests(tuple(told[:TESTS_SHOWN]), max(0, len(told) - TESTS_SHOWN), dict(same))
 
     def events(self, item: AttemptView) -> tuple[Event, ...]:
         """Read the trajectory of an attempt, or what there is of it so far."""
