@@ -33,7 +33,7 @@ from reeve.records import (
 )
 from reeve.settings import read_settings
 from reeve.web.deck.computed import Computed, Known
-from reeve.web.deck.figures import Figures, Plot
+from reeve.web.figures import Figures, Plot
 from reeve.web.trust_plots import PLOTS
 from stories import BASE, REPAIR
 
