@@ -37,6 +37,7 @@ CHOOSES_ADAPTERS = {
     "cli/doctor.py",
     "cli/doors.py",
     "cli/drill_parts.py",
+    "cli/figures.py",
     "cli/playback.py",
     "cli/serve.py",
     "cli/start.py",

@@ -33,7 +33,7 @@ from reeve.records import (
 )
 from reeve.settings import read_settings
 from reeve.web.deck.computed import Computed, Known
-from reeve.web.deck.figures import Figures, Plot
+from reeve.web.figures import Figures, Plot
 from reeve.web.trust_plots import PLOTS
 from stories import BASE, REPAIR
 
@@ -424,7 +424,7 @@ def test_settings_say_what_is_decided_and_where_and_never_a_key(tmp_path, monkey
         said = client.get("/settings").text
         agents = client.get("/api/v1/agents")
     assert "secret" not in said + agents.text
-    for words in ("sweeper", "budgets.day_usd", "12.5", "0.9", "localhost:1/v1", "reeve.toml", "Tests first."):
+    for words in ("sweeper", "day_usd", "12.5", "0.9", "localhost:1/v1", "reeve.toml", "Tests first."):
         assert words in said
     assert "<script>alert" not in said
     assert "ANTHROPIC_API_KEY" in said

@@ -5,10 +5,10 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from math import log2
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import fmean
@@ -51,7 +51,7 @@ from reeve.settings import MEASURED, Settings, to_policy
 from reeve.stats.calibration import Quality, quality
 from reeve.stats.risk import Refused
 from reeve.units import plural
-from reeve.web.deck.figures import (
+from reeve.web.figures import (
     AgentHealth,
     CellFigures,
     CheckInFigures,
@@ -95,7 +95,8 @@ def computing(settings: Settings) -> Computing:
         context = get_context("spawn")
         mine, its = context.Pipe(duplex=False)
         process = context.Process(target=_work, args=(its, settings), daemon=True)
-        process.start()
+        with _interrupts_held_back():
+            process.start()
         its.close()
         try:
             while (found := _received(mine, ended)) is not None:
@@ -108,6 +109,17 @@ def computing(settings: Settings) -> Computing:
             process.join()
 
     return compute
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Start what Ctrl-C does not reach, from its first moment on: whoever started it ends it."""
+    resource_tracker.ensure_running()  # else it begins with the process, and lets interrupts through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _received(mine: Connection, ended: Callable[[], bool]) -> "Figures | Plots | BaseException | None":
@@ -126,7 +138,6 @@ def _received(mine: Connection, ended: Callable[[], bool]) -> "Figures | Plots |
 
 def _work(its: Connection, settings: Settings) -> None:
     """Compute, and say what was found as it is found; None is the end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it
     os.nice(NICE)
     with suppress(OSError):  # where memory is short, this goes first, and no attempt
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")

@@ -17,7 +17,7 @@ from reeve.ledger.periods import Period
 from reeve.ledger.plain import one_line
 from reeve.policy.horizon import HorizonReport
 from reeve.stats.horizon import AgentHorizon
-from reeve.web.deck.figures import (
+from reeve.web.figures import (
     CellFigures,
     HorizonFigures,
     Observed,

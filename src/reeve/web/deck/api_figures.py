@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from reeve.ledger.attempt_rows import AttemptPage, RowsWanted
 from reeve.web.deck.api import NEWEST, RESPONSES
 from reeve.web.deck.computed import Known
-from reeve.web.deck.figures import AgentHealth, DrillFigures, PolicyFigures, TrustFigures
+from reeve.web.figures import AgentHealth, DrillFigures, PolicyFigures, TrustFigures
 
 __all__ = ["router"]
 

@@ -17,10 +17,10 @@ from reeve.settings import Settings
 from reeve.web.deck import api, api_figures, house, pages, trusting
 from reeve.web.deck.acts import Acts, Desk
 from reeve.web.deck.computed import Computed
-from reeve.web.deck.figures import AttemptPages, House
 from reeve.web.deck.guard import Access, Guard
 from reeve.web.deck.reading import Reading
 from reeve.web.deck.stream import Stream
+from reeve.web.figures import AttemptPages, House
 
 __all__ = ["Deck", "deck"]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from reeve.errors import ReeveError
-from reeve.web.deck.figures import Computing, Figures, Plot
+from reeve.web.figures import Computing, Figures, Plot
 
 __all__ = ["Computed", "Known"]
 

@@ -59,10 +59,10 @@ def _shown(path: Path, root: Path) -> str:
 
 
 def _groups(decided: Settings) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """Give the settings by table, under the names that they have in the file; nothing that may be secret."""
-    yield "policy", [(name, _said(getattr(decided, name))) for name in DECIDED]
+    """Give the settings by table ("": those of none), under their names in the file; nothing that may be secret."""
+    yield "", [(name, _said(getattr(decided, name))) for name in DECIDED]
     for table in TABLES:
-        yield table, [(f"{table}.{name}", _said(value)) for name, value in asdict(getattr(decided, table)).items()]
+        yield table, [(name, _said(value)) for name, value in asdict(getattr(decided, table)).items()]
 
 
 def _said(value: Any) -> str:
