@@ -3,6 +3,11 @@
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine is slow and nothing else; and who changes one thing wants to see the same examples as before.
+settings.register_profile("reeve", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("reeve")
 
 
 @pytest.fixture(scope="session", autouse=True)
