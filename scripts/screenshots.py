@@ -32,8 +32,8 @@ def main() -> int:
     server = subprocess.Popen(command, cwd=ROOT / "demo-run", stdout=subprocess.PIPE, text=True)
     try:
         said = ""
-        while "}" not in said:
-            said += server.stdout.readline()
+        while "}" not in said and (line := server.stdout.readline()):
+            said += line
         take(browser, json.loads(said)["address"])
     finally:
         server.terminate()
@@ -51,7 +51,7 @@ def take(browser: str, address: str) -> None:
             page = context.new_page()
             page.goto(address)
             page.goto(address.partition("/?")[0] + path)
-            page.wait_for_timeout(2500)  # parts that are computed come a moment later
+            page.wait_for_timeout(5000)  # parts that are computed come a moment later
             page.screenshot(path=PICTURES / f"{name}.png")
             context.close()
         running.close()

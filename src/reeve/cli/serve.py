@@ -2,6 +2,7 @@
 
 import secrets
 import socket
+import sys
 import webbrowser
 from functools import cached_property
 from pathlib import Path
@@ -89,6 +90,7 @@ def serve(
         )
     )
     _told(settings, address, as_json=as_json)
+    sys.stdout.flush()  # whoever reads it from a pipe waits for it, and nothing follows
     if open_it:
         webbrowser.open(address)
     server.run(sockets=[listening])
