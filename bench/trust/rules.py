@@ -80,7 +80,7 @@ class Trusted:
     judged: dict[str, list[Judged]] = field(default_factory=lambda: defaultdict(list))
 
     def lands(self, version: str, score: float) -> bool:
-        return permission(self._cell(version), score, self._policy(version)).granted
+        return permission(self._cell(version), {"verdict": score}, self._policy(version)).granted
 
     def chance(self, version: str) -> float:
         trust = self._policy(version).trust_in(self._cell(version))
@@ -94,7 +94,7 @@ class Trusted:
         self.judged[cell.version].append(Judged(self._draw(cell, seen), seen.wrong))
         # What landed and was not found wrong changes nothing: the certificate does not hear it, an alarm not rise by it.
         if seen.drawn or seen.wrong:
-            self.policies[cell.version] = learn(self.owner, cell, self.judged[cell.version], 0)
+            self.policies[cell.version] = learn(self.owner, cell, {cell: self.judged[cell.version]}, 0)
 
     def _draw(self, cell: Cell, seen: Seen) -> Draw:
         """Describe a draw by its outcome; which numbers were drawn makes no difference to what is learnt."""
@@ -116,7 +116,7 @@ class Trusted:
     def _policy(self, version: str) -> Policy:
         cell = self._cell(version)
         if cell.version not in self.policies:
-            self.policies[cell.version] = learn(self.owner, cell, (), 0)
+            self.policies[cell.version] = learn(self.owner, cell, {}, 0)
         return self.policies[cell.version]
 
     def _cell(self, version: str) -> Cell:
