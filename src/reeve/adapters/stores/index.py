@@ -8,6 +8,7 @@ import hashlib
 import json
 import sqlite3
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from reeve.ledger.inbox import inbox_order
 from reeve.ledger.plain import one_line
 from reeve.ledger.row import Page, Row, Totals, read_row, row_of
 from reeve.ledger.views import VIEW_KINDS
+from reeve.ports import Fact
 from reeve.records import Status
 
 __all__ = ["LedgerIndex"]
@@ -50,7 +52,7 @@ CREATE VIRTUAL TABLE words USING fts5 (task, title, tokenize = 'trigram');
 """
 COLUMNS = "status, last_seq, live, asks, worth, need, cause, minutes, body"
 SHORTEST_SEARCHED = 3
-BATCH = 2_000
+BATCH = 5_000
 BUSY_SECONDS = 30.0
 
 
@@ -98,13 +100,25 @@ class LedgerIndex:
         while self._store.last() != self._seq():
             with self._writing() as connection:
                 ((before,),) = connection.execute("SELECT seq FROM meta")
-                tasks, seq = self._store.touched(VIEW_KINDS, before, BATCH)
-                for task in sorted(tasks):
-                    facts = self._store.of(task, VIEW_KINDS)
-                    _put(connection, task, row_of(facts), facts[-1].seq if facts else 0)
+                new, seq = self._store.next_facts(VIEW_KINDS, before, BATCH)
+                for task, facts in self._whole(new):
+                    _put(connection, task, row_of(facts), facts[-1].seq)
                 connection.execute("UPDATE meta SET seq = ?", (seq,))
             progress(seq, self._store.last())
         return self._seq()
+
+    def _whole(self, new: Sequence[Fact]) -> Iterator[tuple[str, Sequence[Fact]]]:
+        """Give all that counts of each task that the new facts are about.
+
+        Nothing before the newest text of a task counts: where that is among the new facts, they are all there is, and
+        reading a ledger for the first time is one walk through it instead of a question for each task.
+        """
+        found: defaultdict[str, list[Fact]] = defaultdict(list)
+        for fact in new:
+            found[fact.task].append(fact)
+        for task, facts in sorted(found.items()):
+            begins = any(fact.kind == "task" for fact in facts)
+            yield task, facts if begins else self._store.of(task, VIEW_KINDS)
 
     def _seq(self) -> int:
         ((seq,),) = self._read("SELECT seq FROM meta")
