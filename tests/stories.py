@@ -152,7 +152,7 @@ class Story:
             id=name,
             task=fields.pop("task", name.split(".", maxsplit=1)[0]),
             attempt=attempt,
-            base_tree=BASE.tree,
+            base_tree=fields.pop("base_tree", BASE.tree),
             tree="2" * 40,
             outcome=outcome,
             reason=reason or reasons[outcome],

@@ -299,6 +299,25 @@ def test_what_is_rejected_for_good_is_not_sent_back(project):
         reviews.again(project.opened, "total", "after all", given)
 
 
+@pytest.mark.parametrize("command", [FIX, "echo '# nothing' >> calc.py"])
+def test_what_is_rejected_while_it_is_at_work_neither_lands_nor_is_attempted_again(project, command):
+    project.agent("work", command)
+    project.task("total", agents=["work"], attempts=3, checks={"required": REQUIRED})
+
+    said = []
+
+    def reject(world, _point):
+        if world.journal.store.facts("attempt") and not said:
+            said.append("once")
+            reviews.reject(world, "total", "not wanted any more", Minutes(1, measured=False))
+
+    project.run(reach=reject)
+    assert project.rows() == {"total": "rejected"}
+    assert ({body["round"] for body in project.facts("order")}, project.facts("landing")) == ({1}, [])
+    assert project.run().rows() == {"total": "rejected"}
+    assert {body["round"] for body in project.facts("order")} == {1}
+
+
 def test_what_failed_cannot_be_accepted(project):
     project.agent("break", "echo 'raise ValueError' >> calc.py")
     project.task("total", agents=["break"], checks={"required": REQUIRED})

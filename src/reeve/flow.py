@@ -31,8 +31,10 @@ def settle(world: World, task: Task) -> Decision:
         decision = steps.decision(world, task, selection, verdicts)
         if decision.action is Action.LAND:
             landing = steps.landing(world, task, decision)
+            if steps.is_rejected(world, task):
+                return decision
             decision = steps.decision_after(world, task, decision, landing)
-        if decision.action is not Action.AGAIN:
+        if decision.action is not Action.AGAIN or steps.is_rejected(world, task):
             return decision
 
 

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from reeve.adapters.trees.gittree import EMPTY_TREE
+from reeve.adapters.trees.objects import GitObjects
 from reeve.cli.main import main
 from reeve.durable.locks import only_run
 from reeve.records import (
@@ -21,6 +23,7 @@ from reeve.records import (
     Request,
     RequestOutcome,
     ReviewKind,
+    Surplus,
 )
 
 
@@ -144,7 +147,7 @@ def test_status_says_who_waits_for_memory_while_a_run_is_active(reeve, project, 
 
 
 def test_an_empty_project_says_what_to_do_and_leaves_no_folder_behind(reeve, project):
-    assert reeve("status").out == "No task yet: write one into backlog/ and `reeve run`.\n"
+    assert reeve("status").out == "Nothing was run yet: write a task into backlog/, then `reeve run`.\n"
     assert reeve("status", "--json").json == {
         "tasks": [],
         "counts": {},
@@ -359,6 +362,28 @@ def test_hidden_tests_are_never_printed(reeve, story):
         said = reeve(*arguments)
         assert said.code == 0
         assert "secret_answer" not in said.out
+
+
+def test_diff_shows_the_needed_part_alone_where_it_was_measured(reeve, story, project):
+    objects = GitObjects(project / ".reeve" / "objects.git")
+    add = "diff --git a/{0} b/{0}\nnew file mode 100644\n--- /dev/null\n+++ b/{0}\n@@ -0,0 +1 @@\n+{0}\n"
+    base = objects.apply(EMPTY_TREE, add.format("old").encode())
+    needed = objects.apply(base, add.format("wanted").encode())
+    story.task("t")
+    story.attempt("t.1")
+    story.attempt("t.2")
+    story.attempt("t.3")
+    story.verdict("t.1", base_tree=base, surplus=Surplus(1, tree=needed))
+    story.verdict("t.2", base_tree=base, surplus=Surplus(0, tree=needed))
+    story.verdict("t.3")
+    said = reeve("diff", "t.1", "--needed").out
+    assert ("+wanted" in said, "parser.py" in said) == (True, False)
+    assert reeve("diff", "t.2", "--needed").out == reeve("diff", "t.2").out
+    said = reeve("diff", "t.3", "--needed")
+    assert (said.code, said.err) == (
+        2,
+        "reeve: what of t.3 the checks need was not measured; `reeve show t.3` says why\n",
+    )
 
 
 @pytest.mark.parametrize("name", ["nope", "first-line.9", "patch:no"])

@@ -395,7 +395,11 @@ def test_a_patch_that_cannot_be_read_or_does_not_apply_is_one_line(reeve, patch)
     assert (said.code, said.err.count("\n")) == (2, 1)
     patch.write_text(patch.read_text().replace("-broken", "-brokem"))
     said = verify(reeve, patch)
-    assert (said.code, said.out, said.err.count("\n")) == (1, "", 1)
+    assert (said.code, said.out, said.err.count("\n")) == (2, "", 1)
+    link = "diff --git a/l b/l\nnew file mode 120000\n--- /dev/null\n+++ b/l\n@@ -0,0 +1 @@\n+/etc/passwd\n"
+    patch.write_text(link + "\\ No newline at end of file\n")
+    said = verify(reeve, patch, "--json")
+    assert (said.code, said.out, "refused at 'l': a symbolic link to an absolute path" in said.err) == (2, "", True)
 
 
 # ---------------------------------------------------------------- init

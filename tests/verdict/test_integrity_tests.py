@@ -246,6 +246,18 @@ def test_what_only_changes_outcomes_goes_to_a_person_though_it_was_put_back(path
     assert said in found.evidence[0]
 
 
+@pytest.mark.parametrize("name", ["red\x1b[31m.txt", "a\nb.py", "cod\u202etxt.py", "pri\u200bce.py", "x\x9b2J"])
+def test_a_new_name_that_nobody_sees_as_it_is_goes_to_a_person(name):
+    found = edit("x = 1\n", f"src/pkg/{name}", None, restored=False)
+    assert found.outcome is UNVERIFIED
+    assert "has a name with a character that nobody sees" in found.evidence[0]
+    assert edit("x = 1\n", f"src/pkg/{name}", "x = 2\n", restored=False).outcome is not UNVERIFIED
+
+
+def test_a_new_name_in_any_language_is_none_of_those():
+    assert edit("x = 1\n", "src/pkg/größe 価格.txt", None, restored=False).outcome is not UNVERIFIED
+
+
 @pytest.mark.parametrize(
     ("path", "before", "after"),
     [

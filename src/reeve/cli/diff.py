@@ -1,20 +1,25 @@
 """`reeve diff`."""
 
 import sys
+from typing import Annotated
 
+import typer
 from rich.console import Console
 
 from reeve.cli.looked import record_look
-from reeve.cli.opened import ledger
+from reeve.cli.opened import ledger, project
 from reeve.cli.options import AttemptOrTask, Json
 from reeve.cli.output import note, print_json, safe, screen, write_bytes
+from reeve.cli.start import patches_of
 from reeve.errors import InputError
 from reeve.ledger.views import AttemptView, TaskView, attempt_view, task_view
 from reeve.ports import Store
 from reeve.records import Attempt, Patch
 
+Needed = Annotated[bool, typer.Option("--needed", help="Only the part that the checks need.")]
 
-def diff(wanted: AttemptOrTask, *, as_json: Json = False) -> None:
+
+def diff(wanted: AttemptOrTask, *, needed: Needed = False, as_json: Json = False) -> None:
     """Print the patch of an attempt; for a task that of its landed, chosen or newest attempt.
 
     To a pipe or file it goes byte for byte, so `reeve diff ID | git apply` works.
@@ -22,6 +27,8 @@ def diff(wanted: AttemptOrTask, *, as_json: Json = False) -> None:
     store = ledger()
     view, attempt = result_of(store, wanted)
     content = patch_bytes(store, attempt.patch)
+    if needed:
+        content = _needed(view, attempt, content)
     if as_json:
         print_json({"id": wanted, "attempt": attempt.id, "patch": _text(content), **_about(attempt)})
     elif sys.stdout.isatty():
@@ -53,6 +60,18 @@ def _of_task(view: TaskView) -> tuple[TaskView, AttemptView]:
     if not wanted:
         raise InputError(f"{view.id} has no finished attempt, so there is no patch: {view.reason}")
     return view, wanted[0]
+
+
+def _needed(view: TaskView, attempt: Attempt, whole: bytes) -> bytes:
+    """Leave out what the checks do not need; raises InputError where that was not measured."""
+    item = view.attempt(attempt.id)
+    verdict = item.verdict if item else None
+    surplus = verdict.surplus if verdict else None
+    if verdict is None or surplus is None:
+        raise InputError(f"what of {attempt.id} the checks need was not measured; `reeve show {attempt.id}` says why")
+    if not surplus.lines or not surplus.tree:
+        return whole
+    return patches_of(project()).diff(verdict.base_tree, surplus.tree)
 
 
 def _about(attempt: Attempt) -> dict[str, object]:

@@ -14,7 +14,7 @@ from reeve.attempt.permissions import answer
 from reeve.cli.alone import every_seconds
 from reeve.cli.doors import agent_context, door_of, gateway, keys_of
 from reeve.errors import SandboxError
-from reeve.ports import Fact, Sandbox, Store, Trees
+from reeve.ports import Fact, Patches, Sandbox, Store, Trees
 from reeve.records import Answer, Question, Task
 from reeve.settings import Settings, to_policy
 from reeve.task.known import Invert
@@ -32,6 +32,7 @@ __all__ = [
     "ledger_id",
     "open_store",
     "open_world",
+    "patches_of",
     "repository_of",
     "rooms_of",
 ]
@@ -137,6 +138,13 @@ def _terms(settings: Settings) -> "Terms":
         return answer(settings.permissions, question.action, question.paths, question.command)
 
     return Terms(permit, settings.check_in.unanswered, settings.check_in.answer_seconds)
+
+
+def patches_of(settings: Settings) -> Patches:
+    """Open what knows the differences between the trees of results."""
+    from reeve.adapters.trees.objects import GitObjects
+
+    return GitObjects(settings.state / "objects.git")
 
 
 def rooms_of(settings: Settings, store: Store) -> "Rooms":

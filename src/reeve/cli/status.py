@@ -55,7 +55,7 @@ def status(*, as_json: Json = False) -> None:
         return
     console = screen()
     if not rows:
-        console.print(safe("No task yet: write one into backlog/ and `reeve run`."))
+        console.print(safe("Nothing was run yet: write a task into backlog/, then `reeve run`."))
         return
     _table(console, rows)
     console.print()

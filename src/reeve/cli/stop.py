@@ -2,13 +2,14 @@
 
 from reeve.cli.opened import ledger_of, project
 from reeve.cli.options import AttemptOrTask, Json, Why
-from reeve.cli.output import print_json, screen
+from reeve.cli.output import note, print_json, screen
 from reeve.cli.start import open_world
 from reeve.durable.stopping import running
 from reeve.durable.stopping import stop as stop_attempt
 from reeve.errors import InputError
 from reeve.ledger.views import attempt_view, task_view
 from reeve.ports import Store
+from reeve.records import Status
 
 
 def stop(wanted: AttemptOrTask, *, why: Why = "", as_json: Json = False) -> None:
@@ -25,6 +26,11 @@ def stop(wanted: AttemptOrTask, *, why: Why = "", as_json: Json = False) -> None
         return
     for attempt, ending in endings.items():
         screen().print(f"{attempt}: {ending}; what it left is proved as it stands", soft_wrap=True)
+    task = wanted.partition(".")[0]
+    if task_view(store, task).status is not Status.REJECTED:
+        note(
+            f"{task} may be attempted again; to end it for good, `reeve reject {task} -m WHY` and stop what is under way"
+        )
 
 
 def _live(store: Store, task: str) -> list[str]:

@@ -13,7 +13,7 @@ from reeve.cli.opened import project
 from reeve.cli.options import Json, SandboxName
 from reeve.cli.output import STYLES, print_json, safe, screen
 from reeve.cli.start import open_world
-from reeve.errors import InputError
+from reeve.errors import InputError, PatchError
 from reeve.ledger.codec import encode
 from reeve.records import Outcome, Verdict
 
@@ -33,14 +33,17 @@ def verify(
 ) -> None:
     """Give the verdict on any patch, from anyone, without running an agent.
 
-    Exits with 0 for passed, 1 for failed, 3 for unverified.
+    Exits with 0 for passed, 1 for failed, 3 for unverified, 2 for a patch that cannot be used.
     """
     settings = project()
     content = _read(patch)
     found = tasks_of([task], settings).tasks
     if len(found) != 1:
         raise InputError(f"{task!r} holds {len(found)} tasks; name one of {', '.join(item.id for item in found[:8])}")
-    verdict = flow.verify(open_world(settings, sandbox=sandbox), found[0], content)
+    try:
+        verdict = flow.verify(open_world(settings, sandbox=sandbox), found[0], content)
+    except PatchError as error:
+        raise InputError(f"verifying {patch!r}: {error}") from error  # as a verdict, `failed` would look the same
     if as_json:
         print_json(as_shape(verdict))
     else:

@@ -152,6 +152,12 @@ def is_open(world: World, task: Task) -> bool:
     return _goes_on(last) or last.action is Action.LAND or last.rule == TROUBLE
 
 
+def is_rejected(world: World, task: Task) -> bool:
+    """Say whether a person has closed the task, be it while it was at work: then nothing of it lands or goes on."""
+    reviews = world.journal.store.facts(kind="review", task=task.id, after=_since(world, past(world, task)))
+    return bool(reviews) and reviews[-1].body["kind"] == ReviewKind.REJECT
+
+
 def _since(world: World, now: Past) -> int:
     fact = world.journal.store.fact("task", now.version)
     return fact.seq if fact else 0
@@ -448,7 +454,7 @@ def _audited(world: World, task: Task, key: str, work: Callable[[], Decision]) -
 
 
 def landing(world: World, task: Task, decision: Decision) -> Landing | None:
-    """Land what was decided; one landing at a time in a repository. None: by now it may not land without a look."""
+    """Land what was decided; one landing at a time in a repository. None: by now it may not land, or not unseen."""
     attempt = world.journal.find(Attempt, "attempt", decision.attempt or "")
     verdict = world.journal.find(Verdict, "verdict", decision.attempt or "")
     if attempt is None or verdict is None:
@@ -458,6 +464,8 @@ def landing(world: World, task: Task, decision: Decision) -> Landing | None:
     if found is not None:
         return found
     with landing_lock(world.state, attempt.base.repo) as lock:
+        if is_rejected(world, task):
+            return None
         if decision.rule.startswith(TRUSTED) and _withheld(world, task, decision, attempt, verdict):
             return None
         landed = land(task, attempt, verdict, lock=lock, ground=ground(world, task, attempt, decision.round))

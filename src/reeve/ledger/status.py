@@ -47,6 +47,8 @@ def current(facts: Iterable[Fact]) -> tuple[Fact, ...]:
 def status_of(facts: Sequence[Fact]) -> Derived:
     """Derive the status of one task from its facts, in any order; without any fact it is queued."""
     facts = current(facts)
+    if (rejected := _rejected(facts)) is not None:
+        return _reviewed(rejected, facts)
     settled = max((fact for fact in facts if fact.kind in DECIDING), key=lambda fact: fact.seq, default=None)
     since = settled.seq if settled else 0
     orders = [fact for fact in facts if fact.kind == "order" and fact.seq > since]
@@ -59,6 +61,12 @@ def status_of(facts: Sequence[Fact]) -> Derived:
     if settled.kind == "landing":
         return _landed(settled, facts)
     return _decided(settled, facts)
+
+
+def _rejected(facts: Sequence[Fact]) -> Fact | None:
+    """Return the word by which a person closed the task; no decision of what ran on meanwhile opens it again."""
+    last = max((fact for fact in facts if fact.kind in ("landing", "review")), key=lambda fact: fact.seq, default=None)
+    return last if last is not None and last.body.get("kind") == ReviewKind.REJECT else None
 
 
 def _at_work(orders: Sequence[Fact], facts: Sequence[Fact]) -> Derived:

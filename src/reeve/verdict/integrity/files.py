@@ -1,6 +1,7 @@
 """Files that a patch brings along and that would act on tests, or look like their results."""
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 
 from reeve.records import Outcome, SourceChange, Task
@@ -13,13 +14,16 @@ __all__ = ["planted_files"]
 RESULTS = re.compile(rb"<testsuites?[\s>]|<coverage[\s>]")
 PLUGIN = re.compile(rb"pytest11|pytest_plugins")
 PACKAGING = re.compile(r"(^|/)(setup\.py|setup\.cfg|pyproject\.toml|entry_points\.txt|PKG-INFO)$")
+UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")
+"""In the name of a file: it would pass for another name, or write to the terminal of whoever lists it."""
+
 HEAD = 4096  # bytes in which a report names itself
 
 
 def planted_files(
     task: Task, patch: Sequence[SourceChange], examined: Sequence[SourceChange], tests: Mapping[str, bytes]
 ) -> Iterator[Finding]:
-    """Find shadowed modules (put back), results of tests that would land, and plugins that load themselves."""
+    """Find shadowed modules (put back), results of tests that would land, hidden names, and plugins that load."""
     landing = {change.path for change in examined}
     for change in patch:
         if change.before is None and change.path not in landing and shadows(task, change.path):
@@ -28,6 +32,9 @@ def planted_files(
     for change in examined:
         if change.after is None:
             continue
+        if change.before is None and (unseen := UNSEEN.search(change.path)):
+            name = unicodedata.name(unseen[0], "a control character").lower()
+            yield Finding(Outcome.UNVERIFIED, change.path, 0, f"has a name with a character that nobody sees ({name})")
         if change.before is None and RESULTS.search(change.after[:HEAD]) and change.path.endswith((".xml", ".html")):
             yield Finding(Outcome.UNVERIFIED, change.path, 0, "looks like the results of a run of tests")
         if PACKAGING.search(change.path) and PLUGIN.search(change.after) and not PLUGIN.search(change.before or b""):
