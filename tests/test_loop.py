@@ -404,7 +404,7 @@ def test_what_a_hostile_agent_leaves_is_explained_and_the_rest_still_counts(proj
     project.agent(
         "hostile",
         FIX + "; mkfifo pipe; ln -s /etc/passwd passwd; ln -s ../../etc up; "
-        "printf x > \"$(printf 'new\\nline')\"; printf x > \"$(printf 'caf\\351')\"; mkdir -p .git/hooks; echo evil > .git/hooks/post-commit; "
+        "printf x > \"$(printf 'new  line')\"; printf x > \"$(printf 'caf\\351')\"; mkdir -p .git/hooks; echo evil > .git/hooks/post-commit; "
         "mkdir deep; chmod 000 deep",
     )
     project.task("total", agents=["hostile"], checks={"required": REQUIRED})
@@ -416,7 +416,7 @@ def test_what_a_hostile_agent_leaves_is_explained_and_the_rest_still_counts(proj
     names = subprocess.run(
         ["git", "-C", project.root, "ls-tree", "-rz", "--name-only", "reeve/landed"], capture_output=True, check=True
     ).stdout
-    assert b"new\nline\0" in names
+    assert b"new  line\0" in names
     assert b"caf\xe9\0" in names
     assert b"pipe" not in names
     assert not list((project.root / ".reeve" / "attempts").iterdir())

@@ -28,9 +28,7 @@ def stop(wanted: AttemptOrTask, *, why: Why = "", as_json: Json = False) -> None
         screen().print(f"{attempt}: {ending}; what it left is proved as it stands", soft_wrap=True)
     task = wanted.partition(".")[0]
     if task_view(store, task).status is not Status.REJECTED:
-        note(
-            f"{task} may be attempted again; to end it for good, `reeve reject {task} -m WHY` and stop what is under way"
-        )
+        note(f"{task} may be attempted again; to end it for good, `reeve reject {task} -m WHY` first")
 
 
 def _live(store: Store, task: str) -> list[str]:

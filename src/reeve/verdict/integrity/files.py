@@ -34,7 +34,8 @@ def planted_files(
             continue
         if change.before is None and (unseen := UNSEEN.search(change.path)):
             name = unicodedata.name(unseen[0], "a control character").lower()
-            yield Finding(Outcome.UNVERIFIED, change.path, 0, f"has a name with a character that nobody sees ({name})")
+            path = UNSEEN.sub(lambda one: one[0].encode("unicode_escape").decode(), change.path)
+            yield Finding(Outcome.UNVERIFIED, path, 0, f"has a name with a character that nobody sees ({name})")
         if change.before is None and RESULTS.search(change.after[:HEAD]) and change.path.endswith((".xml", ".html")):
             yield Finding(Outcome.UNVERIFIED, change.path, 0, "looks like the results of a run of tests")
         if PACKAGING.search(change.path) and PLUGIN.search(change.after) and not PLUGIN.search(change.before or b""):
