@@ -197,11 +197,13 @@ class _Seen:
     drills: bool = False
 
     def add(self, view: TaskView, facts: Sequence[Fact]) -> None:
+        self.happened.minutes += [(review.at_utc, review.minutes) for review in view.reviews]
+        if view.seeded is not None:  # the minutes are people's all the same
+            return
         self.runs += runs_of(view)
         self.models |= {_name(item.order.agent): item.order.agent.model for item in view.attempts}
         landed = (fact.at_utc for fact in facts if fact.kind == "landing" and fact.body["outcome"] == LANDED)
         self.happened.landed += list(landed)[:1]
-        self.happened.minutes += [(review.at_utc, review.minutes) for review in view.reviews]
         ended = {fact.key: fact.at_utc for fact in facts if fact.kind == "attempt"}
         attempts = (item.attempt for item in view.attempts if item.attempt is not None)
         self.happened.usd += [(ended[each.id], each.usd) for each in attempts if each.usd is not None]
