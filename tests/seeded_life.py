@@ -1,7 +1,5 @@
 """A project whose agent was drilled, so that there is material for review items of known truth."""
 
-import json
-from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -18,7 +16,7 @@ from reeve.durable.drilling import Asked
 from reeve.ledger.codec import decode
 from reeve.ledger.inbox import inbox
 from reeve.ledger.views import task_view, task_views
-from reeve.records import AgentSpec, Checks, KnownAnswer, RepoSource, Seeded, Task
+from reeve.records import AgentSpec, Checks, RepoSource, Seeded, Task
 from reeve.settings import read_settings, task_defaults
 from reeve.task.build import sealed
 from reeve.task.injected import halves
@@ -84,7 +82,7 @@ class SeededLife:
         id_ = getattr(self, "ids", {}).get(f"Write the module {name}")
         if id_ is None:
             return "a"
-        shown, held_back = halves([f"tests/test_{name}.py::test_{letter}" for letter in LETTERS], id_)
+        _, held_back = halves([f"tests/test_{name}.py::test_{letter}" for letter in LETTERS], id_)
         return held_back[0][-1]
 
     def drill(self):

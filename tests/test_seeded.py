@@ -1,23 +1,18 @@
 """Review items of known truth, through the real loop: real git, real sandbox, real pytest."""
 
+import itertools
 import json
 import re
 import shutil
-from dataclasses import replace
 
 import pytest
 
 from reeve.adapters.environments.fake import copied_environment
-from reeve.durable import reviews, seeding
 from reeve.durable.recompute import recompute
 from reeve.durable.reviews import Minutes
-from reeve.errors import InputError
-from reeve.ledger.audits import Results
 from reeve.ledger.inbox import Need
-from reeve.ledger.tracks import runs, tallies, tracks
-from reeve.ledger.views import first_round, summaries
-from reeve.records import Action, Status
-from reeve.web.report import fleet, render
+from reeve.ledger.views import summaries
+from reeve.records import Action
 from seeded_life import SeededLife, said
 
 TWO = Minutes(2.0, measured=False, reviewer="ada")
@@ -31,7 +26,8 @@ TELLING = re.compile(
 def drilled_once(tmp_path_factory):
     life = SeededLife(tmp_path_factory.mktemp("life"), copied_environment(tmp_path_factory.mktemp("env")))
     life.drill()
-    shutil.copytree(life.past.root, life.past.root.with_name("kept"), symlinks=True)
+    caches = shutil.ignore_patterns("trees", "programs")  # a copy would belong to somebody else
+    shutil.copytree(life.past.root, life.past.root.with_name("kept"), symlinks=True, ignore=caches)
     return life
 
 
@@ -73,29 +69,27 @@ def test_an_item_waits_beside_a_result_by_the_same_rule_and_in_the_same_words(li
 def test_nothing_that_a_person_can_look_at_tells_an_item_before_the_answer(life, capfd, right):
     item = put(life, right=right)
     task, attempt = item.task.id, f"{item.task.id}.1"
-    for words in (
-        ("inbox",),
-        ("status",),
-        *((verb, id_) for verb in ("show", "diff", "log") for id_ in (task, attempt)),
-        ("policy", "explain", task),
-        ("policy", "explain", attempt),
-    ):
+    for words in (["inbox"], ["status"]):
         for more in ((), ("--json",)):
-            code, out, err = said(capfd, *words, *more)
-            assert code == 0, (words, err)
-            assert task in out or words[0] in ("diff", "log"), words
-            shown = out.replace(str(life.past.root), "").replace('"known_answer": null', "").replace('"planted": []', "")
-            assert not (found := TELLING.search(shown)), (words, more, shown[found.start() - 80 : found.end() + 80])
-    for task_ in (task, "own0"):  # every key and check is there for both
-        shape = json.loads(said(capfd, "show", task_, "--json")[1])
-        assert sorted(shape) == sorted(json.loads(said(capfd, "show", "own0", "--json")[1]))
-        assert [len(shape[name]) for name in ("attempts", "decisions", "selections", "draws", "reviews")] == [
-            1,
-            1,
-            1,
-            1,
-            0,
-        ]
+            out = said(capfd, *words, *more)[1].replace('"unknown"', "")
+            assert task in out
+            assert not TELLING.search(out), out
+    for words in (["show"], ["diff"], ["log"], ["policy", "explain"]):
+        for number, more in itertools.product(("", ".1"), ((), ("--json",))):
+            (code, ours, _), (_, others, _) = (said(capfd, *words, f"{id_}{number}", *more) for id_ in (task, "own0"))
+            assert (code, attempt in ours or words in (["diff"], ["log"])) == (0, True)
+            assert {*TELLING.findall(ours)} <= {*TELLING.findall(others)}, ours
+            if more and words != ["log"]:
+                assert names(json.loads(ours)) == names(json.loads(others))
+
+
+def names(value, above=""):
+    """Name every key of a JSON value, however deep; of lists the first item stands for all."""
+    if isinstance(value, dict) and not above.endswith(".kinds"):  # these are data
+        return {f"{above}.{key}" for key in value}.union(
+            *(names(each, f"{above}.{key}") for key, each in value.items())
+        )
+    return names(value[0], f"{above}[]") if isinstance(value, list) and value else set()
 
 
 @pytest.mark.parametrize("right", [True, False])
@@ -110,7 +104,9 @@ def test_accepting_one_lands_nothing_tells_the_truth_at_once_and_counts(life, ca
     assert not life.store.facts(kind="landing")
     status = said(capfd, "show", task)[1]
     assert "known to be" in " ".join(status.split())
-    assert json.loads(said(capfd, "show", task, "--json")[1])["seeded"]["known_to_be"] == ("right" if right else "wrong")
+    assert json.loads(said(capfd, "show", task, "--json")[1])["seeded"]["known_to_be"] == (
+        "right" if right else "wrong"
+    )
     assert [each.tasks[0] for each in life.inbox] == ["own0"]
     assert [row.id for row in summaries(life.store)] == ["own0"]
     for words in (["accept", task], ["reject", task, "-m", "no"], ["again", task, "-m", "no"]):

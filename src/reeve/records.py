@@ -984,7 +984,7 @@ class Seeded:
 
     The task has no mark of it, so that whoever shows the task has nothing to hide. `proof` are the tests by which the
     truth is known: of a wrong result those that fail, of a right one those that pass and were held back. `like` is the
-    attempt of a drill whose time, memory and cost are shown; with `own` the result and its trajectory are that attempt's.
+    attempt of a drill whose time, memory and cost are shown; with `own` result and trajectory are that attempt's.
     """
 
     beside: str  # the waiting attempt that it goes along with

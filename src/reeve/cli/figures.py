@@ -20,6 +20,7 @@ from reeve.cli.doors import Keys
 from reeve.cli.drilled import bound_sentence
 from reeve.cli.opened import keys
 from reeve.cli.policy import Standing, fitted, standings, unlike_the_key
+from reeve.cli.reviewers import reviewers_of
 from reeve.cli.rules import read_rules
 from reeve.cli.start import open_store
 from reeve.errors import LedgerError, SettingsError
@@ -183,6 +184,7 @@ def figures_of(store: "SqliteStore", settings: Settings) -> "tuple[Figures, Hori
         calibration=None if isinstance(calibration, Refused) else calibration,
         no_calibration=calibration.reason if isinstance(calibration, Refused) else "",
         periods=periods(seen.happened),
+        reviewers=reviewers_of(settings, store, results),
     )
     return Figures(seq, time.time(), found, _drill(store, owner, drilled)), report
 

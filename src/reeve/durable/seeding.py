@@ -193,7 +193,7 @@ def _examples(world: World, repo: str) -> list[Example]:
 
 
 def _in_drawn_order(world: World, drawn: Seeding, materials: Sequence[_Material], *, right: bool) -> list[_Material]:
-    """Order those of one truth: first the most lifelike form that there is of both truths, so that form tells nothing."""
+    """Order those of one truth: first the most lifelike form that both truths have, so that form tells nothing."""
     both = {each.form for each in materials if each.right} & {each.form for each in materials if not each.right}
     ours = [each for each in materials if each.right is right]
 
