@@ -57,9 +57,12 @@ def run(
         mixing = mixing or Mixing()
         known = (*steps.mixed_in(world, tasks, mixing), *seeding.begun(world))
         todo = [task for task in (*tasks, *known) if steps.is_open(world, task)]
+        share = mixing.seeded_share
+        due = seeding.due(world, share)
         try:
-            with ThreadPoolExecutor(max(1, min(len(todo), world.workers * THREADS_PER_WORKER))) as pool:
-                futures = {pool.submit(_settle, world, task, mixing.seeded_share): task for task in todo}
+            with ThreadPoolExecutor(max(1, min(len(todo) + len(due), world.workers * THREADS_PER_WORKER))) as pool:
+                futures = {pool.submit(_settle, world, task, share): task for task in todo}
+                futures |= {pool.submit(_accompanied, world, *each, share): each[0] for each in due}
                 _watch(world, futures, settled)
         finally:
             if world.gateway is not None:
@@ -67,15 +70,18 @@ def run(
 
 
 def _settle(world: World, task: Task, seeded_share: float) -> Decision:
-    """Settle a task; what is in the way of this one alone goes to a person, and stops no other.
-
-    Where its result waits for a person, an item of known truth may go along, and is settled with it.
-    """
+    """Settle a task; what is in the way of this one alone goes to a person, and stops no other."""
     try:
         decision = settle(world, task)
     except (RepositoryError, SandboxError, CheckError, SetupError) as error:
         return steps.trouble(world, task, error)
-    if (seeded := seeding.beside(world, task, decision, seeded_share)) is not None and steps.is_open(world, seeded):
+    return _accompanied(world, task, decision, seeded_share)
+
+
+def _accompanied(world: World, task: Task, decision: Decision, seeded_share: float) -> Decision:
+    """Settle the item of known truth that may go along with a result that waits for a person."""
+    seeded = seeding.beside(world, task, decision, seeded_share)
+    if seeded is not None and steps.is_open(world, seeded):
         _settle(world, seeded, 0.0)
     return decision
 

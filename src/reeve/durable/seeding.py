@@ -13,7 +13,7 @@ from pathlib import Path
 
 from reeve.decision.trusted import RULE
 from reeve.durable.drilling import RUNS, Example, Mined, measured, path_of, prepared
-from reeve.durable.steps import admit, seeded_of
+from reeve.durable.steps import admit, past, seeded_of
 from reeve.durable.world import World
 from reeve.errors import CheckError, InputError, LedgerError, RepositoryError, SandboxError, SetupError
 from reeve.ledger.codec import decode, loads
@@ -41,7 +41,7 @@ from reeve.task.injected import halves
 from reeve.task.mined import is_source, is_test
 from reeve.task.seeded import chance_of, has_room, seeded_task
 
-__all__ = ["begun", "beside"]
+__all__ = ["begun", "beside", "due"]
 
 GOOD = (TestOutcome.PASSED, TestOutcome.XPASSED)
 BAD = (TestOutcome.FAILED, TestOutcome.ERROR)
@@ -86,6 +86,25 @@ def begun(world: World) -> list[Task]:
                 found.append(_admitted(world, decode(Seeded, fact.body)))
             except (RepositoryError, InputError):
                 continue
+    return found
+
+
+def due(world: World, share: float) -> list[tuple[Task, Decision]]:
+    """Give the waiting results that were drawn and have no item yet, with the decisions that they wait by.
+
+    A run was ended before one was made, or there was nothing to make it of; by now there may be.
+    """
+    store = world.journal.store
+    done = {fact.key for fact in store.facts(kind=KIND)}
+    found = []
+    for fact in store.facts(kind=SEEDING) if share > 0 else ():
+        if fact.key in done or not decode(Seeding, fact.body).drawn:
+            continue
+        task = decode(Task, store.facts(kind="task", task=fact.key.rpartition(".")[0])[-1].body)
+        now = past(world, task)
+        waits = now.decisions and now.decisions[-1].attempt == fact.key and not now.landings
+        if waits and not store.facts(kind="review", task=task.id, after=_since(world, task)):
+            found.append((task, now.decisions[-1]))
     return found
 
 
