@@ -257,3 +257,25 @@ def test_what_is_counted_step_by_step_is_what_is_counted_at_once(seed):
         if chance.random() < 0.1:
             assert trust_in(tally, CELL, OWNER, FIT) == trust(*results, fit=FIT)
     assert trust_in(tally, CELL, OWNER, FIT) == trust(*results, fit=FIT)
+
+
+class Counting(Tally):
+    calls = 0
+
+    def _count(self, place, result):
+        self.calls += 1
+        super()._count(place, result)
+
+
+def test_a_decision_costs_what_is_new_and_an_old_answer_what_lies_between_two_marks():
+    tally = Counting(OWNER)
+    for place in range(5000):
+        tally.put(place, result(unseen=True, drawn=False))
+    trust_in(tally, CELL, OWNER)
+    assert tally.calls == 5000
+    trust_in(tally, CELL, OWNER)
+    tally.put(5000, result())
+    assert (trust_in(tally, CELL, OWNER).audits, tally.calls) == (1, 5001)
+    tally.put(4900, result(unseen=True))
+    assert trust_in(tally, CELL, OWNER).audits == 2
+    assert tally.calls <= 5001 + 101 + MARK

@@ -123,7 +123,10 @@ def _most(usable: Mapping[int, Level]) -> int | None:
 
 
 def _threshold(tally: Tally, owner: Policy, fit: Fit | None) -> Threshold | Refused:
-    audits = tally.audits()
+    return tally.threshold("" if fit is None else fit.version, lambda: _tested(tally.audits(), owner, fit))
+
+
+def _tested(audits: Sequence[tuple[Judged, bool]], owner: Policy, fit: Fit | None) -> Threshold | Refused:
     tested = audits if fit is None else [(result, wrong) for result, wrong in audits if _scored(result, fit)]
     return fixed_sequence(
         [_confidence(result, fit) for result, _ in tested],

@@ -1,13 +1,14 @@
 """The results of one cell, counted in the order of their draws; what changes is counted again, and little before it."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from reeve.policy.levels import belongs, levels_of
 from reeve.records import Judged, Level, Policy
 from reeve.stats.anytime import Alarm, Bets
 from reeve.stats.levels import Levels
+from reeve.stats.risk import Refused, Threshold
 
 __all__ = ["PASSED_OVER", "Tally"]
 
@@ -64,6 +65,8 @@ class Tally:
         self._now = self._begin(0, 0, alarmed=False)
         self._place = 0  # of the next to be counted
         self._marks: list[tuple[int, int, Counted]] = []  # place, audits before it, state
+        self._turns = 0  # how often the audits changed
+        self._thresholds: dict[tuple[str, int], Threshold | Refused] = {}
 
     def put(self, place: int, result: Judged) -> None:
         """Take in a result, or what is known of an old one now."""
@@ -101,6 +104,14 @@ class Tally:
                 found.append((result, True))
         return found
 
+    def threshold(self, fit: str, find: Callable[[], Threshold | Refused]) -> Threshold | Refused:
+        """Return what is found with a fit for the audits as they are; most results are none, and change nothing."""
+        self.counted()
+        key = (fit, self._turns)
+        if key not in self._thresholds:
+            self._thresholds = {key: find()}
+        return self._thresholds[key]
+
     def _begin(self, place: int, drawn: int, *, alarmed: bool) -> Counted:
         zeros = [0] * len(self.levels)
         start = self._alarm.begin()
@@ -111,11 +122,13 @@ class Tally:
             self._marks.pop()
         self._place, drawn, self._now = self._marks.pop()
         del self._drawn[drawn:]
+        self._turns += 1
 
     def _count(self, place: int, result: Judged) -> None:
         now, draw = self._now, result.draw
         if draw.uniform:
             self._drawn.append(place)
+            self._turns += 1
             self._audit(result)
         if not draw.unseen:
             return
@@ -126,6 +139,7 @@ class Tally:
             now.heard = self._alarm.hear(now.heard, wrong=result.wrong)
         if self._alarm.goes_off(now.known) or self._alarm.goes_off(now.heard):
             self._now = self._begin(place + 1, len(self._drawn), alarmed=True)
+            self._turns += 1
 
     def _audit(self, result: Judged) -> None:
         now = self._now
