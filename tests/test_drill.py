@@ -21,6 +21,7 @@ from reeve.adapters.environments.fake import FakeEnvironments, copied_environmen
 from reeve.adapters.trees.history import read_history
 from reeve.cli.drill import Clock, Source, drilled
 from reeve.cli.drill_parts import export, injector, package_repository
+from reeve.cli.drilled import bound_sentence
 from reeve.cli.main import main
 from reeve.cli.start import open_world
 from reeve.decision.drill import decide_drill
@@ -188,7 +189,7 @@ def test_nothing_of_a_drill_lands_and_nobody_is_asked_about_it(past, environment
     assert done.agents[0].passed == 1
     assert (past.git("for-each-ref"), past.git("status", "--porcelain", "--untracked-files=no")) == before
     store = world.journal.store
-    assert (summaries(store), inbox(task_views(store)), first_round(store).tallies) == ((), (), ())
+    assert (summaries(store), inbox(task_views(store)), first_round(store).tallies) == ((), (), {})
     assert not store.facts(kind="landing")
     with pytest.raises(InputError, match="nobody has to decide"):
         reviews.accept(world, store.facts(kind="attempt")[0].key, Minutes(1.0, measured=False))
@@ -232,7 +233,7 @@ def test_what_makes_no_task_is_counted_with_its_reason(past, environment):
     _, done = drill(past, environment, "idler")
     assert [example.task.instruction for example in done.mined.examples] == ["Clamp to the upper end"]
     assert done.mined.dropped == {
-        "first commits, or where a shallow clone ends": 1,
+        "with nothing before it: the first commit, or where a shallow clone ends": 1,
         "merge commits": 1,
         "that rename source files": 1,
         "whose message has fewer than 3 words": 1,
@@ -258,7 +259,7 @@ def test_a_shallow_clone_is_read_as_far_as_it_goes_and_says_so(past, environment
     past.root = clone
     _, done = drill(past, environment, "idler")
     assert [example.task.instruction for example in done.mined.examples] == ["Add the mean of values"]
-    assert done.mined.dropped == {"first commits, or where a shallow clone ends": 1}
+    assert done.mined.dropped == {"with nothing before it: the first commit, or where a shallow clone ends": 1}
     assert any("git fetch --unshallow" in note for note in done.mined.notes)
 
 
@@ -709,6 +710,22 @@ def test_the_bound_is_odds_times_odds_at_the_upper_ends():
     assert not worse.holds
 
 
+def test_one_sentence_says_what_may_land_unseen_and_what_is_missing_for_more():
+    none_let_pass = [wrong(WrongKind.COVERED, False)] * 400
+    half_let_pass = [wrong(WrongKind.COVERED, number < 200) for number in range(400)]
+    said = [
+        bound_sentence(suite_of(tried, agents).bounds[0])
+        for tried, agents in (
+            (none_let_pass, judged(180, 20)),
+            (half_let_pass, judged(10, 10)),
+            (none_let_pass, judged(0, 6)),
+        )
+    ]
+    assert said[0].endswith("so at 5% accepted, all that passes may land unseen")
+    assert re.search(r"nothing may land unseen on these tests alone until they let at most [1-9]\.\d% pass$", said[1])
+    assert said[2].endswith("nothing may land unseen on these tests alone whatever they find")
+
+
 def test_the_bound_is_wrong_at_most_as_often_as_it_says():
     """Lives of agents and tests whose truth is known: wrong share, chance to be let pass, chance of right ones to pass."""
     draw = Random(7)
@@ -777,7 +794,7 @@ SOURCE, TESTED = change("pkg/parser.py"), change("tests/test_parser.py")
         (commit(SOURCE, TESTED), ""),
         (commit(SOURCE, TESTED, change("tests/data/x.json", "A")), ""),
         (commit(SOURCE, TESTED, parents=("p", "q")), "merge commits"),
-        (commit(SOURCE, TESTED, parents=()), "first commits, or where a shallow clone ends"),
+        (commit(SOURCE, TESTED, parents=()), "with nothing before it: the first commit, or where a shallow clone ends"),
         (commit(SOURCE), "without tests"),
         (commit(SOURCE, change("tests/test_parser.py", "D")), "without tests"),
         (commit(SOURCE, change("tests/data.json")), "without tests"),

@@ -5,9 +5,10 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
 from reeve.adapters.stores.index import LedgerIndex
-from reeve.adapters.stores.sqlite import SqliteStore
+from reeve.adapters.stores.sqlite import NEXT, SqliteStore
 from reeve.ledger.inbox import Need, inbox
 from reeve.ledger.views import counts, summaries, task_views
 from reeve.records import Outcome, Status
@@ -87,6 +88,35 @@ def test_rows_are_what_the_facts_say_at_every_moment(story, index, seed):
         if draw.random() < 0.3:
             agree(index, story.store)
     agree(index, story.store)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5, 13])
+def test_a_walk_in_steps_of_any_size_finds_the_same(story, index, monkeypatch, batch):
+    monkeypatch.setattr("reeve.adapters.stores.index.BATCH", batch)
+    draw = random.Random(batch)
+    for number in range(20):
+        lived(story, f"task-{number}", draw)
+        if draw.random() < 0.3:
+            lived(story, f"task-{draw.randint(0, number)}", draw)  # edited, and done again
+    agree(index, story.store)
+
+
+def test_a_ledger_is_read_for_the_first_time_in_one_walk(story, index, monkeypatch):
+    for number in range(20):
+        lived(story, f"task-{number}", random.Random(number))
+    asked = []
+    of = story.store.of
+    monkeypatch.setattr(story.store, "of", lambda task, kinds: asked.append(task) or of(task, kinds))
+    index.catch_up()
+    assert asked == []
+    with sqlite3.connect(story.store.folder / "ledger.db") as connection:
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {sqlite_text(NEXT)}").fetchall()
+    assert all("TEMP B-TREE" not in step[-1] for step in plan), "each step sorts the whole ledger"
+
+
+def sqlite_text(statement) -> str:
+    filled = statement.params(kinds=["task", "order"], after=1, at_most=2)
+    return str(filled.compile(dialect=sqlite_dialect(), compile_kwargs={"literal_binds": True}))
 
 
 def test_an_edited_task_is_searched_by_its_new_words(story, index):

@@ -135,7 +135,8 @@ def bound_sentence(bound: Bound) -> str:
     if bound.holds:
         may = f"at {bound.accepted:.0%} accepted, all that passes may land unseen"
     else:
-        need = f"until they let at most {bound.most_let_pass:.1%} pass"
+        # An agent of which nothing shows that it ever succeeds: no tests are good enough for what it delivers.
+        need = f"until they let at most {bound.most_let_pass:.1%} pass" if bound.most_let_pass else "whatever they find"
         may = f"at {bound.accepted:.0%} accepted, nothing may land unseen on these tests alone {need}"
     return f"of what passes up to {bound.escape:.0%} may be wrong ({odds}), so {may}"
 

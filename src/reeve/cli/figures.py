@@ -77,7 +77,6 @@ if TYPE_CHECKING:
 
 __all__ = ["OwnHouse", "computing", "figures_of"]
 
-BATCH = 2_000
 NICE = 10
 LOOK_SECONDS = 0.2
 LANDED = str(LandingOutcome.LANDED)
@@ -210,18 +209,12 @@ class _Seen:
 
 def _tasks(store: "SqliteStore", seen: _Seen) -> Iterator[tuple[Fact, ...]]:
     """Give the facts of every task since its newest version, one task after the other, as they came."""
-    names, before = set[str](), 0
-    while True:
-        touched, before = store.touched(("task",), before, BATCH)
-        for task in sorted(touched - names):
-            facts = current(store.of(task, VIEW_KINDS))
-            answer = facts[0].body.get("known_answer")
-            seen.drills |= answer in DRILLS
-            if not answer:
-                yield facts
-        names |= touched
-        if not touched:
-            return
+    for task in store.tasks():
+        facts = current(store.of(task, VIEW_KINDS))
+        answer = facts[0].body.get("known_answer")
+        seen.drills |= answer in DRILLS
+        if not answer:
+            yield facts
 
 
 def _name(agent: AgentSpec) -> str:

@@ -110,7 +110,7 @@ def passed_over(commit: Commit) -> str:
     if len(commit.parents) > 1:
         return "merge commits"
     if not commit.parents:
-        return "first commits, or where a shallow clone ends"
+        return "with nothing before it: the first commit, or where a shallow clone ends"
     if any(change.binary for change in commit.changes):
         return "with binary files"
     tests = [change for change in commit.changes if is_test(change.path) and change.kind != "D"]

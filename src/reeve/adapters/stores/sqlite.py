@@ -6,7 +6,7 @@ import os
 import tempfile
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -63,15 +63,14 @@ LATE_SECONDS = 86400.0
 APPEND = insert(FACTS)
 READ = select(FACTS.c.kind, FACTS.c.key, FACTS.c.task, FACTS.c.body, FACTS.c.at_utc, FACTS.c.seq)
 HIGHEST = select(func.max(cast(FACTS.c.key, Integer))).where(FACTS.c.kind == bindparam("kind"))
-# The plus keeps the index of kinds out of it: this reads from the end and stops early.
-READ_BACK = READ.where(literal_column("+facts.kind").in_(bindparam("kinds", expanding=True))).order_by(
-    FACTS.c.seq.desc()
-)
-TOUCHED = (
-    select(FACTS.c.seq, FACTS.c.task)
-    .where(FACTS.c.seq > bindparam("after"), FACTS.c.kind.in_(bindparam("kinds", expanding=True)))
+# The plus keeps the index of kinds out of it: what reads in the order of `seq` can stop early, and sorts nothing.
+OF_KINDS = literal_column("+facts.kind", String).in_(bindparam("kinds", expanding=True))
+READ_BACK = READ.where(OF_KINDS).order_by(FACTS.c.seq.desc())
+TASKS = select(FACTS.c.task).where(FACTS.c.kind == "task").group_by(FACTS.c.task).order_by(func.min(FACTS.c.seq))
+NEXT = (
+    READ.where(FACTS.c.seq > bindparam("after"), OF_KINDS)
     .order_by(FACTS.c.seq)
-    .limit(bindparam("at_most"))
+    .limit(bindparam("at_most", type_=Integer))
 )
 SPENT = select(
     func.sum(func.json_extract(FACTS.c.body, "$.usd")), func.sum(func.json_extract(FACTS.c.body, "$.tokens"))
@@ -182,13 +181,18 @@ class SqliteStore:
         with self._reading() as connection:
             return connection.execute(LAST).scalar() or 0
 
-    def touched(self, kinds: Sequence[str], after: int, at_most: int) -> tuple[frozenset[str], int]:
-        """Name the tasks of the next facts of some kinds after a `seq`, at most so many, and how far it read."""
+    def tasks(self) -> Sequence[str]:
+        """Name all tasks, in the order in which they came."""
+        with self._reading() as connection:
+            return list(connection.execute(TASKS).scalars())
+
+    def next_facts(self, kinds: Sequence[str], after: int, at_most: int) -> tuple[Sequence[Fact], int]:
+        """Read the next facts of some kinds after a `seq`, at most so many, and say how far it read."""
         values = {"kinds": list(kinds), "after": after, "at_most": at_most}
         with self._reading() as connection:
             last = connection.execute(LAST).scalar() or 0
-            rows = connection.execute(TOUCHED, values).all()
-        return frozenset(task for _, task in rows), rows[-1][0] if len(rows) == at_most else last
+            rows = connection.execute(NEXT, values).all()
+        return _facts(rows), rows[-1][-1] if len(rows) == at_most else last
 
     def of(self, task: str, kinds: Sequence[str]) -> Sequence[Fact]:
         """Read the facts of one task of some kinds; those of others, however many, cost nothing."""
@@ -215,7 +219,7 @@ class SqliteStore:
     def _read(self, statement: Select[Any], values: Mapping[str, object]) -> Sequence[Fact]:
         with self._reading() as connection:
             rows = connection.execute(statement, values).all()
-        return [Fact(kind, key, task, json.loads(body), at, seq) for kind, key, task, body, at, seq in rows]
+        return _facts(rows)
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
@@ -260,3 +264,7 @@ class SqliteStore:
     def close(self) -> None:
         """Close all connections; a closed store opens them again when it is used."""
         self._engine.dispose()
+
+
+def _facts(rows: Iterable[Any]) -> list[Fact]:
+    return [Fact(kind, key, task, json.loads(body), at, seq) for kind, key, task, body, at, seq in rows]
