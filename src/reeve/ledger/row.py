@@ -94,7 +94,7 @@ def row_of(facts: Sequence[Fact]) -> Row | None:
         live=tuple(Live(fact.key, _agent(fact), fact.at_utc) for fact in orders if fact.key not in attempts),
         agents=tuple(dict.fromkeys(map(_agent, orders))),
         commit=decode(Landing, landing.body).commit if landing else None,
-        spent_minutes=_sum(_numbers(facts, "review", "minutes")) or 0.0,
+        spent_minutes=_spent_minutes(facts),
         expected_minutes=_number(task.body.get("human_minutes")),
         usd=_sum(_numbers(facts, "attempt", "usd")),
         tokens=_whole(_sum(_numbers(facts, "attempt", "tokens"))),
@@ -132,6 +132,13 @@ def _numbers(facts: Sequence[Fact], kind: str, name: str) -> list[float]:
 
 def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) else None
+
+
+def _spent_minutes(facts: Sequence[Fact]) -> float:
+    """Add up the minutes of decisions, and those of deferrals that no decision has followed."""
+    reviews = _numbers(facts, "review", "minutes")
+    open_ = [fact for fact in facts if fact.kind == "deferral" and fact.body["reviews"] == len(reviews)]
+    return sum(reviews) + sum(_numbers(open_, "deferral", "minutes"))
 
 
 def _sum(numbers: Sequence[float]) -> float | None:

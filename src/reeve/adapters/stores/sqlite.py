@@ -67,7 +67,11 @@ HIGHEST = select(func.max(cast(FACTS.c.key, Integer))).where(FACTS.c.kind == bin
 OF_KINDS = literal_column("+facts.kind", String).in_(bindparam("kinds", expanding=True))
 READ_BACK = READ.where(OF_KINDS).order_by(FACTS.c.seq.desc())
 TASKS = select(FACTS.c.task).where(FACTS.c.kind == "task").group_by(FACTS.c.task).order_by(func.min(FACTS.c.seq))
-NEXT = READ.where(FACTS.c.seq > bindparam("after"), OF_KINDS).order_by(FACTS.c.seq).limit(bindparam("at_most", type_=Integer))
+NEXT = (
+    READ.where(FACTS.c.seq > bindparam("after"), OF_KINDS)
+    .order_by(FACTS.c.seq)
+    .limit(bindparam("at_most", type_=Integer))
+)
 SPENT = select(
     func.sum(func.json_extract(FACTS.c.body, "$.usd")), func.sum(func.json_extract(FACTS.c.body, "$.tokens"))
 ).where(

@@ -23,6 +23,7 @@ __all__ = ["render", "router"]
 
 FOLDER = Path(__file__).parent / "templates"
 ROWS = 50
+SOON_SECONDS = 2.0
 MOST_LINES = 3_000
 EVENTS_SHOWN = 400
 FILTERS: Mapping[str, tuple[Status, ...]] = {
@@ -72,7 +73,9 @@ def render(request: Request, name: str, **values: Any) -> str:
         if block is None:
             raise HTTPException(404, "there is no such part")
         return "".join(block(template.new_context(context)))
-    context["waiting"] = deck.reading.rows.asking()
+    did = request.query_params.get("did", "")
+    context["did"] = request.app.state.desk.act(int(did)) if did.isascii() and did.isdigit() and len(did) < 10 else None
+    context["waiting"] = deck.reading.rows.asking(time.time())
     return template.render(context)
 
 
@@ -119,7 +122,9 @@ def inbox(request: Request) -> Response:
     """What needs a person, most valuable first."""
     reading = request.app.state.deck.reading
     reading.rows.catch_up()
-    return _page(request, "inbox.html.j2", items=(items := reading.inbox()), titles=_titles(reading, items))
+    now = time.time()
+    items, later = reading.inbox(now), reading.deferred(now)
+    return _page(request, "inbox.html.j2", items=items, later=later, titles=_titles(reading, (*items, *later)))
 
 
 def _titles(reading: Reading, items: Sequence[InboxItem]) -> dict[str, str]:
@@ -137,6 +142,7 @@ def task(request: Request, task: str, attempt: str = "", whole: bool = False) ->
     deck.reading.rows.catch_up()
     view = deck.reading.task(task)
     busy = {act.on.partition(".")[0] for act in desk.under_way()}
+    now = time.time()
     chosen = view.attempt(attempt) or view.chosen or (view.attempts[-1] if view.attempts else None)
     files = deck.reading.patch(chosen) if chosen else ()
     return _page(
@@ -149,8 +155,9 @@ def task(request: Request, task: str, attempt: str = "", whole: bool = False) ->
         most_lines=10**9 if whole else MOST_LINES,
         steps=_steps(deck.reading.events(chosen)) if chosen else {},
         row=deck.reading.rows.row(task),
+        now=now,
         act=desk.recent(task),
-        next=_next(deck.reading.inbox(), task, busy),
+        next=_next(deck.reading.inbox(now), task, busy),
     )
 
 
@@ -188,6 +195,8 @@ def attempt(request: Request, attempt: str, all_events: bool = False) -> Respons
         item=item,
         events=list(enumerate(events))[skipped:],
         skipped=skipped,
+        row=row,
+        now=time.time(),
         work=work[0] if work else None,
         act=request.app.state.desk.recent(attempt),
     )
@@ -228,6 +237,27 @@ def again(request: Request, task: str, why: Text = "", minutes: Minutes = None) 
     return _done(request, "send back", task, lambda: acts.again(task, why, minutes))
 
 
+@router.post("/task/{task}/retry")
+def retry(request: Request, task: str, why: Text = "") -> Response:
+    """Have what failed attempted once more."""
+    acts = request.app.state.deck.acts
+    return _done(request, "retry", task, lambda: acts.retry(task, why), back="/")
+
+
+@router.post("/task/{task}/defer")
+def defer(request: Request, task: str, how_long: Text = "tomorrow", why: Text = "") -> Response:
+    """Put off what a person is asked."""
+    acts = request.app.state.deck.acts
+    return _done(request, "defer", task, lambda: acts.defer(task, how_long, why), back="/inbox")
+
+
+@router.post("/task/{task}/bring-back")
+def bring_back(request: Request, task: str) -> Response:
+    """Take back what was put off."""
+    acts = request.app.state.deck.acts
+    return _done(request, "bring back", task, lambda: acts.bring_back(task), back="/inbox")
+
+
 @router.post("/task/{task}/revert")
 def revert(request: Request, task: str, why: Text = "", minutes: Minutes = None) -> Response:
     """Take back what landed."""
@@ -266,12 +296,15 @@ def _needs(why: str) -> None:
         raise HTTPException(422, "say why: the reason is kept with the decision")
 
 
-def _done(request: Request, what: str, on: str, deed: Any) -> Response:
-    """Begin a deed and go back to where it was asked for, where its end will be told."""
+def _done(request: Request, what: str, on: str, deed: Any, back: str = "") -> Response:
+    """Begin a deed and go back to where it was asked for, where its end will be told; "": to the task or attempt."""
     desk: Desk = request.app.state.desk
     act: Act = desk.do(what, on, deed)
     if "application/json" in request.headers.get("accept", ""):
         return Response(f'{{"act":{act.number}}}', 202, media_type="application/json")
+    if back:  # at once as a rule, and so the page after it shows what has become of it
+        desk.settle(SOON_SECONDS)
+        return RedirectResponse(f"{back}?did={act.number}", 303)
     page = (
         f"/attempt/{quote(on, safe='')}"
         if request.url.path.startswith("/attempt/")

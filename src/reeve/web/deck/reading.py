@@ -11,7 +11,7 @@ from reeve.attempt.events import events_of, in_words
 from reeve.attempt.oversight import RESTING
 from reeve.errors import LedgerError
 from reeve.ledger.drill import measurement_of
-from reeve.ledger.inbox import InboxItem, inbox_order
+from reeve.ledger.inbox import InboxItem, deferred_order, inbox_order
 from reeve.ledger.plain import one_line
 from reeve.ledger.row import Live, Page, Row, Totals
 from reeve.ledger.views import AttemptView, TaskView, attempt_view, task_view
@@ -48,11 +48,14 @@ class Rows(Protocol):
     def live(self) -> Sequence[Row]:
         """Read the rows of tasks with attempts under way."""
 
-    def asking(self) -> int:
-        """Count the things that a person is asked about."""
+    def asking(self, now_utc: float) -> int:
+        """Count the things that a person is asked about now."""
 
-    def needing(self, at_most: int) -> Sequence[Row]:
-        """Read the rows of tasks that a person is asked about, most valuable first; none that shares its cause."""
+    def needing(self, at_most: int, now_utc: float) -> Sequence[Row]:
+        """Read the rows of tasks that a person is asked about now, most valuable first; none that shares its cause."""
+
+    def deferred(self, at_most: int, now_utc: float) -> Sequence[Row]:
+        """Read the rows of tasks that a person has put off, the next to return first; none that shares its cause."""
 
     def held_up(self, at_most: int) -> Sequence[tuple[Row, tuple[str, ...], float | None]]:
         """Read the causes that hold up tasks: one row, the ids of so many, the minutes by hand of all."""
@@ -155,13 +158,21 @@ class Reading:
 
     # ---------------------------------------------------------------- inbox
 
-    def inbox(self, at_most: int = INBOX) -> tuple[InboxItem, ...]:
-        """List what needs a person, most valuable first; one cause that holds up many tasks is one thing."""
-        items = [row.item for row in self.rows.needing(at_most) if row.item]
-        for row, tasks, minutes in self.rows.held_up(at_most):
-            if row.item:
-                items.append(replace(row.item, tasks=tasks, human_minutes=minutes))
+    def inbox(self, now_utc: float, at_most: int = INBOX) -> tuple[InboxItem, ...]:
+        """List what needs a person now, most valuable first; one cause that holds up many tasks is one thing."""
+        items = [row.item for row in self.rows.needing(at_most, now_utc) if row.item]
+        items += [item for item in self._held_up(at_most) if not item.deferred(now_utc)]
         return tuple(sorted(items, key=inbox_order)[:at_most])
+
+    def deferred(self, now_utc: float, at_most: int = INBOX) -> tuple[InboxItem, ...]:
+        """List what a person has put off, the next to return first."""
+        items = [row.item for row in self.rows.deferred(at_most, now_utc) if row.item]
+        items += [item for item in self._held_up(at_most) if item.deferred(now_utc)]
+        return tuple(sorted(items, key=deferred_order)[:at_most])
+
+    def _held_up(self, at_most: int) -> list[InboxItem]:
+        found = self.rows.held_up(at_most)
+        return [replace(row.item, tasks=tasks, human_minutes=minutes) for row, tasks, minutes in found if row.item]
 
     # ---------------------------------------------------------------- one task
 
