@@ -154,15 +154,16 @@ def deck_of(settings: Settings, access: "Access", sandbox: str | None) -> "Deck"
     from reeve.web.deck import Deck
     from reeve.web.deck.computed import Computed
     from reeve.web.deck.reading import Reading
+    from reeve.web.deck.spending import Spending
 
     store = open_store(settings)
-    rows = LedgerIndex(store)
+    rows, spending = LedgerIndex(store), Spending(store, settings.state, settings.budgets)
     console = screen(stderr=True)
     with console.status("reading the ledger") as shown:
         rows.catch_up(lambda done, of: shown.update(f"reading the ledger: {done} of {of} facts"))
     return Deck(
         settings=settings,
-        reading=Reading(store, rows, GitObjects(settings.state / "objects.git"), settings.state, store.spent),
+        reading=Reading(store, rows, GitObjects(settings.state / "objects.git"), settings.state, spending),
         acts=Deeds(settings, store, sandbox),
         access=access,
         last=store.last,

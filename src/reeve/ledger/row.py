@@ -14,7 +14,7 @@ from reeve.ledger.plain import one_line
 from reeve.ledger.status import current, status_of
 from reeve.ledger.views import view_of
 from reeve.ports import Fact
-from reeve.records import Landing, Status
+from reeve.records import Landing, Limits, Status
 
 __all__ = ["Live", "Page", "Row", "Totals", "read_row", "row_of"]
 
@@ -23,11 +23,14 @@ TITLE_CHARACTERS = 120
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """An attempt under way: of which agent, since when it was ordered."""
+    """An attempt under way: of which agent, since when it was ordered, and what it may cost; None: no limit."""
 
     attempt: str
     agent: str
     since_utc: float
+    limit_seconds: float = 0.0
+    limit_usd: float | None = None
+    limit_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ def row_of(facts: Sequence[Fact]) -> Row | None:
         status=derived.status,
         reason=derived.reason,
         attempts=len(orders),
-        live=tuple(Live(fact.key, _agent(fact), fact.at_utc) for fact in orders if fact.key not in attempts),
+        live=tuple(_live(fact, task) for fact in orders if fact.key not in attempts),
         agents=tuple(dict.fromkeys(map(_agent, orders))),
         commit=decode(Landing, landing.body).commit if landing else None,
         spent_minutes=_spent_minutes(facts),
@@ -113,6 +116,12 @@ def read_row(body: Mapping[str, Any]) -> Row:
     live = tuple(Live(**each) for each in body["live"])
     more = {"status": Status(body["status"]), "live": live, "agents": tuple(body["agents"]), "item": item}
     return Row(**{**body, **more})
+
+
+def _live(order: Fact, task: Fact) -> Live:
+    given = task.body.get("limits")
+    limits = decode(Limits, given if given is not None else {})
+    return Live(order.key, _agent(order), order.at_utc, limits.wall_seconds, limits.usd, limits.tokens)
 
 
 def _first_line(task: Fact) -> str:

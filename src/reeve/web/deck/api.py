@@ -16,6 +16,7 @@ from reeve.ledger.told import told
 from reeve.records import Event, Status, WordKind
 from reeve.web.deck.acts import Act
 from reeve.web.deck.reading import AtWork, Load
+from reeve.web.deck.spending import Account
 
 __all__ = ["NEWEST", "RESPONSES", "router"]
 
@@ -50,6 +51,7 @@ class Fleet:
     active: bool  # a run is at work
     totals: Mapping[Status, Totals]
     work: tuple[AtWork, ...]
+    budgets: tuple[Account, ...]  # of the run and of the day
     load: Load
 
 
@@ -121,7 +123,9 @@ def fleet(request: Request) -> Fleet:
     deck = request.app.state.deck
     seq = deck.reading.rows.catch_up()
     rows = deck.reading.rows
-    return Fleet(seq, deck.active(), rows.totals(), deck.reading.at_work(rows.live()), deck.reading.load())
+    active = deck.active()
+    budgets = deck.reading.spending.whole(time.time(), active=active)
+    return Fleet(seq, active, rows.totals(), deck.reading.at_work(rows.live()), budgets, deck.reading.load())
 
 
 @router.get("/tasks")

@@ -44,7 +44,7 @@ Minutes = Annotated[float | None, Form(ge=0, le=600)]
 def _environment() -> Environment:
     made = environment_of(FOLDER)
     more: dict[str, Any] = {"address": lambda text: quote(str(text), safe=""), "in_words": in_words}
-    made.filters |= more | {"dollars": _dollars}
+    made.filters |= more | {"dollars": _dollars, "count": _count}
     # As globals, so that a part can be made without the page around it.
     made.globals |= {
         name: each for name, each in vars(made.get_template("parts.html.j2").module).items() if callable(each)
@@ -54,6 +54,14 @@ def _environment() -> Environment:
 
 def _dollars(usd: float) -> str:
     return f"${usd:.2f}" if usd >= 0.01 or usd == 0 else f"${usd:.4f}"
+
+
+def _count(number: float) -> str:
+    """Say a count of tokens in as many digits as matter: ``950``, ``12.3 k``, ``4.1 M``."""
+    for size, letter in ((1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.1f}".removesuffix(".0") + f"\u202f{letter}"
+    return f"{number:.0f}"
 
 
 def render(request: Request, name: str, **values: Any) -> str:
@@ -106,7 +114,8 @@ def fleet(
         work=reading.at_work(live[:ROWS]),
         more_work=sum(len(row.live) for row in live[ROWS:]),
         load=reading.load(),
-        budgets=request.app.state.deck.settings.budgets,
+        now=time.time(),
+        budgets=reading.spending.whole(time.time(), active=request.app.state.deck.active()),
         show=show if show in FILTERS else "all",
         filters=list(FILTERS),
         q=q,
@@ -155,6 +164,7 @@ def task(request: Request, task: str, attempt: str = "", whole: bool = False) ->
         most_lines=10**9 if whole else MOST_LINES,
         steps=_steps(deck.reading.events(chosen)) if chosen else {},
         row=deck.reading.rows.row(task),
+        budget=deck.reading.spending.of_task(task)[0],
         now=now,
         act=desk.recent(task),
         next=_next(deck.reading.inbox(now), task, busy),
