@@ -39,9 +39,26 @@ class Account:
         return self.limit_usd is not None or self.limit_tokens is not None
 
     @property
+    def share(self) -> float:
+        """Return how much of the tightest limit is spent, from 0 on; 0: there is no limit."""
+        return max(_share(self.usd, self.limit_usd), _share(self.tokens, self.limit_tokens))
+
+    @property
+    def held_share(self) -> float:
+        """Return how much more of the tightest limit is reserved."""
+        usd, tokens = (self.usd or 0.0) + self.held_usd, (self.tokens or 0) + self.held_tokens
+        return max(_share(usd, self.limit_usd), _share(tokens, self.limit_tokens)) - self.share
+
+    @property
     def told(self) -> bool:
         """Say whether there is anything to tell."""
         return self.limited or self.usd is not None or bool(self.tokens)
+
+
+def _share(spent: float | None, limit: float | None) -> float:
+    if limit is None:
+        return 0.0
+    return (spent or 0.0) / limit if limit else 1.0
 
 
 class Requests(Protocol):
