@@ -413,3 +413,46 @@ def test_only_what_failed_is_tried_again(fleet, task):
             pass
     assert not act["ok"]
     assert "it has not failed, it is" in act["said"]
+
+
+# ---------------------------------------------------------------- long patches, and who wrote what
+
+
+def test_files_beyond_the_first_lines_come_when_they_are_opened(served, page):
+    many = "".join(
+        f"diff --git a/f{file} b/f{file}\n--- a/f{file}\n+++ b/f{file}\n@@ -0,0 +1,900 @@\n"
+        + "".join(f"+line {number} <b>of</b> {file}\n" for number in range(900))
+        for file in range(6)
+    )
+    served.story.task("long")
+    served.story.attempt("long.1", diff=many.encode())
+    page.goto(f"{served.base}/task/long")
+    assert page.locator(".diff tr.add").count() == 4 * 900
+    last = page.locator("details.file").nth(5)
+    last.locator("summary").click()
+    expect(last.locator("tr.add")).to_have_count(900, timeout=SOON)
+    expect(last.locator(".code").last).to_have_text("line 899 <b>of</b> 5")
+    with served.client() as client:
+        assert client.get("/task/long/patch/6?attempt=long.1").status_code == 404
+        assert client.get("/task/long/patch/0?attempt=long.9").status_code == 404
+        assert client.get("/task/long/patch/-1?attempt=long.1").status_code == 422
+
+
+def test_a_hunk_leads_to_the_step_that_wrote_it(served, page):
+    events = [
+        {"kind": "text", "text": "    return line[0]"},  # says it, and touches no file
+        {"kind": "tool_call", "text": "edit", "input": "return line[9]", "paths": ["/work/parser.py"]},
+        {"kind": "tool_call", "text": "edit", "input": "now: return line[0]", "paths": ["/work/parser.py"]},
+        {"kind": "file_change", "text": "other.py: return line[0]", "paths": ["/work/other.py"]},
+        {"kind": "tool_call", "text": "cat", "input": "cat parser.py", "paths": ["/work/parser.py"]},
+    ]
+    import json
+
+    served.story.task("one")
+    served.story.attempt("one.1", said="".join(json.dumps(event) + "\n" for event in events).encode())
+    page.goto(f"{served.base}/task/one")
+    link = page.locator(".diff .hunk .step")
+    assert link.all_inner_texts() == ["step 3"]
+    link.click()
+    page.wait_for_url("**/attempt/one.1#event-2")
+    expect(page.locator("#event-2")).to_contain_text("now: return line[0]")

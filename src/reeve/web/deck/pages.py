@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Form, HTTPException, Query, Request
+from fastapi import Path as InPath
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment
 
@@ -16,6 +17,7 @@ from reeve.ledger.inbox import InboxItem
 from reeve.ledger.looks import look
 from reeve.records import Status, WordKind
 from reeve.web.deck.acts import Act, Desk
+from reeve.web.deck.diff_rows import diff_rows, steps_of
 from reeve.web.deck.reading import Reading
 from reeve.web.report import environment_of
 
@@ -45,6 +47,7 @@ def _environment() -> Environment:
     made = environment_of(FOLDER)
     more: dict[str, Any] = {"address": lambda text: quote(str(text), safe=""), "in_words": in_words}
     made.filters |= more | {"dollars": _dollars, "count": _count}
+    made.globals |= {"diff_rows": diff_rows, "steps_of": steps_of}
     # As globals, so that a part can be made without the page around it.
     made.globals |= {
         name: each for name, each in vars(made.get_template("parts.html.j2").module).items() if callable(each)
@@ -162,7 +165,7 @@ def task(request: Request, task: str, attempt: str = "", whole: bool = False) ->
         files=files,
         tests={each.id: deck.reading.tests(view.task, each) for each in chosen.verdicts} if chosen else {},
         most_lines=10**9 if whole else MOST_LINES,
-        steps=_steps(deck.reading.events(chosen)) if chosen else {},
+        touching=_touching(deck.reading.events(chosen)) if chosen else {},
         row=deck.reading.rows.row(task),
         budget=deck.reading.spending.of_task(task)[0],
         now=now,
@@ -171,13 +174,26 @@ def task(request: Request, task: str, attempt: str = "", whole: bool = False) ->
     )
 
 
-def _steps(events: Any) -> dict[str, list[int]]:
-    """Which events touched a file, by its path: the way from a change to whatever wrote it."""
-    found: dict[str, list[int]] = {}
+@router.get("/task/{task}/patch/{number}")
+def patch(request: Request, task: str, number: Annotated[int, InPath(ge=0, le=10**9)], attempt: str = "") -> Response:
+    """All lines of one file of a patch, for a page that left them out."""
+    reading = request.app.state.deck.reading
+    view = reading.task(task)
+    chosen = view.attempt(attempt)
+    files = reading.patch(chosen) if chosen else ()
+    if number >= len(files):
+        raise HTTPException(404, "there is no such file in this patch")
+    events = _touching(reading.events(chosen)).get(files[number].path, [])
+    return HTMLResponse(diff_rows(files[number].lines, attempt, steps_of(files[number], events)))
+
+
+def _touching(events: Any) -> dict[str, list[tuple[int, Any]]]:
+    """Give the events that touched a file, by its path: the way from a change to whatever wrote it."""
+    found: dict[str, list[tuple[int, Any]]] = {}
     for number, event in enumerate(events):
         if event.kind in ("file_change", "tool_call"):
             for path in event.paths:
-                found.setdefault(path.removeprefix("/work/"), []).append(number)
+                found.setdefault(path.removeprefix("/work/"), []).append((number, event))
     return found
 
 

@@ -181,6 +181,16 @@ document.addEventListener("input", (event) => {
   keep(event.target);
 });
 
+// What a long patch leaves out comes when its file is opened.
+document.addEventListener("toggle", async (event) => {
+  const rows = event.target.open && event.target.querySelector("[data-rows]");
+  if (!rows) return;
+  const answer = await fetch(rows.dataset.rows).catch(() => null);
+  if (!answer?.ok) return;
+  delete rows.dataset.rows;
+  rows.innerHTML = await answer.text();
+}, true);
+
 // ---------------------------------------------------------------- searching in a trajectory
 
 function search() {
