@@ -243,6 +243,8 @@ def test_the_inbox_as_json(reeve, fleet):
         "reason": "numbers.1 passed on its base but conflicts with what landed before it: conflict in parser.py",
         "lines": 2,
         "human_minutes": 20.0,
+        "until_utc": None,
+        "put_off": "",
         "look_minutes": 6.2,
         "worth": 2.58,
         "next": [
