@@ -71,6 +71,32 @@ def test_status_as_json_has_exactly_the_documented_shape(reeve, fleet):
     assert found["canaries"] == {"agents": [], "unknown": 0, "open": 0}
 
 
+def test_status_of_many_tasks_lists_the_newest_and_counts_all(reeve, story):
+    for number in range(203):
+        story.landed(f"task-{number:03}")
+    said = reeve("status").out
+    assert "task-202 " in said
+    assert "task-003 " in said
+    assert "task-002 " not in said
+    assert "and 3 tasks of which nothing is newer: `--limit N` lists more\n" in said
+    assert "\n203 tasks: 203 landed\n" in said
+    assert [row["id"] for row in reeve("status", "--json", "--limit", "2").json["tasks"]] == ["task-202", "task-201"]
+    everything = reeve("status", "--json").json
+    assert [row["id"] for row in everything["tasks"]] == [f"task-{number:03}" for number in range(203)]
+    assert everything["counts"] == {"landed": 203}
+
+
+def test_status_without_a_place_for_its_index_says_so_and_the_same(reeve, fleet, project):
+    said, found = reeve("status").out, reeve("status", "--json").json
+    for file in (project / ".reeve").glob("index.db*"):
+        file.unlink()
+    (project / ".reeve" / "index.db").mkdir()
+    without = reeve("status")
+    assert without.out == said
+    assert "without it this takes longer" in without.err
+    assert reeve("status", "--json").json == found
+
+
 def test_a_provider_that_asked_to_wait_is_named_until_the_time_that_it_named(reeve, story, monkeypatch):
     story.landed("a")
     story.tell("pause", "openai:1", "a", Pause("openai", story.now, story.now + 40, 429, "a.1"))

@@ -13,7 +13,7 @@ from reeve.ledger.inbox import InboxItem, Need, inbox
 from reeve.ledger.plain import one_line
 from reeve.ledger.seeded import closed
 from reeve.ledger.status import current, status_of
-from reeve.ledger.views import view_of
+from reeve.ledger.views import Judged, Summary, judged_first, view_of
 from reeve.ports import Fact
 from reeve.records import Landing, Status
 
@@ -54,6 +54,12 @@ class Row:
     last_utc: float
     environment: str  # the key of a set-up that failed; "": it did not
     item: InboxItem | None
+    first: Judged | None  # what became of its first round; None: nothing is known
+
+    @property
+    def summary(self) -> Summary:
+        """Return the row of `reeve status`."""
+        return Summary(self.task, self.status, self.attempts, self.commit, self.reason, self.spent_minutes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,7 @@ def row_of(facts: Sequence[Fact]) -> Row | None:
         last_utc=facts[-1].at_utc,
         environment=broken,
         item=items[0] if items else None,
+        first=judged_first(facts),
     )
 
 
@@ -115,8 +122,9 @@ def read_row(body: Mapping[str, Any]) -> Row:
     if item is not None:
         item = InboxItem(**item | {"need": Need(item["need"]), "tasks": tuple(item["tasks"])})
     live = tuple(Live(**each) for each in body["live"])
+    first = Judged(**body["first"]) if body["first"] else None
     more = {"status": Status(body["status"]), "live": live, "agents": tuple(body["agents"]), "item": item}
-    return Row(**{**body, **more})
+    return Row(**{**body, **more, "first": first})
 
 
 def _first_line(task: Fact) -> str:

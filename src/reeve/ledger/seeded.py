@@ -18,7 +18,6 @@ __all__ = [
     "answered",
     "closed",
     "is_seeded",
-    "seeded_tasks",
     "told_seeded",
     "truth_of",
 ]
@@ -40,11 +39,6 @@ class Answered:
     def found_right(self) -> bool:
         """The person took it as right."""
         return self.review.kind is ReviewKind.ACCEPT
-
-
-def seeded_tasks(store: Store) -> frozenset[str]:
-    """Name the tasks of all such items."""
-    return frozenset(fact.task for fact in store.facts(kind=KIND))
 
 
 def is_seeded(facts: Iterable[Fact]) -> bool:

@@ -5,15 +5,15 @@ the kinds of facts that they need, and decode only the newest of them.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from reeve.errors import InputError
 from reeve.ledger.codec import decode
 from reeve.ledger.seeded import KIND as SEEDED
-from reeve.ledger.seeded import closed, seeded_tasks
+from reeve.ledger.seeded import closed, is_seeded
 from reeve.ledger.status import current, status_of
 from reeve.ports import Fact, Store
 from reeve.records import (
@@ -43,12 +43,17 @@ __all__ = [
     "VIEW_KINDS",
     "AttemptView",
     "FirstRound",
+    "Judged",
+    "Overview",
     "Summary",
     "TaskView",
     "attempt_view",
     "counts",
     "find",
     "first_round",
+    "first_rounds",
+    "judged_first",
+    "overview",
     "summaries",
     "task_view",
     "task_views",
@@ -190,13 +195,50 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """How many judged attempts of the first round of a task passed, were wrong, or declined."""
+
+    passed: int
+    wrong: int
+    declined: int
+
+
+@dataclass(frozen=True, slots=True)
 class FirstRound:
     """What the judged attempts of all first rounds gave; `wrong` failed, and did not decline."""
 
-    tallies: tuple[Tally, ...] = ()  # one for each task
+    tallies: Mapping[Tally, int] = field(default_factory=dict)  # -> tasks that have it
     passed: int = 0
     wrong: int = 0
     declined: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """All tasks at one look: `rows` of some or all of them, and numbers of all."""
+
+    rows: tuple[Summary, ...]
+    counts: Mapping[Status, int]
+    first: FirstRound
+    audits: int  # of what landed without a look, that wait for a person
+    working: tuple[str, ...]  # tasks
+
+    @property
+    def tasks(self) -> int:
+        """Return how many tasks there are, shown or not."""
+        return sum(self.counts.values())
+
+
+def overview(store: Store) -> Overview:
+    """Put together what `reeve status` says, from the facts of every task."""
+    views = task_views(store)
+    return Overview(
+        rows=summaries(store),
+        counts=counts(views),
+        first=first_round(store),
+        audits=sum(view.audit is not None for view in views),
+        working=tuple(view.id for view in views if view.status is Status.WORKING),
+    )
 
 
 def summaries(store: Store) -> tuple[Summary, ...]:
@@ -255,25 +297,38 @@ def first_round(store: Store) -> FirstRound:
     that declined counts as judged and not passed, as a wrong one does, and is counted apart. Tasks of which nothing
     passed, failed or was declined are left out: nothing is known about them.
     """
-    tallies, declined, seeded = [], 0, seeded_tasks(store)
-    for task, facts in _by_task(store, ("task", "order", "verdict")).items():
-        if task in seeded:
-            continue
-        orders = _decoded(Order, "order", facts)
-        first = {order.attempt for order in orders if order.round == orders[0].round}
-        own = [decode(Verdict, fact.body) for fact in facts if fact.kind == "verdict" and fact.key in first]
-        judged = [verdict.outcome for verdict in own if verdict.outcome is not Outcome.UNVERIFIED]
-        refused = sum(_declined(verdict) for verdict in own)
-        declined += refused
-        if judged or refused:
-            tallies.append(Tally(attempts=len(judged) + refused, passed=judged.count(Outcome.PASSED)))
-    passed = sum(tally.passed for tally in tallies)
-    wrong = sum(tally.attempts for tally in tallies) - passed - declined
-    return FirstRound(tuple(tallies), passed, wrong, declined)
+    facts = _by_task(store, ("task", "order", "verdict", SEEDED)).values()
+    return first_rounds(Counter(found for each in facts if (found := judged_first(each)) is not None))
 
 
-def _declined(verdict: Verdict) -> bool:
-    return any(check.name == "declined" for check in verdict.checks)
+def judged_first(facts: Sequence[Fact]) -> Judged | None:
+    """Count the judged attempts of the first round of one task; None: nothing is known about it, or its truth is."""
+    if is_seeded(facts):
+        return None
+    orders = [fact for fact in facts if fact.kind == "order"]
+    first = {fact.key for fact in orders if fact.body["round"] == orders[0].body["round"]}
+    own = [fact.body for fact in facts if fact.kind == "verdict" and fact.key in first]
+    outcomes = Counter(str(verdict["outcome"]) for verdict in own)
+    passed, wrong, declined = outcomes[Outcome.PASSED], outcomes[Outcome.FAILED], sum(map(_declined, own))
+    return Judged(passed, wrong, declined) if passed or wrong or declined else None
+
+
+def first_rounds(tasks: Mapping[Judged, int]) -> FirstRound:
+    """Add up the first rounds of tasks; the mapping says how many tasks went the same way."""
+    tallies: Counter[Tally] = Counter()
+    passed = wrong = declined = 0
+    for each, number in tasks.items():
+        tallies[Tally(each.passed + each.wrong + each.declined, each.passed)] += number
+        passed, wrong, declined = (
+            passed + each.passed * number,
+            wrong + each.wrong * number,
+            declined + each.declined * number,
+        )
+    return FirstRound(tallies, passed, wrong, declined)
+
+
+def _declined(verdict: Mapping[str, Any]) -> bool:
+    return any(check["name"] == "declined" for check in verdict["checks"])
 
 
 def _by_task(store: Store, kinds: Sequence[str]) -> dict[str, tuple[Fact, ...]]:
