@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from reeve.adapters.environments.fake import copied_environment
 from reeve.cli.drill import Source
+from reeve.cli.run import mixing_of
 from reeve.decision.seeded import UNUSED, decide_seeded
 from reeve.durable.seeding import _proof, _Result
+from reeve.errors import SettingsError
 from reeve.records import (
     Action,
     Checks,
@@ -23,6 +25,7 @@ from reeve.records import (
     Task,
     TestOutcome,
 )
+from reeve.settings import read_settings
 from reeve.task.seeded import chance_of, has_room, retimed, seeded_task
 from seeded_life import SeededLife, asked, module
 
@@ -174,3 +177,15 @@ def test_over_many_results_the_share_is_the_one_that_was_asked_for():
         seeded += draw.random() < chance_of(0.05) and has_room(0.05, waited, seeded)
     assert seeded / (seeded + others) == pytest.approx(0.05, abs=0.003)
     assert not has_room(0.0, 1000, 0)
+
+
+def test_it_is_on_by_default_and_a_share_of_more_than_a_half_is_refused(tmp_path):
+    assert mixing_of(read_settings(tmp_path, {}), None).seeded_share == 0.05
+    assert mixing_of(read_settings(tmp_path, {}), 0.5).seeded_share == 0.05
+    for share, refused in (("0", False), ("0.5", False), ("0.51", True), ("-0.1", True), ("'x'", True), ("nan", True)):
+        (tmp_path / "reeve.toml").write_text(f"[trust]\nseeded_share = {share}\n")
+        if refused:
+            with pytest.raises(SettingsError, match=r"trust\.seeded_share"):
+                read_settings(tmp_path, {})
+        else:
+            assert mixing_of(read_settings(tmp_path, {}), None).seeded_share == float(share)

@@ -13,7 +13,9 @@ from reeve.records import Action, Review, ReviewKind, Seeded
 
 __all__ = [
     "KIND",
+    "REFUSED",
     "SEEDING",
+    "TELLING",
     "Answered",
     "answered",
     "closed",
@@ -22,7 +24,8 @@ __all__ = [
     "truth_of",
 ]
 
-KIND, SEEDING = "seeded", "seeding"
+KIND, SEEDING, REFUSED = "seeded", "seeding", "seeding-refused"
+TELLING = (KIND, SEEDING, REFUSED)
 """The kinds of facts that tell; whoever passes facts on by kind leaves them out."""
 
 PROOF_NAMED = 3
