@@ -171,7 +171,11 @@ def estimates(store):
     return (
         [replace(each, human_minutes_per_landed=None) for each in found],
         (runs(store), tallies(store, set(agents)), first_round(store), believe(Policy("p"), agents, store)),
-        (results.known()[0], results.audits_waiting, standings(results, Policy("p"), fitted(results))),
+        (
+            {cell: judged for cell, (judged, _) in results.all().items()},
+            results.audits_waiting,
+            standings(results, Policy("p"), fitted(results)),
+        ),
         (top.rates, top.passed, top.wrong, top.declined, top.wall_seconds, top.cpu_seconds),
         [row for view in views for row in rows_of(view, {})],
     )
@@ -191,7 +195,7 @@ def test_an_item_is_part_of_no_estimate_before_or_after_the_answer_and_its_minut
     (track,) = tracks(life.store, Results(life.store))
     assert track.human_minutes_per_landed == 7.0
     assert item.task.id not in render(life.store, project="calc", at_utc=0.0)
-    (own,) = life.world.results.known()[0].values()
+    ((own, _),) = Results(life.store).all().values()
     assert [judged.draw.task for judged in own] == ["own0"]
 
 
