@@ -65,6 +65,8 @@ __all__ = [
     "SandboxResult",
     "SandboxRun",
     "Scale",
+    "Seeded",
+    "Seeding",
     "Selection",
     "SourceChange",
     "Status",
@@ -889,6 +891,7 @@ class Review:
     escape: bool = False
     rule_for: Whose | None = None
     reviewer: str = ""  # who it was; "": not recorded then
+    told: str = ""  # what the person was told at once; only where the truth was known
 
 
 class Status(StrEnum):
@@ -955,6 +958,49 @@ class Draw:
     def audited(self) -> bool:
         """A person is to look at it, after it landed or before."""
         return not self.unseen or self.uniform or self.suspicion_number < self.suspicion_chance
+
+
+@dataclass(frozen=True, slots=True)
+class Seeding:
+    """The numbers drawn for one result that waits for a person: does an item of known truth go along with it?
+
+    Made and committed to as those of `Draw`, and recorded before such an item is looked for. It does where `number` is
+    below `chance`, and is known to be right where `right_number` is below a half.
+    """
+
+    attempt: str  # that waits
+    chance: float
+    number: float
+    right_number: float
+    commitment: str
+
+    @property
+    def drawn(self) -> bool:
+        """An item of known truth is to go along."""
+        return self.number < self.chance
+
+
+@dataclass(frozen=True, slots=True)
+class Seeded:
+    """An item whose truth is known, put before a person as any other; whatever is said of it, nothing of it lands.
+
+    The task has no mark of it, so that whoever shows the task has nothing to hide. `proof` are the tests by which the
+    truth is known: of a wrong result those that fail, of a right one those that pass and were held back. `like` is the
+    attempt of a drill whose time, memory and cost are shown; with `own` result and trajectory are that attempt's.
+    """
+
+    beside: str  # the waiting attempt that it goes along with
+    task: Task
+    base: Base
+    tree: str  # what the attempt delivers
+    agent: AgentSpec
+    right: bool
+    what: str  # where the result comes from, a few words
+    proof: tuple[str, ...]
+    measurement: str  # key of what proved it
+    made_of: tuple[str, ...]  # drill tasks; none is used again
+    like: str
+    own: bool
 
 
 @dataclass(frozen=True, slots=True)

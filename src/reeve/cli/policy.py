@@ -11,6 +11,7 @@ from reeve.cli.alone import UNKNOWN_SECONDS, check_ins
 from reeve.cli.opened import ledger_of, project
 from reeve.cli.options import Json
 from reeve.cli.output import Column, hanging, listing, print_json, safe, screen
+from reeve.cli.reviewers import reviewers_of
 from reeve.errors import InputError
 from reeve.ledger.audits import Results
 from reeve.ledger.plain import one_line
@@ -67,13 +68,18 @@ def policy(words: Words = None, *, as_json: Json = False) -> None:
         _explain(ledger_of(settings), words, as_json=as_json)
         return
     owner, results = to_policy(settings), Results(ledger_of(settings))
+    reviewers = reviewers_of(settings, ledger_of(settings), results)
     fit = fitted(results)
     rows = standings(results, owner, fit)
     unlike = unlike_the_key(settings, [judged.draw for found, _ in results.all().values() for judged in found])
     if as_json:
-        print_json(_json(owner, rows, unlike) | {"confidences": _fit_json(fit), "check_ins": _check_ins(settings)})
+        more = {"confidences": _fit_json(fit), "check_ins": _check_ins(settings), "reviewers": asdict(reviewers)}
+        print_json(_json(owner, rows, unlike) | more)
         return
     _print(owner, rows, unlike, _check_ins(settings), _confidences(fit))
+    for said in reviewers.sentences:
+        screen().print(safe(f"{said}."))
+    screen().print(safe("reeve policy explain ID   why a result was or was not landed without a look", "dim"))
 
 
 def fitted(results: Results) -> Fit | Refused:
@@ -189,7 +195,6 @@ def _print(owner: Policy, rows: list[Standing], unlike: list[str], pauses: dict[
         named = ", ".join(unlike[:5])
         console.print(safe(f"{plural(len(unlike), 'draw')} not made with the secret key: {named}", "red"))
     console.print()
-    console.print(safe("reeve policy explain ID   why a result was or was not landed without a look", "dim"))
 
 
 def _row(row: Standing) -> list[Text]:

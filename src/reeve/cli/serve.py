@@ -198,8 +198,10 @@ class Deeds:
     def again(self, wanted: str, why: str, minutes: float | None) -> str:
         """Send a result back."""
         took = spent(self._store, wanted, minutes)
-        result = said(reviews.again(self._speaking, wanted, why, took), took)
-        return result if run_is_active(self._settings.state) else f"{result}; `reeve run` attempts it again"
+        review = reviews.again(self._speaking, wanted, why, took)
+        result = said(review, took)
+        over = review.told or run_is_active(self._settings.state)
+        return result if over else f"{result}; `reeve run` attempts it again"
 
     def revert(self, wanted: str, why: str, minutes: float | None) -> str:
         """Take back what landed."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reeve.ledger.codec import decode
+from reeve.ledger.seeded import KIND as SEEDED
 from reeve.ports import Fact, Store
 from reeve.records import Cell, Draw, Judged, Review, ReviewKind
 
@@ -41,7 +42,8 @@ class Results:
         self._store = store
         self._through = through
         self._lock = threading.Lock()
-        self._seen = {"review": 0, "draw": 0}
+        self._seen = {"review": 0, "draw": 0, SEEDED: 0}
+        self._seeded: set[str] = set()  # tasks; what people say of these says nothing of any cell
         self._place: dict[str, tuple[Cell, int]] = {}  # attempt -> where its result is
         self._of_cell: defaultdict[Cell, list[Judged]] = defaultdict(list)
         self._drawn_at: dict[str, int] = {}  # attempt -> seq of its draw
@@ -111,10 +113,13 @@ class Results:
         """
         while True:
             reviews, draws = self._news("review"), self._news("draw")
+            self._seeded |= {fact.task for fact in self._news(SEEDED)}  # last: it comes before its draw
             for fact in draws:
-                self._drawn(fact)
+                if fact.task not in self._seeded:
+                    self._drawn(fact)
             for fact in reviews:
-                self._reviewed(fact.seq, decode(Review, fact.body))
+                if fact.task not in self._seeded:
+                    self._reviewed(fact.seq, decode(Review, fact.body))
             if not reviews and not draws:
                 return
 

@@ -6,6 +6,7 @@ Who pipes this into a page or a prompt should not give the answers away.
 from typing import Any
 
 from reeve.ledger.codec import encode
+from reeve.ledger.seeded import told_seeded
 from reeve.ledger.views import AttemptView, TaskView
 from reeve.records import Task
 
@@ -22,6 +23,7 @@ def told(view: TaskView) -> dict[str, Any]:
         "proof": [{"kind": fact.kind, "key": fact.key, "at_utc": fact.at_utc} for fact in view.proof],
         "human_minutes": view.spent_minutes,
         "task": _without_hidden(view.task),
+        **({"seeded": told_seeded(view.seeded, view.reviews[0])} if view.seeded and view.answered else {}),
         "environment": encode(view.environment),
         "attempts": [encode(item) | {"id": item.id, "live": item.live} for item in view.attempts],
         **{

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from reeve.ledger.attempt_rows import AttemptPage, RowsWanted
 from reeve.ledger.periods import Period
+from reeve.ledger.reviewing import ReviewersFound
 from reeve.ledger.tracks import Track
 from reeve.policy.drill import AgentDrill
 from reeve.policy.suite import FileGain, LetPass
@@ -135,6 +136,7 @@ class TrustFigures:
     calibration: Quality | None
     no_calibration: str
     periods: tuple[Period, ...]
+    reviewers: ReviewersFound
 
 
 # ---------------------------------------------------------------- drill
