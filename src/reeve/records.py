@@ -30,6 +30,7 @@ __all__ = [
     "Declined",
     "Declines",
     "Defect",
+    "Deferral",
     "Door",
     "Draw",
     "DrillResult",
@@ -892,6 +893,23 @@ class Review:
     rule_for: Whose | None = None
     reviewer: str = ""  # who it was; "": not recorded then
     told: str = ""  # what the person was told at once; only where the truth was known
+
+
+@dataclass(frozen=True, slots=True)
+class Deferral:
+    """A person puts off what needs them; `until_utc` not after `at_utc`: they take that back.
+
+    It holds until then, or until something new happens to the task. `minutes` are those spent on it so far, which count
+    with the decision that follows; `reviews` is how many decisions of a person there were before.
+    """
+
+    task: str
+    until_utc: float
+    at_utc: float
+    reason: str = ""
+    minutes: float = 0.0
+    reviews: int = 0
+    reviewer: str = ""  # who it was; "": not recorded then
 
 
 class Status(StrEnum):
