@@ -55,6 +55,7 @@ def say(
                 "reason": reason,
                 "minutes": took.minutes,
                 "measured": took.measured,
+                **({"told": _told(result)} if _told(result) else {}),
                 **more,
             }
         )
@@ -69,7 +70,13 @@ def said(result: Landing | Review, took: Minutes) -> str:
     commit = f" as {short_hash(result.commit)}" if result.commit else ""
     why = f": {one_line(reason)}" if reason else ""
     clock = f"{said_minutes(took.minutes)} min, {'measured' if took.measured else 'given'}"
-    return f"{result.attempt or result.task} {outcome}{commit}{why} ({clock})"
+    told = f"; {one_line(_told(result))}" if _told(result) else ""
+    return f"{result.attempt or result.task} {outcome}{commit}{why} ({clock}){told}"
+
+
+def _told(result: Landing | Review) -> str:
+    """Return what a person is told of an item whose truth is known, now that they have answered."""
+    return result.told if isinstance(result, Review) else ""
 
 
 def _outcome(result: Landing | Review) -> tuple[str, str]:

@@ -204,7 +204,10 @@ class Deeds:
     def again(self, wanted: str, why: str, minutes: float | None) -> str:
         """Send a result back."""
         took = spent(self._store, wanted, minutes)
-        return f"{said(reviews.again(self._speaking, wanted, why, took), took)}; {NEXT}"
+        review = reviews.again(self._speaking, wanted, why, took)
+        result = said(review, took)
+        over = review.told or run_is_active(self._settings.state)
+        return result if over else f"{result}; {NEXT}"
 
     def retry(self, wanted: str, why: str) -> str:
         """Have what failed attempted once more; on the list of all tasks, nobody takes a minute for it."""

@@ -11,6 +11,7 @@ from typing import Any
 from reeve.ledger.codec import decode
 from reeve.ledger.inbox import InboxItem, Need, inbox
 from reeve.ledger.plain import one_line
+from reeve.ledger.seeded import closed
 from reeve.ledger.status import current, status_of
 from reeve.ledger.views import Judged, Summary, judged_first, view_of
 from reeve.ports import Fact
@@ -82,9 +83,12 @@ class Totals:
 
 
 def row_of(facts: Sequence[Fact]) -> Row | None:
-    """Derive the row of one task from all of its facts; None: it is no work of anybody (no task, a known answer)."""
+    """Derive the row of one task from all of its facts; None: it is no work of anybody.
+
+    That is where there is no task, where its answer is known, and where its truth was known and it has been answered.
+    """
     facts = current(facts)
-    if not facts or facts[0].kind != "task" or facts[0].body.get("known_answer"):
+    if not facts or facts[0].kind != "task" or facts[0].body.get("known_answer") or closed(facts):
         return None
     task, derived = facts[0], status_of(facts)
     orders = [fact for fact in facts if fact.kind == "order"]

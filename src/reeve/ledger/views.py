@@ -12,9 +12,12 @@ from typing import Any, TypeVar
 
 from reeve.errors import InputError
 from reeve.ledger.codec import decode
+from reeve.ledger.seeded import KIND as SEEDED
+from reeve.ledger.seeded import closed, is_seeded
 from reeve.ledger.status import current, status_of
 from reeve.ports import Fact, Store
 from reeve.records import (
+    Action,
     Attempt,
     Decision,
     Deferral,
@@ -28,6 +31,7 @@ from reeve.records import (
     Question,
     Review,
     ReviewKind,
+    Seeded,
     Selection,
     Status,
     Task,
@@ -61,7 +65,7 @@ __all__ = [
 Record = TypeVar("Record")
 
 STATUS_KINDS = ("task", "order", "question", "word", "attempt", "verdict", "decision", "landing", "review")
-VIEW_KINDS = (*STATUS_KINDS, "selection", "environment", "draw", "deferral")
+VIEW_KINDS = (*STATUS_KINDS, "selection", "environment", "draw", "deferral", SEEDED)
 """The kinds of facts that a view, a row and a status are derived from."""
 
 
@@ -120,8 +124,20 @@ class TaskView:
     environment: Environment | None  # the newest; None: not made yet
     verdicts: tuple[Verdict, ...] = ()  # of no attempt: on the untouched base, and on patches from elsewhere
     draws: tuple[Draw, ...] = ()
+    seeded: Seeded | None = None  # its truth is known; only to be told of what `answered` says
     deferrals: tuple[Deferral, ...] = ()
     deferral: Deferral | None = None  # nothing has happened since; whether its time has come is for others to say
+
+    @property
+    def answered(self) -> bool:
+        """Say whether its truth was known, and a person has said something of it, so that it may be told."""
+        return self.seeded is not None and bool(self.reviews)
+
+    @property
+    def closed(self) -> bool:
+        """Say whether its truth was known, and a person has answered it or none is asked."""
+        given_up = any(decision.action is Action.GIVE_UP for decision in self.decisions)
+        return self.answered or (self.seeded is not None and given_up)
 
     @property
     def audit(self) -> Draw | None:
@@ -238,8 +254,9 @@ def summaries(store: Store) -> tuple[Summary, ...]:
     """Summarise every task of the ledger, in the order in which the tasks came.
 
     Here as in `task_views` and `first_round`, tasks with a known answer are left out: they are no work of anybody.
+    Items of known truth are left out once they are answered, and of `first_round` always.
     """
-    return tuple(_summary(task, facts) for task, facts in _by_task(store, (*STATUS_KINDS, "deferral")).items())
+    return tuple(_summary(task, facts) for task, facts in _by_task(store, (*STATUS_KINDS, "deferral", SEEDED)).items())
 
 
 def counts(items: Iterable[Summary | TaskView]) -> dict[Status, int]:
@@ -289,12 +306,14 @@ def first_round(store: Store) -> FirstRound:
     that declined counts as judged and not passed, as a wrong one does, and is counted apart. Tasks of which nothing
     passed, failed or was declined are left out: nothing is known about them.
     """
-    facts = _by_task(store, ("task", "order", "verdict")).values()
+    facts = _by_task(store, ("task", "order", "verdict", SEEDED)).values()
     return first_rounds(Counter(found for each in facts if (found := judged_first(each)) is not None))
 
 
 def judged_first(facts: Sequence[Fact]) -> Judged | None:
-    """Count the judged attempts of the first round of one task; None: nothing is known about it."""
+    """Count the judged attempts of the first round of a task; None: nothing is known, or its truth was known before."""
+    if is_seeded(facts):
+        return None
     orders = [fact for fact in facts if fact.kind == "order"]
     first = {fact.key for fact in orders if fact.body["round"] == orders[0].body["round"]}
     own = [fact.body for fact in facts if fact.kind == "verdict" and fact.key in first]
@@ -328,7 +347,7 @@ def _by_task(store: Store, kinds: Sequence[str]) -> dict[str, tuple[Fact, ...]]:
             facts[fact.task].append(fact)
     newest = {task: current(rows) for task, rows in facts.items()}
     ours = (item for item in newest.items() if item[1][0].kind == "task")
-    return {task: rows for task, rows in ours if not rows[0].body.get("known_answer")}
+    return {task: rows for task, rows in ours if not (rows[0].body.get("known_answer") or closed(rows))}
 
 
 def _summary(task: str, facts: tuple[Fact, ...]) -> Summary:
@@ -376,6 +395,7 @@ def view_of(facts: Sequence[Fact]) -> TaskView:
         environment=environments[-1] if environments else None,
         verdicts=tuple(verdict for verdict in verdicts if verdict.attempt not in ordered),
         draws=_decoded(Draw, "draw", facts),
+        seeded=next(iter(_decoded(Seeded, SEEDED, facts)), None),
         deferrals=_decoded(Deferral, "deferral", facts),
         deferral=deferral_of(facts),
     )
