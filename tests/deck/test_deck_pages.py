@@ -11,14 +11,17 @@ from reeve.ledger.codec import dumps
 from reeve.ports import Fact
 from reeve.records import (
     AgentSpec,
+    Cell,
     Change,
     CheckResult,
     Checks,
     Measurement,
     Outcome,
+    Policy,
     Question,
     QuestionKind,
     TestOutcome,
+    Trust,
     Word,
     WordKind,
 )
@@ -122,6 +125,18 @@ def test_tests_are_compared_with_the_base_one_by_one(served, page):
         ("t.py::gone", "passed", ["not there"]),
     ]
     expect(page.locator("main")).to_contain_text("1 test passed before and after")
+
+
+def test_a_review_shows_the_numbers_of_the_policy_that_decided(served, page):
+    story, cell = served.story, Cell("repair", "0.1.0", "c", "tests", "/home/ada/parser")
+    known = Trust(cell, unseen=40, escapes=1, audits=12, wrong=1, more_clean_audits=47, threshold=0.8)
+    story.tell("policy", "p1", "", Policy("p1", highest_escape_rate=0.03, audit_share=0.2, trust=(known,)))
+    story.unproven("docs")
+    page.goto(f"{served.base}/task/docs")
+    said = " ".join(page.locator("#policy + dd").inner_text().replace("\u202f", " ").split())
+    assert 'land = "trusted", at most 3 % escapes with 95 % confidence, 20 % audited' in said
+    assert "not certified, 47 more clean audits to go; 1 wrong of 12 audits, 1 known wrong of 40 unseen" in said
+    assert "lands from a confidence of 0.8" in said
 
 
 def test_stages_are_named_in_their_order(fleet, page):
