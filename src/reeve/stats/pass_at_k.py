@@ -1,10 +1,11 @@
 """One attempt and many attempts are different numbers: unbiased pass@k and pass^k."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import comb
 
-__all__ = ["Tally", "TooFewAttempts", "mean_pass_at_k", "mean_pass_hat_k", "pass_at_k", "pass_hat_k"]
+__all__ = ["Tallies", "Tally", "TooFewAttempts", "mean_pass_at_k", "mean_pass_hat_k", "pass_at_k", "pass_hat_k"]
 
 
 class TooFewAttempts(ValueError):  # noqa: N818 - named after what was found
@@ -25,6 +26,10 @@ class Tally:
     def __post_init__(self) -> None:
         if not 0 <= self.passed <= self.attempts:
             raise ValueError(f"{self.passed!r} passed of {self.attempts!r} attempts cannot be")
+
+
+Tallies = Iterable[Tally] | Mapping[Tally, int]
+"""One tally for each task, or how many tasks have each tally."""
 
 
 def pass_at_k(tally: Tally, k: int) -> float:
@@ -53,20 +58,26 @@ def pass_hat_k(tally: Tally, k: int) -> float:
     return comb(tally.passed, k) / comb(tally.attempts, k)
 
 
-def mean_pass_at_k(tallies: Sequence[Tally], k: int) -> float:
+def mean_pass_at_k(tallies: Tallies, k: int) -> float:
     """Average pass@k over tasks, each task with the same weight; unbiased, as a mean of unbiased estimates.
 
     Raises TooFewAttempts for no task, and for a task with fewer than `k` attempts: leaving that one out would
     choose the tasks by how they went.
     """
-    _enough_tasks(tallies)
-    return sum(pass_at_k(tally, k) for tally in tallies) / len(tallies)
+    return _mean(pass_at_k, tallies, k)
 
 
-def mean_pass_hat_k(tallies: Sequence[Tally], k: int) -> float:
+def mean_pass_hat_k(tallies: Tallies, k: int) -> float:
     """Average pass^k over tasks; as `mean_pass_at_k`."""
-    _enough_tasks(tallies)
-    return sum(pass_hat_k(tally, k) for tally in tallies) / len(tallies)
+    return _mean(pass_hat_k, tallies, k)
+
+
+def _mean(estimate: Callable[[Tally, int], float], tallies: Tallies, k: int) -> float:
+    """Estimate once for each tally: a million tasks have few that differ."""
+    tasks = Counter(tallies)
+    if not tasks:
+        raise TooFewAttempts("no task has an attempt that could be judged")
+    return sum(estimate(tally, k) * number for tally, number in tasks.items()) / tasks.total()
 
 
 def _enough(tally: Tally, k: int) -> None:
@@ -74,8 +85,3 @@ def _enough(tally: Tally, k: int) -> None:
         raise ValueError(f"k is a number of attempts, at least 1, not {k!r}")
     if tally.attempts < k:
         raise TooFewAttempts(f"{k} attempts cannot be judged from {tally.attempts}")
-
-
-def _enough_tasks(tallies: Sequence[Tally]) -> None:
-    if not tallies:
-        raise TooFewAttempts("no task has an attempt that could be judged")

@@ -9,7 +9,7 @@ import json
 import sqlite3
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,10 @@ import reeve.records
 from reeve.adapters.stores.sqlite import SqliteStore
 from reeve.errors import LedgerError
 from reeve.ledger.codec import encode
-from reeve.ledger.inbox import inbox_order
+from reeve.ledger.inbox import Need, inbox_order
 from reeve.ledger.plain import one_line
 from reeve.ledger.row import Page, Row, Totals, read_row, row_of
-from reeve.ledger.views import VIEW_KINDS
+from reeve.ledger.views import VIEW_KINDS, Judged, Overview, first_rounds
 from reeve.ports import Fact
 from reeve.records import Status
 
@@ -41,6 +41,7 @@ CREATE TABLE rows (
     need INTEGER NOT NULL,
     cause TEXT NOT NULL,
     minutes REAL,
+    until REAL NOT NULL,
     body TEXT NOT NULL
 );
 CREATE INDEX rows_by_change ON rows (last_seq DESC);
@@ -48,9 +49,13 @@ CREATE INDEX rows_by_status ON rows (status, last_seq DESC);
 CREATE INDEX rows_asking ON rows (cause, worth DESC, need, task) WHERE asks > 0;
 CREATE INDEX rows_live ON rows (last_seq DESC) WHERE live > 0;
 CREATE TABLE counts (status TEXT PRIMARY KEY, tasks INTEGER NOT NULL, attempts INTEGER NOT NULL, live INTEGER NOT NULL);
+CREATE TABLE first_rounds (
+    passed INTEGER NOT NULL, wrong INTEGER NOT NULL, declined INTEGER NOT NULL, tasks INTEGER NOT NULL,
+    PRIMARY KEY (passed, wrong, declined)
+);
 CREATE VIRTUAL TABLE words USING fts5 (task, title, tokenize = 'trigram');
 """
-COLUMNS = "status, last_seq, live, asks, worth, need, cause, minutes, body"
+COLUMNS = "status, last_seq, live, asks, worth, need, cause, minutes, until, body"
 SHORTEST_SEARCHED = 3
 BATCH = 5_000
 BUSY_SECONDS = 30.0
@@ -69,12 +74,13 @@ class LedgerIndex:
         try:
             return self._opened()
         except sqlite3.DatabaseError:
+            pass
+        try:
             # A cache that cannot be read is worth nothing: away with it.
             for suffix in ("", "-wal", "-shm"):
                 self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
-        try:
             return self._opened()
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, OSError) as error:
             raise LedgerError(f"opening the index {self._path}: {error}") from error
 
     def _opened(self) -> sqlite3.Connection:
@@ -95,17 +101,24 @@ class LedgerIndex:
     def catch_up(self, progress: Callable[[int, int], None] = lambda _done, _all: None) -> int:
         """Derive the rows of all tasks with new facts; returns the `seq` up to which they are right.
 
-        `progress` is called with facts read and facts there.
+        `progress` is called with facts read and facts there. Raises LedgerError where the file cannot be written.
         """
         while self._store.last() != self._seq():
-            with self._writing() as connection:
-                ((before,),) = connection.execute("SELECT seq FROM meta")
-                new, seq = self._store.next_facts(VIEW_KINDS, before, BATCH)
-                for task, facts in self._whole(new):
-                    _put(connection, task, row_of(facts), facts[-1].seq)
-                connection.execute("UPDATE meta SET seq = ?", (seq,))
+            try:
+                seq = self._step()
+            except sqlite3.DatabaseError as error:
+                raise LedgerError(f"keeping the index {self._path}: {error}") from error
             progress(seq, self._store.last())
         return self._seq()
+
+    def _step(self) -> int:
+        with self._writing() as connection:
+            ((before,),) = connection.execute("SELECT seq FROM meta")
+            new, seq = self._store.next_facts(VIEW_KINDS, before, BATCH)
+            for task, facts in self._whole(new):
+                _put(connection, task, row_of(facts), facts[-1].seq)
+            connection.execute("UPDATE meta SET seq = ?", (seq,))
+        return seq
 
     def _whole(self, new: Sequence[Fact]) -> Iterator[tuple[str, Sequence[Fact]]]:
         """Give all that counts of each task that the new facts are about.
@@ -116,7 +129,7 @@ class LedgerIndex:
         found: defaultdict[str, list[Fact]] = defaultdict(list)
         for fact in new:
             found[fact.task].append(fact)
-        for task, facts in sorted(found.items()):
+        for task, facts in found.items():  # in the order in which they came
             begins = any(fact.kind == "task" for fact in facts)
             yield task, facts if begins else self._store.of(task, VIEW_KINDS)
 
@@ -131,6 +144,27 @@ class LedgerIndex:
         rows = self._read("SELECT status, tasks, attempts, live FROM counts WHERE tasks > 0")
         found = {status: Totals(tasks, attempts, live) for status, tasks, attempts, live in rows}
         return {status: found[status] for status in Status if status in found}
+
+    def overview(self, at_most: int | None = None) -> Overview:
+        """Say what `reeve status` says, with at most so many rows; None: all, in the order in which the tasks came.
+
+        Of more tasks than that, the rows are those whose facts are newest.
+        """
+        totals, first = self.totals(), self._read("SELECT passed, wrong, declined, tasks FROM first_rounds")
+        tasks = sum(each.tasks for each in totals.values())
+        if at_most is not None and tasks > at_most:
+            rows: Iterable[Row] = self.page(at_most=at_most).rows
+        else:
+            rows = (_row(body) for (body,) in self._read("SELECT body FROM rows ORDER BY id"))
+        drawn = self._read("SELECT COUNT(*) FROM rows WHERE asks > 0 AND need = ?", (list(Need).index(Need.AUDIT),))
+        live = self._read("SELECT task FROM rows WHERE live > 0 AND status = ?", (Status.WORKING,))
+        return Overview(
+            rows=tuple(row.summary for row in rows),
+            counts={status: each.tasks for status, each in totals.items()},
+            first=first_rounds({Judged(*each): number for *each, number in first if number}),
+            audits=int(drawn[0][0]),
+            working=tuple(task for (task,) in live),
+        )
 
     def page(
         self, *, statuses: Collection[Status] = (), text: str = "", before: int | None = None, at_most: int = 50
@@ -162,27 +196,39 @@ class LedgerIndex:
             _row(body) for (body,) in self._read("SELECT body FROM rows WHERE live > 0 ORDER BY last_seq DESC")
         )
 
-    def asking(self) -> int:
-        """Count the things that a person is asked about; one cause that holds up many tasks is one thing."""
-        statement = (
-            "SELECT COUNT(*) FILTER (WHERE cause = ''), COUNT(DISTINCT NULLIF(cause, '')) FROM rows WHERE asks > 0"
+    def asking(self, now_utc: float) -> int:
+        """Count what a person is asked now; one cause that holds up many tasks is one thing."""
+        alone = "SELECT COUNT(*) FROM rows WHERE asks > 0 AND cause = '' AND until <= ?"
+        together = (
+            "SELECT COUNT(*) FROM (SELECT 1 FROM rows WHERE asks > 0 AND cause != '' GROUP BY cause "
+            "HAVING MAX(until) <= ?)"
         )
-        ((alone, together),) = self._read(statement)
-        return int(alone + together)
+        return sum(int(self._read(statement, (now_utc,))[0][0]) for statement in (alone, together))
 
-    def needing(self, at_most: int) -> tuple[Row, ...]:
-        """Read the rows of tasks that a person is asked about, most valuable first; none that shares its cause."""
-        statement = "SELECT body FROM rows WHERE asks > 0 AND cause = '' ORDER BY worth DESC, need, task LIMIT ?"
-        return tuple(_row(body) for (body,) in self._read(statement, (at_most,)))
+    def needing(self, at_most: int, now_utc: float) -> tuple[Row, ...]:
+        """Read the rows of tasks that a person is asked about now, most valuable first; none that shares its cause."""
+        statement = (
+            "SELECT body FROM rows WHERE asks > 0 AND cause = '' AND until <= ? ORDER BY worth DESC, need, task LIMIT ?"
+        )
+        return tuple(_row(body) for (body,) in self._read(statement, (now_utc, at_most)))
+
+    def deferred(self, at_most: int, now_utc: float) -> tuple[Row, ...]:
+        """Read the rows of tasks that a person has put off, the next to return first; none that shares its cause."""
+        statement = "SELECT body FROM rows WHERE asks > 0 AND cause = '' AND until > ? ORDER BY until, task LIMIT ?"
+        return tuple(_row(body) for (body,) in self._read(statement, (now_utc, at_most)))
 
     def held_up(self, at_most: int) -> tuple[tuple[Row, tuple[str, ...], float | None], ...]:
-        """Read the causes that hold up tasks: the row of one, the ids of so many, the minutes by hand of all."""
-        statement = "SELECT cause, MIN(task), SUM(minutes) FROM rows WHERE asks > 0 AND cause != '' GROUP BY cause"
+        """Read the causes that hold up tasks: the row of one, the ids of so many, the minutes by hand of all.
+
+        Where one of them is put off, the row is that of the one that is put off the longest.
+        """
+        statement = "SELECT cause, SUM(minutes) FROM rows WHERE asks > 0 AND cause != '' GROUP BY cause"
         found = []
-        for cause, task, minutes in self._read(statement):
+        for cause, minutes in self._read(statement):
             named = "SELECT task FROM rows WHERE asks > 0 AND cause = ? ORDER BY task LIMIT ?"
             tasks = tuple(each for (each,) in self._read(named, (cause, at_most)))
-            row = self.row(task)
+            told = "SELECT task FROM rows WHERE asks > 0 AND cause = ? ORDER BY until DESC, task LIMIT 1"
+            row = self.row(self._read(told, (cause,))[0][0]) if tasks else None
             if row is not None:  # else it went on meanwhile
                 found.append((row, tasks, minutes))
         return tuple(found)
@@ -216,7 +262,7 @@ def _version() -> str:
 
 
 def _make_anew(connection: sqlite3.Connection) -> None:
-    for name in ("meta", "rows", "counts", "words"):
+    for name in ("meta", "rows", "counts", "first_rounds", "words"):
         connection.execute(f"DROP TABLE IF EXISTS {name}")
     for statement in SCHEMA.strip().split(";\n"):
         connection.execute(statement)
@@ -237,14 +283,15 @@ def _put(connection: sqlite3.Connection, task: str, row: Row | None, seq: int) -
     body = json.dumps(encode(row), separators=(",", ":"))
     order = inbox_order(row.item) if row.item else (0.0, 0, ())
     minutes = row.item.human_minutes if row.item else None
-    asked = (int(row.item is not None), -order[0], order[1], row.environment, minutes)
+    until = (row.item.until_utc if row.item else None) or 0.0
+    asked = (int(row.item is not None), -order[0], order[1], row.environment, minutes, until)
     values = (row.status, seq, len(row.live), *asked, body)
     if before is None:
-        statement = f"INSERT INTO rows ({COLUMNS}, task) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own
+        statement = f"INSERT INTO rows ({COLUMNS}, task) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own
         number = connection.execute(statement, (*values, task)).lastrowid
         connection.execute("INSERT INTO words (rowid, task, title) VALUES (?, ?, ?)", (number, task, row.title))
         return
-    changed = f"UPDATE rows SET ({COLUMNS}) = (?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?"  # noqa: S608 - our own
+    changed = f"UPDATE rows SET ({COLUMNS}) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?"  # noqa: S608 - our own
     connection.execute(changed, (*values, before[0]))
     if old.title != row.title:
         connection.execute("UPDATE words SET title = ? WHERE rowid = ?", (row.title, before[0]))
@@ -256,6 +303,12 @@ def _count(connection: sqlite3.Connection, row: Row, sign: int) -> None:
         "attempts = attempts + excluded.attempts, live = live + excluded.live",
         (row.status, sign, sign * row.attempts, sign * len(row.live)),
     )
+    if row.first is not None:
+        connection.execute(
+            "INSERT INTO first_rounds VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (passed, wrong, declined) DO UPDATE SET tasks = tasks + excluded.tasks",
+            (row.first.passed, row.first.wrong, row.first.declined, sign),
+        )
 
 
 def _found_by(text: str) -> tuple[str, str]:
