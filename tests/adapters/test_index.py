@@ -180,3 +180,16 @@ def test_an_index_of_other_code_is_made_anew(story, tmp_path):
         connection.execute("UPDATE meta SET version = 'older'")
         connection.execute("UPDATE rows SET status = 'landed'")
     agree(LedgerIndex(story.store, path), story.store)
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 100])
+def test_a_walk_task_by_task_gives_each_once_with_all_that_is_asked_for(story, monkeypatch, at_once):
+    monkeypatch.setattr("reeve.adapters.stores.sqlite.TASKS_AT_ONCE", at_once)
+    draw = random.Random(at_once)
+    for number in range(10):
+        lived(story, f"task-{9 - number}", draw)
+    lived(story, "task-7", draw)
+    kinds = ("task", "order", "verdict")
+    found = list(story.store.task_by_task(kinds))
+    assert [facts[0].task for facts in found] == story.store.tasks()
+    assert found == [story.store.of(task, kinds) for task in story.store.tasks()]

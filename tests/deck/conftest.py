@@ -17,7 +17,9 @@ def served(tmp_path) -> Served:
         yield found
 
 
-@pytest.fixture(scope="module")  # no longer: its event loop runs in this thread until it ends, and others start their own
+@pytest.fixture(
+    scope="module"
+)  # no longer: its event loop runs in this thread until it ends, and others start their own
 def browser() -> Browser:
     """The machine's own Chromium, without a window; a machine without one fails."""
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -56,6 +56,7 @@ FACTS = Table(
     sqlite_autoincrement=True,
 )
 BUSY_MILLISECONDS = 30_000
+TASKS_AT_ONCE = 200
 LATE_SECONDS = 86400.0
 """A fact may be stored so much later than the time it carries: a request that went on for a day is unheard of."""
 
@@ -67,7 +68,11 @@ HIGHEST = select(func.max(cast(FACTS.c.key, Integer))).where(FACTS.c.kind == bin
 OF_KINDS = literal_column("+facts.kind", String).in_(bindparam("kinds", expanding=True))
 READ_BACK = READ.where(OF_KINDS).order_by(FACTS.c.seq.desc())
 TASKS = select(FACTS.c.task).where(FACTS.c.kind == "task").group_by(FACTS.c.task).order_by(func.min(FACTS.c.seq))
-NEXT = READ.where(FACTS.c.seq > bindparam("after"), OF_KINDS).order_by(FACTS.c.seq).limit(bindparam("at_most", type_=Integer))
+NEXT = (
+    READ.where(FACTS.c.seq > bindparam("after"), OF_KINDS)
+    .order_by(FACTS.c.seq)
+    .limit(bindparam("at_most", type_=Integer))
+)
 SPENT = select(
     func.sum(func.json_extract(FACTS.c.body, "$.usd")), func.sum(func.json_extract(FACTS.c.body, "$.tokens"))
 ).where(
@@ -79,6 +84,7 @@ LAST = select(func.max(FACTS.c.seq))
 READ_OF = READ.where(FACTS.c.task == bindparam("task"), FACTS.c.kind.in_(bindparam("kinds", expanding=True))).order_by(
     FACTS.c.seq
 )
+READ_SOME = READ.where(FACTS.c.task.in_(bindparam("tasks", expanding=True)), OF_KINDS).order_by(FACTS.c.seq)
 READ_ONE = READ.where(FACTS.c.kind == bindparam("kind"), FACTS.c.key == bindparam("key"))
 READ_BY = {
     (by_kind, by_task): READ.where(
@@ -193,6 +199,19 @@ class SqliteStore:
     def of(self, task: str, kinds: Sequence[str]) -> Sequence[Fact]:
         """Read the facts of one task of some kinds; those of others, however many, cost nothing."""
         return self._read(READ_OF, {"task": task, "kinds": list(kinds)})
+
+    def task_by_task(self, kinds: Sequence[str]) -> Iterator[Sequence[Fact]]:
+        """Give the facts of some kinds of one task after the other, in the order in which the tasks came.
+
+        It asks for many tasks at once, since a question costs more than an answer.
+        """
+        tasks = self.tasks()
+        for start in range(0, len(tasks), TASKS_AT_ONCE):
+            some = tasks[start : start + TASKS_AT_ONCE]
+            found: dict[str, list[Fact]] = {task: [] for task in some}
+            for fact in self._read(READ_SOME, {"tasks": some, "kinds": list(kinds)}):
+                found[fact.task].append(fact)
+            yield from found.values()
 
     def spent(self, task: str, attempt: str) -> tuple[float | None, int | None]:
         """Add up dollars and tokens of the requests of an attempt; None: there was none, or no price is known."""
