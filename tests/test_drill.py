@@ -189,7 +189,7 @@ def test_nothing_of_a_drill_lands_and_nobody_is_asked_about_it(past, environment
     assert done.agents[0].passed == 1
     assert (past.git("for-each-ref"), past.git("status", "--porcelain", "--untracked-files=no")) == before
     store = world.journal.store
-    assert (summaries(store), inbox(task_views(store)), first_round(store).tallies) == ((), (), ())
+    assert (summaries(store), inbox(task_views(store)), first_round(store).tallies) == ((), (), {})
     assert not store.facts(kind="landing")
     with pytest.raises(InputError, match="nobody has to decide"):
         reviews.accept(world, store.facts(kind="attempt")[0].key, Minutes(1.0, measured=False))

@@ -7,11 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
-from reeve.adapters.stores.index import LedgerIndex
+from reeve.adapters.stores.index import KINDS, LedgerIndex
 from reeve.adapters.stores.sqlite import NEXT, SqliteStore
+from reeve.errors import LedgerError
+from reeve.ledger.audits import Results
 from reeve.ledger.inbox import Need, inbox
-from reeve.ledger.views import counts, summaries, task_views
-from reeve.records import Outcome, Status
+from reeve.ledger.known import known_answers
+from reeve.ledger.views import counts, first_round, summaries, task_views
+from reeve.records import AgentSpec, KnownAnswer, Outcome, ReviewKind, Status
 from stories import Story
 
 
@@ -31,12 +34,32 @@ def lived(story, name, draw) -> None:
     if draw.random() < 0.6:
         draw.choice(chapters)(name, human_minutes=float(draw.randint(1, 60)))
         return
+    if draw.random() < 0.3:
+        known = draw.choice([KnownAnswer.IMPOSSIBLE, KnownAnswer.SOLVED])
+        agent = AgentSpec("sed", "command", draw.choice("12"))
+        answer = draw.choice(["cheated", "failed", "declined", "changed", "left", "unknown", ""])
+        story.answered(f"{name}-known", known, answer, agent=agent)
+        return
+    if draw.random() < 0.4:
+        landed_unseen(story, name, draw)
+        return
     story.task(name, f"Mend {name} with care.\nAnd more.")
     for number in range(1, draw.randint(0, 2) + 1):
         story.order(f"{name}.{number}", index=number - 1, of=2)
         if draw.random() < 0.7:
             story.attempt(f"{name}.{number}")
             story.verdict(f"{name}.{number}", draw.choice([Outcome.PASSED, Outcome.FAILED, Outcome.UNVERIFIED]))
+
+
+def landed_unseen(story, name, draw) -> None:
+    """It landed without a look, and was drawn for an audit or not; somebody has looked at it since, or not."""
+    story.landed(name)
+    first = next(fact.key for fact in story.store.facts(kind="order", task=name))
+    if story.store.fact("draw", first) is None:
+        story.drawn(first, unseen=draw.random() < 0.8, uniform=draw.random() < 0.7)
+    if draw.random() < 0.5:
+        kind = draw.choice([ReviewKind.ACCEPT, ReviewKind.WRONG, ReviewKind.REVERT])
+        story.review(first, kind, "because", commit="c")
 
 
 def agree(index, store) -> None:
@@ -58,9 +81,24 @@ def agree(index, store) -> None:
     told = inbox(views)
     alone = [item for item in told if item.need is not Need.SETUP_FAILED]
     assert [row.item for row in index.needing(1000)] == alone
-    together = [(tuple(sorted(item.tasks)), item.human_minutes) for item in told if item.need is Need.SETUP_FAILED]
+    together = [(item.tasks, item.human_minutes) for item in told if item.need is Need.SETUP_FAILED]
     assert sorted((tasks, minutes) for _, tasks, minutes in index.held_up(1000)) == sorted(together)
+    assert index.inbox() == told
     assert index.asking() == len(told)
+    assert index.first_round() == first_round(store)
+    assert index.known_answers() == known_answers(store)
+    assert index.audits_waiting() == Results(store).audits_waiting
+    assert [row.task for row in index.every()] == [item.id for item in summaries(store)]
+    assert [row.task for row in index.newest(3)] == [
+        item.id for item in summaries(store) if item.id in newest(store, 3)
+    ]
+
+
+def newest(store, number):
+    """Those whose facts are newest, by looking at all of them."""
+    ours = {item.id for item in summaries(store)}
+    last = {fact.task: fact.seq for fact in store.facts() if fact.task in ours and fact.kind in KINDS}
+    return sorted(last, key=last.__getitem__)[-number:]
 
 
 def every(index):
@@ -108,7 +146,7 @@ def test_a_ledger_is_read_for_the_first_time_in_one_walk(story, index, monkeypat
     of = story.store.of
     monkeypatch.setattr(story.store, "of", lambda task, kinds: asked.append(task) or of(task, kinds))
     index.catch_up()
-    assert asked == []
+    assert [task for task in asked if not task.endswith("-known")] == []
     with sqlite3.connect(story.store.folder / "ledger.db") as connection:
         plan = connection.execute(f"EXPLAIN QUERY PLAN {sqlite_text(NEXT)}").fetchall()
     assert all("TEMP B-TREE" not in step[-1] for step in plan), "each step sorts the whole ledger"
@@ -193,3 +231,74 @@ def test_a_walk_task_by_task_gives_each_once_with_all_that_is_asked_for(story, m
     found = list(story.store.task_by_task(kinds))
     assert [facts[0].task for facts in found] == story.store.tasks()
     assert found == [story.store.of(task, kinds) for task in story.store.tasks()]
+
+
+def test_an_index_of_a_ledger_that_was_here_before_is_not_believed(tmp_path):
+    """The ledger was moved away and begun again: its facts have the same numbers, and say other things."""
+    folder = tmp_path / "state"
+    before = Story(SqliteStore(folder))
+    for number in range(4):
+        before.landed(f"old-{number}")
+    first = LedgerIndex(before.store)
+    first.catch_up()
+    first.close()
+    before.store.close()
+    for path in folder.glob("ledger.db*"):
+        path.unlink()
+    after = Story(SqliteStore(folder))
+    after.now += 1000.0
+    for number in range(4):
+        after.failed(f"new-{number}")
+    assert after.store.last() != 0
+    agree(LedgerIndex(after.store), after.store)
+
+
+def test_an_index_that_is_ahead_of_its_ledger_is_not_believed(story, index):
+    story.task("one")
+    index.catch_up()
+    with sqlite3.connect(story.store.folder / "index.db") as connection:
+        connection.execute("UPDATE meta SET seq = 999")
+    agree(LedgerIndex(story.store), story.store)
+
+
+def test_an_interrupted_build_goes_on_where_it_was(story, index, monkeypatch):
+    for number in range(20):
+        lived(story, f"task-{number}", random.Random(number))
+    monkeypatch.setattr("reeve.adapters.stores.index.BATCH", 7)
+
+    class Killed(BaseException):
+        pass
+
+    def kill(done, _all):
+        if done > 30:
+            raise Killed
+
+    with pytest.raises(Killed):
+        index.catch_up(kill)
+    told = []
+    again = LedgerIndex(story.store)
+    again.catch_up(lambda done, _all: told.append(done))
+    assert told[0] > 30, "it began anew"
+    agree(again, story.store)
+
+
+def test_damage_within_the_file_is_found_and_the_next_one_makes_it_anew(story, index):
+    for number in range(60):
+        lived(story, f"task-{number}", random.Random(number))
+    index.catch_up()
+    index.close()
+    path = story.store.folder / "index.db"
+    content = bytearray(path.read_bytes())
+    half = len(content) // 2
+    content[half:] = b"\xff" * (len(content) - half)
+    path.write_bytes(content)
+    damaged = LedgerIndex(story.store)
+    with pytest.raises(LedgerError, match="it may be deleted at any time"):
+        list(damaged.every())
+    agree(LedgerIndex(story.store), story.store)
+
+
+def test_where_the_file_cannot_be_written_that_is_said(story, tmp_path):
+    (tmp_path / "index.db").mkdir()
+    with pytest.raises(LedgerError, match="unable to open database file"):
+        LedgerIndex(story.store, tmp_path / "index.db")

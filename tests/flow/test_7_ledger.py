@@ -195,7 +195,7 @@ def test_only_the_first_round_counts_for_pass_at_k(story):
     story.failed("a")
     story.landed("b")
     story.unproven("c")
-    assert first_round(story.store) == FirstRound((Tally(1, 0), Tally(1, 1)), passed=1, wrong=1)
+    assert first_round(story.store) == FirstRound({Tally(1, 0): 1, Tally(1, 1): 1}, passed=1, wrong=1)
 
 
 def test_an_attempt_that_declines_has_not_passed_and_is_counted_apart_from_a_wrong_one(story):
@@ -203,7 +203,7 @@ def test_an_attempt_that_declines_has_not_passed_and_is_counted_apart_from_a_wro
     story.failed("b")
     story.landed("c")
     first = first_round(story.store)
-    assert first == FirstRound((Tally(1, 0), Tally(1, 0), Tally(1, 1)), passed=1, wrong=1, declined=1)
+    assert first == FirstRound({Tally(1, 0): 2, Tally(1, 1): 1}, passed=1, wrong=1, declined=1)
     assert told(story, "a") == ("needs-you", "the agent declines: impossible: 2 is not 3")
 
 

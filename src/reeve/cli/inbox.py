@@ -1,13 +1,18 @@
 """`reeve inbox`."""
 
+from collections.abc import Sequence
+
+from reeve.cli.fleet import indexed, whole_ledger_instead
 from reeve.cli.opened import ledger
 from reeve.cli.options import Json
 from reeve.cli.output import hanging, print_json, safe, screen
+from reeve.errors import LedgerError
 from reeve.ledger.codec import encode
 from reeve.ledger.inbox import InboxItem, Need
 from reeve.ledger.inbox import inbox as needs
 from reeve.ledger.plain import one_line
 from reeve.ledger.views import task_views
+from reeve.ports import Store
 from reeve.units import plural
 
 TASKS_NAMED = 6
@@ -15,7 +20,7 @@ TASKS_NAMED = 6
 
 def inbox(*, as_json: Json = False) -> None:
     """List what needs a person, most valuable first, each with its reason and the commands to go on."""
-    items = needs(task_views(ledger()))
+    items = _needed(ledger())
     if as_json:
         print_json(
             {
@@ -37,6 +42,16 @@ def inbox(*, as_json: Json = False) -> None:
         hanging(console, safe("   "), safe(one_line(item.reason)))
         for step in item.next:
             console.print(safe(f"   {step}", "dim"))
+
+
+def _needed(store: Store) -> Sequence[InboxItem]:
+    with indexed(store) as index:
+        try:
+            if index is not None:
+                return index.inbox()
+        except LedgerError as error:
+            whole_ledger_instead(error)
+    return needs(task_views(store))
 
 
 def _headline(item: InboxItem) -> str:

@@ -1,24 +1,26 @@
 """`reeve status`."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Annotated
 
+import typer
 from rich.console import Console
 from rich.text import Text
 
 from reeve.cli.active import run_is_active
+from reeve.cli.fleet import fleet_of
 from reeve.cli.opened import ledger_of, project
 from reeve.cli.options import Json
 from reeve.cli.output import STYLES, Column, listing, minutes, print_json, safe, screen
 from reeve.cli.start import rooms_of
 from reeve.durable.admission import Room, first_waiting
-from reeve.ledger.audits import Results
-from reeve.ledger.known import AgentAnswers, known_answers
+from reeve.ledger.known import AgentAnswers
 from reeve.ledger.pauses import in_one_line, lasting
 from reeve.ledger.plain import one_line
 from reeve.ledger.rates import pass_rates
-from reeve.ledger.views import FirstRound, Summary, counts, first_round, summaries, task_view
+from reeve.ledger.views import FirstRound, Summary, task_view
 from reeve.ports import Store
 from reeve.records import Order, Status
 from reeve.settings import Settings
@@ -26,17 +28,22 @@ from reeve.stats.intervals import Estimate
 from reeve.units import plural
 
 UNFINISHED = (Status.QUEUED, Status.WORKING, Status.VERIFYING)
+MOST_LISTED = 200
+"""So many tasks a person is shown: those whose facts are newest. More scroll by."""
+
+Every = Annotated[bool, typer.Option("--all", help=f"List all tasks; without it, at most {MOST_LISTED}.")]
 MINUTES = Column("minutes", right=True)
 COLUMNS = (Column("task"), Column("status"), Column("attempts", right=True), MINUTES, Column("why", grows=True))
 
 
-def status(*, as_json: Json = False) -> None:
+def status(*, every: Every = False, as_json: Json = False) -> None:
     """Say where every task stands, derived from the ledger at this moment."""
     settings = project()
     store = ledger_of(settings)
-    rows, first, known = summaries(store), first_round(store), known_answers(store)
+    fleet = fleet_of(store, None if every or as_json else MOST_LISTED)
+    rows, first, known = fleet.rows, fleet.first, fleet.known
     active = run_is_active(settings.state)
-    waits = _first_waiting(settings, store, rows) if active else None
+    waits = _first_waiting(settings, store, fleet.working) if active else None
     now = time.time()
     pauses = lasting(store.facts("pause"), now)
     if as_json:
@@ -45,7 +52,7 @@ def status(*, as_json: Json = False) -> None:
         print_json(
             {
                 "tasks": rows,
-                "counts": counts(rows),
+                "counts": fleet.counts,
                 "first_round": split,
                 "canaries": known,
                 "waits_for_memory": memory,
@@ -58,41 +65,43 @@ def status(*, as_json: Json = False) -> None:
         console.print(safe("No task yet: write one into backlog/ and `reeve run`."))
         return
     _table(console, rows)
+    if fleet.more:
+        console.print(safe(f"... and {fleet.more} more, older: `reeve status --all` lists all of them", "dim"))
     console.print()
-    console.print(safe(totals(rows)))
+    console.print(safe(totals(fleet.counts)))
     if first.tallies:
         console.print(safe(f"first round: {_rates(first)}"))
     for answers in known.agents:
         console.print(safe(f"known answers: {answered(answers)}"))
     if known.unknown or known.open:
         console.print(safe(f"known answers: {known.open} under way, {known.unknown} of which nothing can be learnt"))
-    statuses = {row.status for row in rows}
+    statuses = fleet.counts.keys()
     if statuses & {*UNFINISHED} and not active:
         console.print(safe("No run is active; `reeve run` goes on from here.", "yellow"))
     for pause in pauses:
         console.print(safe(in_one_line(pause, now), "yellow"))
     if waits is not None:
         console.print(safe(f"{waits[0].attempt} waits for memory: {waits[1]}", "yellow"))
-    if drawn := Results(store).audits_waiting:
+    if fleet.audits:
         console.print(
-            safe(f"{plural(drawn, 'audit')} of what landed without a look: `reeve inbox` shows which.", "yellow")
+            safe(f"{plural(fleet.audits, 'audit')} of what landed without a look: `reeve inbox` shows which.", "yellow")
         )
     if Status.NEEDS_YOU in statuses:
         console.print(safe("`reeve inbox` says what needs you, most valuable first.", "dim"))
 
 
-def _first_waiting(settings: Settings, store: Store, rows: Sequence[Summary]) -> tuple[Order, Room] | None:
+def _first_waiting(settings: Settings, store: Store, tasks: Sequence[str]) -> tuple[Order, Room] | None:
     """Find the attempt that waits for memory now, if any: by the facts and the machine, as the run itself does."""
-    working = [task_view(store, row.id) for row in rows if row.status is Status.WORKING]
+    working = [task_view(store, task) for task in tasks]
     live = [item for view in working for item in view.attempts if item.live]
     ordered = [item.order for item in sorted(live, key=lambda item: item.started_utc)]
     return first_waiting(rooms_of(settings, store), ordered) if ordered else None
 
 
-def totals(rows: tuple[Summary, ...]) -> str:
+def totals(by_status: Mapping[Status, int]) -> str:
     """Count the tasks in one sentence."""
-    found = ", ".join(f"{number} {status}" for status, number in counts(rows).items())
-    return f"{plural(len(rows), 'task')}: {found}"
+    found = ", ".join(f"{number} {status}" for status, number in by_status.items())
+    return f"{plural(sum(by_status.values()), 'task')}: {found}"
 
 
 def _rates(first: FirstRound) -> str:

@@ -6,7 +6,7 @@ something very different.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from reeve.stats.pass_at_k import Tally, mean_pass_at_k, mean_pass_hat_k
@@ -23,19 +23,23 @@ class Rate:
     tasks: int
 
 
-def pass_rates(tallies: Sequence[Tally]) -> tuple[Rate, ...]:
+def pass_rates(tallies: Iterable[Tally] | Mapping[Tally, int]) -> tuple[Rate, ...]:
     """Estimate pass@1 over all tasks, and pass@k and pass^k over those that were attempted at least k times.
 
     k is the commonest number of attempts, the larger one of equals; the number was fixed before a task's first
     attempt, so choosing tasks by it does not choose them by how they went. Nothing is estimated from nothing.
+    `tallies` are one for each task, or how many tasks had each.
     """
-    if not tallies:
+    counted = Counter(tallies)
+    if not counted:
         return ()
-    sizes = Counter(tally.attempts for tally in tallies)
+    sizes: Counter[int] = Counter()
+    for tally, tasks in counted.items():
+        sizes[tally.attempts] += tasks
     k = max(sizes, key=lambda size: (sizes[size], size))
-    rates = [Rate("pass@1", mean_pass_at_k(tallies, 1), len(tallies))]
+    rates = [Rate("pass@1", mean_pass_at_k(counted, 1), counted.total())]
     if k > 1:
-        enough = [tally for tally in tallies if tally.attempts >= k]
-        rates.append(Rate(f"pass@{k}", mean_pass_at_k(enough, k), len(enough)))
-        rates.append(Rate(f"pass^{k}", mean_pass_hat_k(enough, k), len(enough)))
+        enough = Counter({tally: tasks for tally, tasks in counted.items() if tally.attempts >= k})
+        rates.append(Rate(f"pass@{k}", mean_pass_at_k(enough, k), enough.total()))
+        rates.append(Rate(f"pass^{k}", mean_pass_hat_k(enough, k), enough.total()))
     return tuple(rates)

@@ -6,9 +6,8 @@ so; how many escapes are known is shown beside it and is no rate. Tasks with a k
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
 
 from reeve.ledger.audits import Results
 from reeve.ledger.drill import drill_results
@@ -108,7 +107,7 @@ class _Count:
 
     seen: Counter[str] = field(default_factory=Counter)
     tasks: int = 0
-    tallies: list[Tally] = field(default_factory=list)
+    tallies: Counter[Tally] = field(default_factory=Counter)
     usd: float = 0.0
     priced: bool = False  # at least one said what it cost
     wall_seconds: float = 0.0
@@ -168,14 +167,8 @@ def _count(view: TaskView, counts: Mapping[Who, _Count]) -> None:
     for who, some in _by_who(view, first_round_of(view)):
         judged = [passed for item in some if (passed := passed_of(item)) is not None]
         if judged:
-            counts[who].tallies.append(_tally(len(judged), sum(judged)))
+            counts[who].tallies[Tally(len(judged), sum(judged))] += 1
     _decided(view, counts)
-
-
-@cache
-def _tally(attempts: int, passed: int) -> Tally:
-    """Make each once: half a million tasks have a handful of them."""
-    return Tally(attempts, passed)
 
 
 def _judged(item: AttemptView, count: _Count) -> None:
@@ -242,8 +235,9 @@ def passed_of(item: AttemptView) -> bool | None:
     return item.verdict.outcome is Outcome.PASSED
 
 
-def _all(tallies: Sequence[Tally]) -> Tally:
-    return Tally(sum(tally.attempts for tally in tallies), sum(tally.passed for tally in tallies))
+def _all(tallies: Mapping[Tally, int]) -> Tally:
+    attempts = sum(tally.attempts * tasks for tally, tasks in tallies.items())
+    return Tally(attempts, sum(tally.passed * tasks for tally, tasks in tallies.items()))
 
 
 # ---------------------------------------------------------------- records

@@ -5,10 +5,10 @@ the kinds of facts that they need, and decode only the newest of them.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from reeve.errors import InputError
 from reeve.ledger.codec import decode
@@ -45,6 +45,8 @@ __all__ = [
     "counts",
     "find",
     "first_round",
+    "first_round_from",
+    "judged_of",
     "summaries",
     "task_view",
     "task_views",
@@ -177,7 +179,7 @@ class Summary:
 class FirstRound:
     """What the judged attempts of all first rounds gave; `wrong` failed, and did not decline."""
 
-    tallies: tuple[Tally, ...] = ()  # one for each task
+    tallies: Mapping[Tally, int] = field(default_factory=dict)  # how many tasks had each
     passed: int = 0
     wrong: int = 0
     declined: int = 0
@@ -238,23 +240,33 @@ def first_round(store: Store) -> FirstRound:
     that declined counts as judged and not passed, as a wrong one does, and is counted apart. Tasks of which nothing
     passed, failed or was declined are left out: nothing is known about them.
     """
-    tallies, declined = [], 0
-    for facts in _by_task(store, ("task", "order", "verdict")).values():
-        orders = _decoded(Order, "order", facts)
-        first = {order.attempt for order in orders if order.round == orders[0].round}
-        own = [decode(Verdict, fact.body) for fact in facts if fact.kind == "verdict" and fact.key in first]
-        judged = [verdict.outcome for verdict in own if verdict.outcome is not Outcome.UNVERIFIED]
-        refused = sum(_declined(verdict) for verdict in own)
-        declined += refused
-        if judged or refused:
-            tallies.append(Tally(attempts=len(judged) + refused, passed=judged.count(Outcome.PASSED)))
-    passed = sum(tally.passed for tally in tallies)
-    wrong = sum(tally.attempts for tally in tallies) - passed - declined
-    return FirstRound(tuple(tallies), passed, wrong, declined)
+    rounds = Counter(judged_of(facts) for facts in _by_task(store, ("task", "order", "verdict")).values())
+    return first_round_from(rounds)
 
 
-def _declined(verdict: Verdict) -> bool:
-    return any(check.name == "declined" for check in verdict.checks)
+def judged_of(facts: Sequence[Fact]) -> tuple[int, int, int]:
+    """Count the judged attempts of one task's first round, those of them that passed, and those that declined.
+
+    Reads the few fields that it needs of facts that may be a million.
+    """
+    orders = [fact for fact in facts if fact.kind == "order"]
+    first = {fact.key for fact in orders if fact.body["round"] == orders[0].body["round"]}
+    own: list[Any] = [fact.body for fact in facts if fact.kind == "verdict" and fact.key in first]
+    outcomes = [body["outcome"] for body in own if body["outcome"] != Outcome.UNVERIFIED]
+    declined = sum(any(check["name"] == "declined" for check in body.get("checks", ())) for body in own)
+    return len(outcomes) + declined, outcomes.count(Outcome.PASSED), declined
+
+
+def first_round_from(rounds: Mapping[tuple[int, int, int], int]) -> FirstRound:
+    """Add up what `judged_of` says of tasks; `rounds` says how many tasks had the same."""
+    tallies: Counter[Tally] = Counter()
+    for (attempts, passed, _), tasks in rounds.items():
+        if attempts:
+            tallies[Tally(attempts, passed)] += tasks
+    all_passed = sum(tally.passed * tasks for tally, tasks in tallies.items())
+    declined = sum(refused * tasks for (_, _, refused), tasks in rounds.items())
+    wrong = sum(tally.attempts * tasks for tally, tasks in tallies.items()) - all_passed - declined
+    return FirstRound(tallies, all_passed, wrong, declined)
 
 
 def _by_task(store: Store, kinds: Sequence[str]) -> dict[str, tuple[Fact, ...]]:

@@ -1,6 +1,7 @@
 """One attempt and many attempts are different numbers: unbiased pass@k and pass^k."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import comb
 
@@ -53,20 +54,27 @@ def pass_hat_k(tally: Tally, k: int) -> float:
     return comb(tally.passed, k) / comb(tally.attempts, k)
 
 
-def mean_pass_at_k(tallies: Sequence[Tally], k: int) -> float:
+def mean_pass_at_k(tallies: Iterable[Tally] | Mapping[Tally, int], k: int) -> float:
     """Average pass@k over tasks, each task with the same weight; unbiased, as a mean of unbiased estimates.
 
-    Raises TooFewAttempts for no task, and for a task with fewer than `k` attempts: leaving that one out would
-    choose the tasks by how they went.
+    `tallies` are one for each task, or how many tasks had each: a million tasks have a handful of them. Raises
+    TooFewAttempts for no task, and for a task with fewer than `k` attempts: leaving that one out would choose the tasks
+    by how they went.
     """
-    _enough_tasks(tallies)
-    return sum(pass_at_k(tally, k) for tally in tallies) / len(tallies)
+    return _mean(pass_at_k, tallies, k)
 
 
-def mean_pass_hat_k(tallies: Sequence[Tally], k: int) -> float:
+def mean_pass_hat_k(tallies: Iterable[Tally] | Mapping[Tally, int], k: int) -> float:
     """Average pass^k over tasks; as `mean_pass_at_k`."""
-    _enough_tasks(tallies)
-    return sum(pass_hat_k(tally, k) for tally in tallies) / len(tallies)
+    return _mean(pass_hat_k, tallies, k)
+
+
+def _mean(estimate: Callable[[Tally, int], float], tallies: Iterable[Tally] | Mapping[Tally, int], k: int) -> float:
+    counted = Counter(tallies)
+    _enough_tasks(counted)
+    # In an order of their own: the same tasks give the same number to the last digit, in whatever order they came.
+    ordered = sorted(counted.items(), key=lambda item: (item[0].attempts, item[0].passed))
+    return sum(estimate(tally, k) * tasks for tally, tasks in ordered) / counted.total()
 
 
 def _enough(tally: Tally, k: int) -> None:
@@ -76,6 +84,6 @@ def _enough(tally: Tally, k: int) -> None:
         raise TooFewAttempts(f"{k} attempts cannot be judged from {tally.attempts}")
 
 
-def _enough_tasks(tallies: Sequence[Tally]) -> None:
+def _enough_tasks(tallies: Mapping[Tally, int]) -> None:
     if not tallies:
         raise TooFewAttempts("no task has an attempt that could be judged")

@@ -81,6 +81,7 @@ SPENT = select(
     func.json_extract(FACTS.c.body, "$.attempt") == bindparam("attempt"),
 )
 LAST = select(func.max(FACTS.c.seq))
+MARK = select(FACTS.c.kind, FACTS.c.key, FACTS.c.at_utc).where(FACTS.c.seq == bindparam("seq"))
 READ_OF = READ.where(FACTS.c.task == bindparam("task"), FACTS.c.kind.in_(bindparam("kinds", expanding=True))).order_by(
     FACTS.c.seq
 )
@@ -182,6 +183,12 @@ class SqliteStore:
         """Return the `seq` of the newest fact; 0: there is none."""
         with self._reading() as connection:
             return connection.execute(LAST).scalar() or 0
+
+    def mark(self, seq: int) -> str:
+        """Say by what the fact of a `seq` is known again; "": there is none. Another ledger has another one there."""
+        with self._reading() as connection:
+            row = connection.execute(MARK, {"seq": seq}).one_or_none()
+        return "" if row is None else json.dumps(list(row))
 
     def tasks(self) -> Sequence[str]:
         """Name all tasks, in the order in which they came."""

@@ -3,7 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from reeve.attempt.events import events_of, in_words
 from reeve.attempt.oversight import RESTING
 from reeve.errors import LedgerError
 from reeve.ledger.drill import measurement_of
-from reeve.ledger.inbox import InboxItem, inbox_order
+from reeve.ledger.inbox import InboxItem
 from reeve.ledger.plain import one_line
 from reeve.ledger.row import Live, Page, Row, Totals
 from reeve.ledger.views import AttemptView, TaskView, attempt_view, task_view
@@ -51,11 +51,8 @@ class Rows(Protocol):
     def asking(self) -> int:
         """Count the things that a person is asked about."""
 
-    def needing(self, at_most: int) -> Sequence[Row]:
-        """Read the rows of tasks that a person is asked about, most valuable first; none that shares its cause."""
-
-    def held_up(self, at_most: int) -> Sequence[tuple[Row, tuple[str, ...], float | None]]:
-        """Read the causes that hold up tasks: one row, the ids of so many, the minutes by hand of all."""
+    def inbox(self, at_most: int) -> Sequence[InboxItem]:
+        """List what needs a person, most valuable first; one cause that holds up many tasks is one thing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +154,7 @@ class Reading:
 
     def inbox(self, at_most: int = INBOX) -> tuple[InboxItem, ...]:
         """List what needs a person, most valuable first; one cause that holds up many tasks is one thing."""
-        items = [row.item for row in self.rows.needing(at_most) if row.item]
-        for row, tasks, minutes in self.rows.held_up(at_most):
-            if row.item:
-                items.append(replace(row.item, tasks=tasks, human_minutes=minutes))
-        return tuple(sorted(items, key=inbox_order)[:at_most])
+        return tuple(self.rows.inbox(at_most))
 
     # ---------------------------------------------------------------- one task
 
