@@ -71,6 +71,39 @@ def test_status_as_json_has_exactly_the_documented_shape(reeve, fleet):
     assert found["canaries"] == {"agents": [], "unknown": 0, "open": 0}
 
 
+def test_of_many_tasks_the_newest_are_listed_and_all_are_counted(reeve, story):
+    for number in range(203):
+        story.task(f"t{number:03}")
+    story.order("t001.1")
+    said = reeve("status").out.splitlines()
+    assert [line.split()[0] for line in said[1:4]] == ["t001", "t004", "t005"]
+    assert said[201] == "... and 3 more, older: `reeve status --all` lists all of them"
+    assert said[203] == "203 tasks: 202 queued, 1 working"
+    assert len([line for line in reeve("status", "--all").out.splitlines() if line.startswith("t")]) == 204
+    assert len(reeve("status", "--json").json["tasks"]) == 203
+
+
+@pytest.mark.parametrize("command", ["status", "inbox"])
+@pytest.mark.parametrize("many", [False, True])
+def test_without_an_index_the_ledger_says_the_same(reeve, fleet, project, command, many):
+    for number in range(210 * many):
+        fleet.task(f"z{number}")
+    fleet.drawn("first-line.1")
+    expected = reeve(command)
+    path = project / ".reeve" / "index.db"
+    assert path.exists()
+    content = path.read_bytes()
+    path.unlink()
+    assert reeve(command).out == expected.out
+    path.write_bytes(content[: len(content) // 2] + b"\xff" * (len(content) // 2))
+    assert reeve(command).out == expected.out
+    path.unlink(missing_ok=True)
+    path.mkdir()
+    without = reeve(command)
+    assert without.out == expected.out
+    assert "Reading the whole ledger instead" in without.err
+
+
 def test_a_provider_that_asked_to_wait_is_named_until_the_time_that_it_named(reeve, story, monkeypatch):
     story.landed("a")
     story.tell("pause", "openai:1", "a", Pause("openai", story.now, story.now + 40, 429, "a.1"))
