@@ -7,7 +7,7 @@ a crash at any moment, goes on where it was.
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
-from reeve.durable import steps
+from reeve.durable import seeding, steps
 from reeve.durable.locks import only_run, working
 from reeve.durable.proof import patch_verdict
 from reeve.durable.world import World
@@ -45,31 +45,45 @@ def run(
     """Settle a backlog, several tasks at a time; only one process at a time runs a ledger.
 
     Everything that can be known to be wrong is found before anything starts (InputError). When `world.stop` is
-    set, running attempts are ended, what they did is stored, and Interrupted is raised. `mixing` says how many
-    tasks with a known answer go along; None: no new ones, but those that were begun are brought to their end.
+    set, running attempts are ended, what they did is stored, and Interrupted is raised. `mixing` says how many tasks
+    with a known answer and items of known truth go along; None: no new ones, but those that were begun are brought to
+    their end.
     """
     with only_run(world.state):
         steps.recover(world)
         world = steps.with_policy(world)
         _admit(world, tasks)
         steps.end_superseded(world)
-        known = steps.mixed_in(world, tasks, mixing or Mixing())
+        mixing = mixing or Mixing()
+        known = (*steps.mixed_in(world, tasks, mixing), *seeding.begun(world))
         todo = [task for task in (*tasks, *known) if steps.is_open(world, task)]
+        share = mixing.seeded_share
+        due = seeding.due(world, share)
         try:
-            with ThreadPoolExecutor(max(1, min(len(todo), world.workers * THREADS_PER_WORKER))) as pool:
-                futures = {pool.submit(_settle, world, task): task for task in todo}
+            with ThreadPoolExecutor(max(1, min(len(todo) + len(due), world.workers * THREADS_PER_WORKER))) as pool:
+                futures = {pool.submit(_settle, world, task, share): task for task in todo}
+                futures |= {pool.submit(_accompanied, world, *each, share): each[0] for each in due}
                 _watch(world, futures, settled)
         finally:
             if world.gateway is not None:
                 world.gateway.shutdown()
 
 
-def _settle(world: World, task: Task) -> Decision:
+def _settle(world: World, task: Task, seeded_share: float) -> Decision:
     """Settle a task; what is in the way of this one alone goes to a person, and stops no other."""
     try:
-        return settle(world, task)
+        decision = settle(world, task)
     except (RepositoryError, SandboxError, CheckError, SetupError) as error:
         return steps.trouble(world, task, error)
+    return _accompanied(world, task, decision, seeded_share)
+
+
+def _accompanied(world: World, task: Task, decision: Decision, seeded_share: float) -> Decision:
+    """Settle the item of known truth that may go along with a result that waits for a person."""
+    seeded = seeding.beside(world, task, decision, seeded_share)
+    if seeded is not None and steps.is_open(world, seeded):
+        _settle(world, seeded, 0.0)
+    return decision
 
 
 def verify(world: World, task: Task, patch: bytes) -> Verdict:

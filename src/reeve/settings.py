@@ -79,6 +79,7 @@ class TrustTerms:
     landed_usd: float = 10.0
     escape_usd: float = 40.0
     false_pass_rate: float = 0.05
+    seeded_share: float = 0.05
 
 
 PROVIDERS: Mapping[str, ProviderSource] = {

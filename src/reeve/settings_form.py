@@ -166,6 +166,9 @@ class TrustForm(Form):
     false_pass_rate: Annotated[float, Field(ge=0, le=1)] = Field(
         0.05, description="Chance that a wrong result passes the checks; `reeve drill` measures it."
     )
+    seeded_share: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        0.05, description="Share of what waits for a look that is put there with known truth; 0: none."
+    )
 
 
 AgentName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]

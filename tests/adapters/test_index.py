@@ -7,15 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
-from reeve.adapters.stores.index import KINDS, LedgerIndex
+from reeve.adapters.stores.index import LedgerIndex
 from reeve.adapters.stores.sqlite import NEXT, SqliteStore
-from reeve.errors import LedgerError
-from reeve.ledger.audits import Results
-from reeve.ledger.inbox import Need, inbox
-from reeve.ledger.known import known_answers
-from reeve.ledger.views import counts, first_round, summaries, task_views
-from reeve.records import AgentSpec, KnownAnswer, Outcome, ReviewKind, Status
-from stories import Story
+from reeve.ledger.inbox import Need, apart, inbox
+from reeve.ledger.views import counts, summaries, task_views
+from reeve.records import Deferral, Outcome, ReviewKind, Status
+from stories import START, Story
+
+HOUR = 3600.0
+NOW = START + 1000 * HOUR
 
 
 @pytest.fixture
@@ -33,15 +33,11 @@ def lived(story, name, draw) -> None:
     chapters = [story.landed, story.failed, story.unproven, story.declined, story.conflicting, story.broken_setup]
     if draw.random() < 0.6:
         draw.choice(chapters)(name, human_minutes=float(draw.randint(1, 60)))
-        return
-    if draw.random() < 0.3:
-        known = draw.choice([KnownAnswer.IMPOSSIBLE, KnownAnswer.SOLVED])
-        agent = AgentSpec("sed", "command", draw.choice("12"))
-        answer = draw.choice(["cheated", "failed", "declined", "changed", "left", "unknown", ""])
-        story.answered(f"{name}-known", known, answer, agent=agent)
-        return
-    if draw.random() < 0.4:
-        landed_unseen(story, name, draw)
+        if draw.random() < 0.4:
+            until = NOW + draw.choice([-HOUR, HOUR, 2 * HOUR])
+            story.tell("deferral", f"{name}~1", name, Deferral(name, until, START, minutes=draw.choice([0.0, 2.5])))
+        if draw.random() < 0.1:
+            story.review(f"{name}.1", ReviewKind.AGAIN, "once more")
         return
     story.task(name, f"Mend {name} with care.\nAnd more.")
     for number in range(1, draw.randint(0, 2) + 1):
@@ -49,17 +45,6 @@ def lived(story, name, draw) -> None:
         if draw.random() < 0.7:
             story.attempt(f"{name}.{number}")
             story.verdict(f"{name}.{number}", draw.choice([Outcome.PASSED, Outcome.FAILED, Outcome.UNVERIFIED]))
-
-
-def landed_unseen(story, name, draw) -> None:
-    """It landed without a look, and was drawn for an audit or not; somebody has looked at it since, or not."""
-    story.landed(name)
-    first = next(fact.key for fact in story.store.facts(kind="order", task=name))
-    if story.store.fact("draw", first) is None:
-        story.drawn(first, unseen=draw.random() < 0.8, uniform=draw.random() < 0.7)
-    if draw.random() < 0.5:
-        kind = draw.choice([ReviewKind.ACCEPT, ReviewKind.WRONG, ReviewKind.REVERT])
-        story.review(first, kind, "because", commit="c")
 
 
 def agree(index, store) -> None:
@@ -78,27 +63,17 @@ def agree(index, store) -> None:
         )
     views = task_views(store)
     assert {status: each.tasks for status, each in index.totals().items()} == counts(views)
-    told = inbox(views)
+    told, later = apart(inbox(views), NOW)
     alone = [item for item in told if item.need is not Need.SETUP_FAILED]
-    assert [row.item for row in index.needing(1000)] == alone
-    together = [(item.tasks, item.human_minutes) for item in told if item.need is Need.SETUP_FAILED]
-    assert sorted((tasks, minutes) for _, tasks, minutes in index.held_up(1000)) == sorted(together)
-    assert index.inbox() == told
-    assert index.asking() == len(told)
-    assert index.first_round() == first_round(store)
-    assert index.known_answers() == known_answers(store)
-    assert index.audits_waiting() == Results(store).audits_waiting
-    assert [row.task for row in index.every()] == [item.id for item in summaries(store)]
-    assert [row.task for row in index.newest(3)] == [
-        item.id for item in summaries(store) if item.id in newest(store, 3)
+    assert [row.item for row in index.needing(1000, NOW)] == alone
+    together = [
+        (tuple(sorted(item.tasks)), item.human_minutes) for item in (*told, *later) if item.need is Need.SETUP_FAILED
     ]
-
-
-def newest(store, number):
-    """Those whose facts are newest, by looking at all of them."""
-    ours = {item.id for item in summaries(store)}
-    last = {fact.task: fact.seq for fact in store.facts() if fact.task in ours and fact.kind in KINDS}
-    return sorted(last, key=last.__getitem__)[-number:]
+    assert sorted((tasks, minutes) for _, tasks, minutes in index.held_up(1000)) == sorted(together)
+    assert index.asking(NOW) == len(told)
+    assert [row.item for row in index.deferred(1000, NOW)] == [
+        item for item in later if item.need is not Need.SETUP_FAILED
+    ]
 
 
 def every(index):
@@ -146,7 +121,7 @@ def test_a_ledger_is_read_for_the_first_time_in_one_walk(story, index, monkeypat
     of = story.store.of
     monkeypatch.setattr(story.store, "of", lambda task, kinds: asked.append(task) or of(task, kinds))
     index.catch_up()
-    assert [task for task in asked if not task.endswith("-known")] == []
+    assert asked == []
     with sqlite3.connect(story.store.folder / "ledger.db") as connection:
         plan = connection.execute(f"EXPLAIN QUERY PLAN {sqlite_text(NEXT)}").fetchall()
     assert all("TEMP B-TREE" not in step[-1] for step in plan), "each step sorts the whole ledger"
@@ -220,19 +195,6 @@ def test_an_index_of_other_code_is_made_anew(story, tmp_path):
     agree(LedgerIndex(story.store, path), story.store)
 
 
-@pytest.mark.parametrize("at_once", [1, 3, 100])
-def test_a_walk_task_by_task_gives_each_once_with_all_that_is_asked_for(story, monkeypatch, at_once):
-    monkeypatch.setattr("reeve.adapters.stores.sqlite.TASKS_AT_ONCE", at_once)
-    draw = random.Random(at_once)
-    for number in range(10):
-        lived(story, f"task-{9 - number}", draw)
-    lived(story, "task-7", draw)
-    kinds = ("task", "order", "verdict")
-    found = list(story.store.task_by_task(kinds))
-    assert [facts[0].task for facts in found] == story.store.tasks()
-    assert found == [story.store.of(task, kinds) for task in story.store.tasks()]
-
-
 def test_an_index_of_a_ledger_that_was_here_before_is_not_believed(tmp_path):
     """The ledger was moved away and begun again: its facts have the same numbers, and say other things."""
     folder = tmp_path / "state"
@@ -249,7 +211,6 @@ def test_an_index_of_a_ledger_that_was_here_before_is_not_believed(tmp_path):
     after.now += 1000.0
     for number in range(4):
         after.failed(f"new-{number}")
-    assert after.store.last() != 0
     agree(LedgerIndex(after.store), after.store)
 
 
@@ -282,23 +243,14 @@ def test_an_interrupted_build_goes_on_where_it_was(story, index, monkeypatch):
     agree(again, story.store)
 
 
-def test_damage_within_the_file_is_found_and_the_next_one_makes_it_anew(story, index):
-    for number in range(60):
-        lived(story, f"task-{number}", random.Random(number))
-    index.catch_up()
-    index.close()
-    path = story.store.folder / "index.db"
-    content = bytearray(path.read_bytes())
-    half = len(content) // 2
-    content[half:] = b"\xff" * (len(content) - half)
-    path.write_bytes(content)
-    damaged = LedgerIndex(story.store)
-    with pytest.raises(LedgerError, match="it may be deleted at any time"):
-        list(damaged.every())
-    agree(LedgerIndex(story.store), story.store)
-
-
-def test_where_the_file_cannot_be_written_that_is_said(story, tmp_path):
-    (tmp_path / "index.db").mkdir()
-    with pytest.raises(LedgerError, match="unable to open database file"):
-        LedgerIndex(story.store, tmp_path / "index.db")
+@pytest.mark.parametrize("at_once", [1, 3, 100])
+def test_a_walk_task_by_task_gives_each_once_with_all_that_is_asked_for(story, monkeypatch, at_once):
+    monkeypatch.setattr("reeve.adapters.stores.sqlite.TASKS_AT_ONCE", at_once)
+    draw = random.Random(at_once)
+    for number in range(10):
+        lived(story, f"task-{9 - number}", draw)
+    lived(story, "task-7", draw)
+    kinds = ("task", "order", "verdict")
+    found = list(story.store.task_by_task(kinds))
+    assert [facts[0].task for facts in found] == story.store.tasks()
+    assert found == [story.store.of(task, kinds) for task in story.store.tasks()]

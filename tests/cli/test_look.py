@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -17,6 +18,8 @@ from reeve.records import (
     KnownAnswer,
     Outcome,
     Pause,
+    Request,
+    RequestOutcome,
     ReviewKind,
 )
 
@@ -71,37 +74,30 @@ def test_status_as_json_has_exactly_the_documented_shape(reeve, fleet):
     assert found["canaries"] == {"agents": [], "unknown": 0, "open": 0}
 
 
-def test_of_many_tasks_the_newest_are_listed_and_all_are_counted(reeve, story):
+def test_status_of_many_tasks_lists_the_newest_and_counts_all(reeve, story):
     for number in range(203):
-        story.task(f"t{number:03}")
-    story.order("t001.1")
-    said = reeve("status").out.splitlines()
-    assert [line.split()[0] for line in said[1:4]] == ["t001", "t004", "t005"]
-    assert said[201] == "... and 3 more, older: `reeve status --all` lists all of them"
-    assert said[203] == "203 tasks: 202 queued, 1 working"
-    assert len([line for line in reeve("status", "--all").out.splitlines() if line.startswith("t")]) == 204
-    assert len(reeve("status", "--json").json["tasks"]) == 203
+        story.landed(f"task-{number:03}")
+    said = reeve("status").out
+    assert "task-202 " in said
+    assert "task-003 " in said
+    assert "task-002 " not in said
+    assert "and 3 tasks of which nothing is newer: `--limit N` lists more\n" in said
+    assert "\n203 tasks: 203 landed\n" in said
+    assert [row["id"] for row in reeve("status", "--json", "--limit", "2").json["tasks"]] == ["task-202", "task-201"]
+    everything = reeve("status", "--json").json
+    assert [row["id"] for row in everything["tasks"]] == [f"task-{number:03}" for number in range(203)]
+    assert everything["counts"] == {"landed": 203}
 
 
-@pytest.mark.parametrize("command", ["status", "inbox"])
-@pytest.mark.parametrize("many", [False, True])
-def test_without_an_index_the_ledger_says_the_same(reeve, fleet, project, command, many):
-    for number in range(210 * many):
-        fleet.task(f"z{number}")
-    fleet.drawn("first-line.1")
-    expected = reeve(command)
-    path = project / ".reeve" / "index.db"
-    assert path.exists()
-    content = path.read_bytes()
-    path.unlink()
-    assert reeve(command).out == expected.out
-    path.write_bytes(content[: len(content) // 2] + b"\xff" * (len(content) // 2))
-    assert reeve(command).out == expected.out
-    path.unlink(missing_ok=True)
-    path.mkdir()
-    without = reeve(command)
-    assert without.out == expected.out
-    assert "Reading the whole ledger instead" in without.err
+def test_status_without_a_place_for_its_index_says_so_and_the_same(reeve, fleet, project):
+    said, found = reeve("status").out, reeve("status", "--json").json
+    for file in (project / ".reeve").glob("index.db*"):
+        file.unlink()
+    (project / ".reeve" / "index.db").mkdir()
+    without = reeve("status")
+    assert without.out == said
+    assert "without it this takes longer" in without.err
+    assert reeve("status", "--json").json == found
 
 
 def test_a_provider_that_asked_to_wait_is_named_until_the_time_that_it_named(reeve, story, monkeypatch):
@@ -247,6 +243,8 @@ def test_the_inbox_as_json(reeve, fleet):
         "reason": "numbers.1 passed on its base but conflicts with what landed before it: conflict in parser.py",
         "lines": 2,
         "human_minutes": 20.0,
+        "until_utc": None,
+        "put_off": "",
         "look_minutes": 6.2,
         "worth": 2.58,
         "next": [
@@ -346,10 +344,40 @@ def test_show_as_json_of_task_attempt_and_verdict(reeve, fleet):
         "started_utc",
         "questions",
         "words",
+        "requests",
     }
     assert attempt["kind"] == "attempt"
+    assert attempt["requests"] == {"outcomes": {}, "estimated": 0, "unpriced": 0, "reason": ""}
     verdict = reeve("show", "patch:abc", "--json").json
     assert (verdict["kind"], verdict["task"], verdict["verdict"]["outcome"]) == ("verdict", "docs", "passed")
+
+
+def test_show_says_what_an_attempt_asked_and_how_much_of_its_cost_is_an_estimate(reeve, story):
+    story.task("t")
+    spent = replace(story.attempt("other.1"), id="t.1", task="t", tokens=500, usd=0.0125)
+    story.order("t.1")
+    story.tell("attempt", "t.1", "t", spent)
+    shared = {"attempt": "t.1", "task": "t", "run": "r", "at_utc": 1.0, "host": "h", "method": "POST", "path": "/v1"}
+    for number, more in enumerate(
+        (
+            {"outcome": RequestOutcome.ANSWERED, "tokens": 400, "usd": 0.01},
+            {"outcome": RequestOutcome.ANSWERED, "tokens": 100, "usd": 0.0025, "complete": False},
+            {"outcome": RequestOutcome.OVER_BUDGET, "usd": 0.0, "reason": "used \x1b[31mup"},
+            {"attempt": "t.2", "outcome": RequestOutcome.REFUSED, "reason": "of another attempt"},
+        ),
+        start=1,
+    ):
+        request = Request(**{**shared, "number": number, **more})
+        story.tell("request", str(number), "t", request)
+    said = reeve("show", "t.1").out
+    assert "spent     500 tokens, 0.0125 dollars (an estimate: of 1 request the provider did not say it)\n" in said
+    assert "requests  2 answered, 1 over-budget; the last that failed: used ␛[31mup\n" in said
+    assert reeve("show", "t.1", "--json").json["requests"] == {
+        "outcomes": {"answered": 2, "over-budget": 1},
+        "estimated": 1,
+        "unpriced": 0,
+        "reason": "used \x1b[31mup",
+    }
 
 
 def test_hidden_tests_are_never_printed(reeve, story):

@@ -34,7 +34,7 @@ def test_it_does_what_it_describes_whatever_it_is_asked(described, served):
 
         ask()
         asked.add(operation.path)
-    assert len(asked) == 18
+    assert len(asked) == 22
 
 
 # ---------------------------------------------------------------- what it says

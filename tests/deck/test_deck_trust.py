@@ -141,7 +141,7 @@ def test_it_says_what_the_command_line_says(measured, reeve_in):
         each["trust"] | {key: each[key] for key in ("state", "may_land", "why", "fit", "no_fit")}
         for each in policy["cells"]
     ] == wanted["cells"]
-    assert policy["clean_audits_of_a_new_cell"] == wanted["clean_audits_of_a_new_cell"] == 79
+    assert policy["clean_audits_of_a_new_cell"] == wanted["clean_audits_of_a_new_cell"] == 96
 
 
 @pytest.mark.parametrize("agent", [REPAIR, EVIL_AGENT], ids=["repair", "evil"])
@@ -209,9 +209,11 @@ def test_evidence_audit_by_audit_ends_where_the_cell_stands(served, figures):
     worked(served.story)
     owner = Policy("", highest_escape_rate=0.05, confidence=0.95)
     for cell in figures().trust.policy.cells:
-        assert cell.progress[-1] == pytest.approx(cell.trust.e_value)
-        assert len(cell.progress) == cell.trust.audits
-    assert progress_of((), owner) == ()
+        assert [len(course) for course in cell.progress] == [level.audits for level in cell.trust.levels]
+        for level, course in zip(cell.trust.levels, cell.progress, strict=True):
+            assert course[-1:] == ((pytest.approx(level.e_value),) if level.audits else ())
+        assert cell.progress[0]
+    assert not any(progress_of((), owner))
     assert trust_of(cell.trust.cell, (), owner).e_value == pytest.approx(1.0)
 
 

@@ -18,6 +18,7 @@ from reeve.cli.doors import Keys
 from reeve.cli.drilled import bound_sentence
 from reeve.cli.opened import keys
 from reeve.cli.policy import Standing, fitted, standings, unlike_the_key
+from reeve.cli.reviewers import reviewers_of
 from reeve.cli.rules import read_rules
 from reeve.cli.run_columns import RunColumns
 from reeve.cli.start import open_store
@@ -79,7 +80,7 @@ NICE = 10
 LOOK_SECONDS = 0.2
 LANDED = str(LandingOutcome.LANDED)
 MOST_EVIDENCE = 2_000
-"""Audits of a cell that a plot shows, the newest."""
+"""Audits of a level that a plot shows, the newest."""
 
 
 # ---------------------------------------------------------------- another process
@@ -181,6 +182,7 @@ def figures_of(store: "SqliteStore", settings: Settings) -> "tuple[Figures, Hori
         calibration=None if isinstance(calibration, Refused) else calibration,
         no_calibration=calibration.reason if isinstance(calibration, Refused) else "",
         periods=periods(seen.happened),
+        reviewers=reviewers_of(settings, store, results),
     )
     return Figures(seq, time.time(), found, _drill(store, owner, drilled)), report
 
@@ -195,11 +197,13 @@ class _Seen:
     drills: bool = False
 
     def add(self, view: TaskView, facts: Sequence[Fact]) -> None:
+        self.happened.minutes.add((review.at_utc, review.minutes) for review in view.reviews)
+        if view.seeded is not None:  # the minutes are people's all the same
+            return
         self.runs.add(tuple(runs_of(view)))
         self.models |= {_name(item.order.agent): item.order.agent.model for item in view.attempts}
         landed = (fact.at_utc for fact in facts if fact.kind == "landing" and fact.body["outcome"] == LANDED)
         self.happened.landed.add([(at, 1.0) for at in landed][:1])
-        self.happened.minutes.add((review.at_utc, review.minutes) for review in view.reviews)
         ended = {fact.key: fact.at_utc for fact in facts if fact.kind == "attempt"}
         attempts = (item.attempt for item in view.attempts if item.attempt is not None)
         self.happened.usd.add((ended[each.id], each.usd) for each in attempts if each.usd is not None)
@@ -292,7 +296,7 @@ def _cell(row: Standing, judged: Sequence[Judged], owner: Policy) -> CellFigures
         fit=row.fit or None,
         no_fit=row.no_fit,
         streams=tuple(_stream(name, drawn) for name, drawn in streams.items()),
-        progress=progress_of(judged, owner)[-MOST_EVIDENCE:],
+        progress=tuple(course[-MOST_EVIDENCE:] for course in progress_of(judged, owner)),
     )
 
 

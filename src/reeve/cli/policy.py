@@ -11,12 +11,13 @@ from reeve.cli.alone import UNKNOWN_SECONDS, check_ins
 from reeve.cli.opened import ledger_of, project
 from reeve.cli.options import Json
 from reeve.cli.output import Column, hanging, listing, print_json, safe, screen
+from reeve.cli.reviewers import reviewers_of
 from reeve.errors import InputError
 from reeve.ledger.audits import Results
 from reeve.ledger.plain import one_line
 from reeve.ledger.views import find
 from reeve.ports import Fact, Store
-from reeve.records import Cell, Draw, Fit, Policy, Trust, Verdict
+from reeve.records import Cell, Draw, Fit, Policy, Scale, Trust, Verdict
 from reeve.settings import MEASURED, Settings, to_policy
 from reeve.stats.risk import Refused
 from reeve.units import duration, plural, short_hash
@@ -67,33 +68,37 @@ def policy(words: Words = None, *, as_json: Json = False) -> None:
         _explain(ledger_of(settings), words, as_json=as_json)
         return
     owner, results = to_policy(settings), Results(ledger_of(settings))
+    reviewers = reviewers_of(settings, ledger_of(settings), results)
     fit = fitted(results)
     rows = standings(results, owner, fit)
     unlike = unlike_the_key(settings, [judged.draw for found, _ in results.all().values() for judged in found])
     if as_json:
-        print_json(_json(owner, rows, unlike) | {"confidences": _fit_json(fit), "check_ins": _check_ins(settings)})
+        more = {"confidences": _fit_json(fit), "check_ins": _check_ins(settings), "reviewers": asdict(reviewers)}
+        print_json(_json(owner, rows, unlike) | more)
         return
-    _print(owner, rows, unlike, _check_ins(settings), _confidences(fit, rows))
+    _print(owner, rows, unlike, _check_ins(settings), _confidences(fit))
+    for said in reviewers.sentences:
+        screen().print(safe(f"{said}."))
+    screen().print(safe("reeve policy explain ID   why a result was or was not landed without a look", "dim"))
 
 
 def fitted(results: Results) -> Fit | Refused:
-    """Fit a confidence to what is known of all results now."""
-    from reeve.policy.confidence import fit_of
+    """Return the fit that makes the confidence of results now."""
+    from reeve.durable.learning import fit_now
 
-    return fit_of(judged for some in results.known()[0].values() for judged in some)
+    return fit_now(results)
 
 
 def standings(results: Results, owner: Policy, fit: Fit | Refused) -> list[Standing]:
     """Say how every cell stands, the one that was heard of last first."""
     from reeve.decision.trusted import standing
-    from reeve.policy.learn import fit_for, trust_of
+    from reeve.policy.learn import trust_of
 
+    used, reason = (None, fit.reason) if isinstance(fit, Refused) else (fit, "")
     rows = []
     for cell, (judged, _) in sorted(results.all().items(), key=lambda item: -item[1][1]):
-        own = fit_for(judged, fit, owner)
-        used, no_fit = (None, own.reason) if isinstance(own, Refused) else (own, "")
         trust = trust_of(cell, judged, owner, used)
-        rows.append(Standing(trust, *standing(trust, owner), "" if used is None else used.version, no_fit))
+        rows.append(Standing(trust, *standing(trust, owner), "" if used is None else used.version, reason))
     return rows
 
 
@@ -154,18 +159,12 @@ def _fit_json(fit: Fit | Refused) -> dict[str, object]:
     return {"fit": asdict(fit), "reason": ""}
 
 
-def _confidences(fit: Fit | Refused, rows: list[Standing]) -> str:
+def _confidences(fit: Fit | Refused) -> str:
     """Say what the confidences of results are made of."""
     if isinstance(fit, Refused):
         return f"Confidences are the verdicts' own: {fit.reason}."
     ends = f"AUC {fit.auc:.2f} ({fit.auc_low:.2f} to {fit.auc_high:.2f}) on {fit.calibrated} others"
-    used = sum(bool(row.fit) for row in rows)
-    rest = "" if used == len(rows) else f"; {len(rows) - used} of {len(rows)} use the verdicts' own: {_rest(rows)}"
-    return f"Confidences are fitted to {fit.right + fit.wrong} results, {ends} (fit {fit.version}){rest}."
-
-
-def _rest(rows: list[Standing]) -> str:
-    return next(row.no_fit for row in rows if not row.fit)
+    return f"Confidences are fitted to {fit.right + fit.wrong} results, {ends} (fit {fit.version})."
 
 
 def _print(owner: Policy, rows: list[Standing], unlike: list[str], pauses: dict[str, Any], confidences: str) -> None:
@@ -196,7 +195,6 @@ def _print(owner: Policy, rows: list[Standing], unlike: list[str], pauses: dict[
         named = ", ".join(unlike[:5])
         console.print(safe(f"{plural(len(unlike), 'draw')} not made with the secret key: {named}", "red"))
     console.print()
-    console.print(safe("reeve policy explain ID   why a result was or was not landed without a look", "dim"))
 
 
 def _row(row: Standing) -> list[Text]:
@@ -206,12 +204,22 @@ def _row(row: Standing) -> list[Text]:
         safe(f"{cell.agent} {cell.version}"),
         safe(one_line(cell.kind)),
         safe(one_line(cell.repository.rstrip("/").rpartition("/")[2])),
-        safe("yes" if row.may_land else f"no: {row.state}", styles.get(row.state, "yellow")),
+        safe(_lands(row), styles.get(row.state, "yellow")),
         safe(trust.audits),
         safe(trust.wrong),
         safe(f"{trust.escapes} of {trust.unseen}"),
         safe(one_line(row.why)),
     ]
+
+
+def _lands(row: Standing) -> str:
+    """Say what of a cell lands without a look: all, from which confidence on, or why nothing."""
+    level = row.trust.granted
+    if not row.may_land or level is None:
+        return f"no: {row.state}"
+    if level.scale is Scale.ALL:
+        return "yes" if row.trust.threshold is None else f"from {row.trust.threshold:.3g} on"
+    return f"from {level.least:.4g} on"
 
 
 # ---------------------------------------------------------------- explain

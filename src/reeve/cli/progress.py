@@ -79,6 +79,7 @@ class Progress:
     _ended: dict[str, str] = field(default_factory=dict)  # task -> how it stands
     _pauses: list[Fact] = field(default_factory=list)
     _wanted: frozenset[str] = frozenset()  # ids of `tasks`; others, mixed in, are shown at work and never counted
+    _known: set[str] = field(default_factory=set)  # tasks with a known answer that this run began
     _facts: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -97,10 +98,12 @@ class Progress:
                 self._pauses.append(fact)
             elif fact.kind not in ("task", "base", "run", "policy", "commitment"):
                 self._facts += 1
+            if fact.kind == "known":
+                self._known.add(fact.task)
             if fact.kind == "order":
                 order = decode(Order, fact.body)
                 self._ended.pop(fact.task, None)
-                by = order.agent.name if fact.task in self._wanted else f"{order.agent.name} (known answer)"
+                by = f"{order.agent.name} (known answer)" if fact.task in self._known else order.agent.name
                 self._work[fact.key] = Work(order.attempt, by, self.now(), "waiting")
             elif fact.kind == "attempt" and fact.key in self._work:
                 self._work[fact.key].phase, self._work[fact.key].since = "checking", self.now()

@@ -132,7 +132,8 @@ def run(
         tasks = _overridden(tasks, settings, agents, attempts)
         progress.begin(tasks, task_views(world.journal.store))
         rate = settings.canary_rate if canary_rate is None else canary_rate
-        interrupted = _run(world, progress, Mixing(rate, inverter()) if rate else Mixing())
+        share = settings.trust.seeded_share
+        interrupted = _run(world, progress, Mixing(rate, inverter(), share) if rate else Mixing(seeded_share=share))
     raise typer.Exit(_report(settings, progress, interrupted, as_json=as_json))
 
 

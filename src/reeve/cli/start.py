@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 from reeve.attempt.permissions import answer
 from reeve.cli.alone import every_seconds
 from reeve.cli.doors import agent_context, door_of, gateway, keys_of
-from reeve.errors import SandboxError
+from reeve.errors import LedgerError, SandboxError
 from reeve.ports import Fact, Sandbox, Store, Trees
 from reeve.records import Answer, Question, Task
 from reeve.settings import Settings, to_policy
 from reeve.task.known import Invert
 
 if TYPE_CHECKING:
+    from reeve.adapters.stores.index import LedgerIndex
     from reeve.adapters.stores.sqlite import SqliteStore
     from reeve.adapters.trees.objects import GitObjects
     from reeve.durable.admission import Rooms
@@ -61,6 +62,16 @@ def open_store(settings: Settings, watch: Callable[[Fact], None] | None = None) 
     return SqliteStore(state, watch)
 
 
+def open_index(store: Store) -> "LedgerIndex":
+    """Open what lists of a ledger are read from; raises LedgerError where its file can be neither read nor made."""
+    from reeve.adapters.stores.index import LedgerIndex
+    from reeve.adapters.stores.sqlite import SqliteStore
+
+    if not isinstance(store, SqliteStore):
+        raise LedgerError("a ledger that is no file has no index")
+    return LedgerIndex(store)
+
+
 def open_world(
     settings: Settings,
     *,
@@ -86,6 +97,7 @@ def open_world(
     from reeve.durable.admission import Admission
     from reeve.durable.drawing import Drawing
     from reeve.durable.journal import Journal
+    from reeve.durable.learning import Learner
     from reeve.durable.world import World
     from reeve.ledger.audits import Results
 
@@ -119,7 +131,7 @@ def open_world(
         clock=clock,
         workers=places,
         admission=Admission(journal, rooms_of(settings, store)),
-        results=Results(store),
+        learner=Learner(Results(store)),
         drawing=Drawing(state, ledger, journal, clock),
         rules=rules,
         slots=threading.Semaphore(places),

@@ -10,49 +10,56 @@ from rich.console import Console
 from rich.text import Text
 
 from reeve.cli.active import run_is_active
-from reeve.cli.fleet import fleet_of
-from reeve.cli.opened import ledger_of, project
+from reeve.cli.opened import Nothing, ledger_of, project
 from reeve.cli.options import Json
-from reeve.cli.output import STYLES, Column, listing, minutes, print_json, safe, screen
-from reeve.cli.start import rooms_of
+from reeve.cli.output import STYLES, Column, listing, minutes, note, print_json, safe, screen
+from reeve.cli.start import open_index, rooms_of
 from reeve.durable.admission import Room, first_waiting
-from reeve.ledger.known import AgentAnswers
+from reeve.errors import LedgerError
+from reeve.ledger.known import AgentAnswers, known_answers
 from reeve.ledger.pauses import in_one_line, lasting
 from reeve.ledger.plain import one_line
 from reeve.ledger.rates import pass_rates
-from reeve.ledger.views import FirstRound, Summary, task_view
+from reeve.ledger.views import FirstRound, Overview, Summary, overview, task_view
 from reeve.ports import Store
 from reeve.records import Order, Status
 from reeve.settings import Settings
 from reeve.stats.intervals import Estimate
 from reeve.units import plural
 
-UNFINISHED = (Status.QUEUED, Status.WORKING, Status.VERIFYING)
-MOST_LISTED = 200
-"""So many tasks a person is shown: those whose facts are newest. More scroll by."""
+LISTED = 200
+"""Rows on a screen, where nothing else is said."""
 
-Every = Annotated[bool, typer.Option("--all", help=f"List all tasks; without it, at most {MOST_LISTED}.")]
+UNFINISHED = (Status.QUEUED, Status.WORKING, Status.VERIFYING)
 MINUTES = Column("minutes", right=True)
 COLUMNS = (Column("task"), Column("status"), Column("attempts", right=True), MINUTES, Column("why", grows=True))
 
 
-def status(*, every: Every = False, as_json: Json = False) -> None:
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        "--limit", metavar="N", min=1, help=f"List at most so many; default: {LISTED}, and all with --json.",
+        show_default=False,
+    ),
+]  # fmt: skip
+
+
+def status(*, limit: Limit = None, as_json: Json = False) -> None:
     """Say where every task stands, derived from the ledger at this moment."""
     settings = project()
     store = ledger_of(settings)
-    fleet = fleet_of(store, None if every or as_json else MOST_LISTED)
-    rows, first, known = fleet.rows, fleet.first, fleet.known
+    seen, known = _overview(store, limit if as_json else limit or LISTED), known_answers(store)
     active = run_is_active(settings.state)
-    waits = _first_waiting(settings, store, fleet.working) if active else None
+    waits = _first_waiting(settings, store, seen.working) if active else None
     now = time.time()
     pauses = lasting(store.facts("pause"), now)
     if as_json:
-        split = {"passed": first.passed, "wrong": first.wrong, "declined": first.declined}
+        split = {"passed": seen.first.passed, "wrong": seen.first.wrong, "declined": seen.first.declined}
         memory = None if waits is None else {"attempt": waits[0].attempt, **asdict(waits[1])}
         print_json(
             {
-                "tasks": rows,
-                "counts": fleet.counts,
+                "tasks": seen.rows,
+                "counts": seen.counts,
                 "first_round": split,
                 "canaries": known,
                 "waits_for_memory": memory,
@@ -61,47 +68,61 @@ def status(*, every: Every = False, as_json: Json = False) -> None:
         )
         return
     console = screen()
-    if not rows:
+    if not seen.rows:
         console.print(safe("No task yet: write one into backlog/ and `reeve run`."))
         return
-    _table(console, rows)
-    if fleet.more:
-        console.print(safe(f"... and {fleet.more} more, older: `reeve status --all` lists all of them", "dim"))
+    _table(console, seen.rows)
+    if (more := seen.tasks - len(seen.rows)) > 0:
+        console.print(safe(f"and {plural(more, 'task')} of which nothing is newer: `--limit N` lists more", "dim"))
     console.print()
-    console.print(safe(totals(fleet.counts)))
-    if first.tallies:
-        console.print(safe(f"first round: {_rates(first)}"))
+    console.print(safe(totals(seen.counts)))
+    if seen.first.tallies:
+        console.print(safe(f"first round: {_rates(seen.first)}"))
     for answers in known.agents:
         console.print(safe(f"known answers: {answered(answers)}"))
     if known.unknown or known.open:
         console.print(safe(f"known answers: {known.open} under way, {known.unknown} of which nothing can be learnt"))
-    statuses = fleet.counts.keys()
-    if statuses & {*UNFINISHED} and not active:
+    if seen.counts.keys() & {*UNFINISHED} and not active:
         console.print(safe("No run is active; `reeve run` goes on from here.", "yellow"))
     for pause in pauses:
         console.print(safe(in_one_line(pause, now), "yellow"))
     if waits is not None:
         console.print(safe(f"{waits[0].attempt} waits for memory: {waits[1]}", "yellow"))
-    if fleet.audits:
+    if seen.audits:
         console.print(
-            safe(f"{plural(fleet.audits, 'audit')} of what landed without a look: `reeve inbox` shows which.", "yellow")
+            safe(f"{plural(seen.audits, 'audit')} of what landed without a look: `reeve inbox` shows which.", "yellow")
         )
-    if Status.NEEDS_YOU in statuses:
+    if Status.NEEDS_YOU in seen.counts:
         console.print(safe("`reeve inbox` says what needs you, most valuable first.", "dim"))
 
 
-def _first_waiting(settings: Settings, store: Store, tasks: Sequence[str]) -> tuple[Order, Room] | None:
+def _overview(store: Store, at_most: int | None) -> Overview:
+    """Read the index, brought up to date first; where it cannot be kept, derive all from the facts."""
+    if isinstance(store, Nothing):
+        return overview(store)
+    try:
+        index = open_index(store)
+        with screen(stderr=True).status("reading the ledger") as shown:
+            index.catch_up(lambda done, of: shown.update(f"reading the ledger: {done} of {of} facts"))
+        return index.overview(at_most)
+    except LedgerError as error:
+        note(f"{error}; without it this takes longer")
+        return overview(store)
+
+
+def _first_waiting(settings: Settings, store: Store, working: Sequence[str]) -> tuple[Order, Room] | None:
     """Find the attempt that waits for memory now, if any: by the facts and the machine, as the run itself does."""
-    working = [task_view(store, task) for task in tasks]
-    live = [item for view in working for item in view.attempts if item.live]
+    views = [task_view(store, task) for task in working]
+    live = [item for view in views for item in view.attempts if item.live]
     ordered = [item.order for item in sorted(live, key=lambda item: item.started_utc)]
     return first_waiting(rooms_of(settings, store), ordered) if ordered else None
 
 
-def totals(by_status: Mapping[Status, int]) -> str:
+def totals(found: Mapping[Status, int]) -> str:
     """Count the tasks in one sentence."""
-    found = ", ".join(f"{number} {status}" for status, number in by_status.items())
-    return f"{plural(sum(by_status.values()), 'task')}: {found}"
+    return (
+        f"{plural(sum(found.values()), 'task')}: {', '.join(f'{number} {status}' for status, number in found.items())}"
+    )
 
 
 def _rates(first: FirstRound) -> str:

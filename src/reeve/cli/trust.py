@@ -10,6 +10,7 @@ from reeve.cli.alone import FEWEST_TASKS, measured_horizons
 from reeve.cli.opened import ledger_of, project
 from reeve.cli.options import Json
 from reeve.cli.output import hanging, minutes, print_json, safe, screen
+from reeve.cli.reviewers import reviewers_of
 from reeve.cli.status import answered
 from reeve.ledger.audits import Results
 from reeve.ledger.plain import one_line
@@ -24,13 +25,16 @@ def trust(*, as_json: Json = False) -> None:
     """Say how reliable each version of an agent is here, at which kind of task, and what it costs."""
     settings = project()
     store = ledger_of(settings)
-    found = tracks(store, Results(store))
+    results = Results(store)
+    found = tracks(store, results)
+    reviewers = reviewers_of(settings, store, results)
     horizons = measured_horizons(store, settings.trust.reliability)
     if as_json:
         print_json(
             {
                 "tracks": [asdict(each) for each in found],
                 "horizons": [asdict(each) for each in horizons.values()],
+                "reviewers": asdict(reviewers),
             }
         )
         return
@@ -42,6 +46,8 @@ def trust(*, as_json: Json = False) -> None:
         _print(console, each, horizons)
     if not horizons:
         console.print(safe(f"A horizon needs {FEWEST_TASKS} tasks with `human_minutes`.", "dim"))
+    for said in reviewers.sentences:
+        console.print(safe(f"{said}."))
 
 
 def _print(console: Console, track: Track, horizons: "Mapping[str, AgentHorizon]") -> None:

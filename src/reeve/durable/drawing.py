@@ -32,11 +32,20 @@ class Drawing:
 
     def numbers(self, attempt: str) -> tuple[float, float, str]:
         """Draw for the uniform and the suspicious stream; also returns the commitment to the key."""
+        key, commitment = self._committed()
+        return (*_both(key, self._ledger, attempt), commitment)
+
+    def number(self, stream: str, word: str) -> tuple[float, str]:
+        """Draw for a word in a stream of its own, apart from those of audits; also returns the commitment."""
+        key, commitment = self._committed()
+        return number_of(key, self._ledger, stream, word), commitment
+
+    def _committed(self) -> tuple[bytes, str]:
         key = _key(self._state)
         commitment = hashlib.sha256(key).hexdigest()
         fact = Fact("commitment", commitment, "", {"sha256": commitment}, self._clock.now())
         self._journal.store.append(fact)
-        return (*_both(key, self._ledger, attempt), commitment)
+        return key, commitment
 
 
 def _both(key: bytes, ledger: str, attempt: str) -> tuple[float, float]:

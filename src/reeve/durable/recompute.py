@@ -7,14 +7,16 @@ from typing import TypeVar
 from reeve.decision.decide import COUNTS, decide, decide_after_landing, decide_passed
 from reeve.decision.drill import decide_drill
 from reeve.decision.known import decide_known
+from reeve.decision.seeded import decide_seeded
 from reeve.decision.trusted import RULE
 from reeve.durable.believing import believe
+from reeve.durable.learning import Learner
 from reeve.durable.steps import TROUBLE
 from reeve.errors import LedgerError
 from reeve.ledger.audits import Results
 from reeve.ledger.codec import decode
+from reeve.ledger.seeded import KIND as SEEDED
 from reeve.policy.cells import cell_of
-from reeve.policy.learn import learn
 from reeve.policy.versioned import versioned
 from reeve.ports import Fact, Store
 from reeve.records import (
@@ -28,6 +30,7 @@ from reeve.records import (
     Policy,
     Review,
     ReviewKind,
+    Seeded,
     Selection,
     Task,
     Verdict,
@@ -76,7 +79,7 @@ def recomputed_policy(store: Store, policy: Policy) -> Policy:
     if not policy.trust:
         return owner
     cell = policy.trust[0].cell
-    return learn(owner, cell, *Results(store, through=policy.learned_through).known())
+    return Learner(Results(store, through=policy.learned_through)).policy(owner, cell)
 
 
 class _Past:
@@ -139,9 +142,10 @@ def _settled(
 ) -> Decision:
     selection = next(item for item in reversed(past.now(Selection, "selection")) if item.round == stored.round)
     declined = {attempt.id for attempt in history.attempts if attempt.ending is Ending.DECLINED}
-    trusted = stored.rule.startswith(RULE) and selection.chosen is not None
+    seeded = next(iter(past.all(Seeded, SEEDED)), None)
+    trusted = (stored.rule.startswith(RULE) or seeded is not None) and selection.chosen is not None
     cell = past.cell(selection.chosen, policy) if trusted and selection.chosen else None
-    return decide(
+    found = decide(
         past.task,
         selection,
         verdicts,
@@ -151,6 +155,10 @@ def _settled(
         cell=cell,
         not_worth=not_worth(past.task, history, policy),
     )
+    if seeded is None:
+        return found
+    tree = next((verdict.tree for verdict in verdicts if verdict.attempt == found.attempt), None)
+    return decide_seeded(found, tree, seeded.tree)
 
 
 def _one(store: Store, record: type[Record], kind: str, key: str) -> Record:

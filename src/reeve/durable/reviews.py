@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reeve.durable.locks import landing_lock
-from reeve.durable.steps import Past, ground, past
+from reeve.durable.steps import Past, ground, past, seeded_of
 from reeve.durable.trust import draw_for
 from reeve.durable.world import World
 from reeve.errors import InputError, RepositoryError
 from reeve.landing.land import land
+from reeve.ledger.seeded import truth_of
+from reeve.ledger.views import task_view
 from reeve.ports import LandingLock
 from reeve.records import (
     Action,
@@ -40,7 +42,8 @@ class Minutes:
 def accept(world: World, id_: str, spent: Minutes) -> Landing | Review:
     """Record that a person agrees, and land the result if it has not landed.
 
-    Accepting what has landed is a review of it and returns the Review. What is known to fail is never landed.
+    Accepting what has landed is a review of it and returns the Review. What is known to fail is never landed, and
+    nothing of an item of known truth, right or wrong: that is a Review too.
     """
     task, now = _task(world, id_)
     if (landed := _landed(now)) is not None:
@@ -48,7 +51,9 @@ def accept(world: World, id_: str, spent: Minutes) -> Landing | Review:
     attempt, verdict = _result(world, task, now, id_)
     if verdict.outcome is Outcome.FAILED:
         raise InputError(f"{attempt.id} failed its checks and cannot be accepted: {verdict.reason}")
-    _review(world, task, attempt.id, ReviewKind.ACCEPT, "", spent)
+    said = _review(world, task, attempt.id, ReviewKind.ACCEPT, "", spent)
+    if seeded_of(world, task) is not None:
+        return said
     with landing_lock(world.state, attempt.base.repo) as lock:
         enough = (Outcome.PASSED, Outcome.UNVERIFIED)
         landing = land(
@@ -75,7 +80,8 @@ def reject(world: World, id_: str, reason: str, spent: Minutes, rule_for: Whose 
 def again(world: World, id_: str, reason: str, spent: Minutes) -> Review:
     """Send a result back: the next run makes attempts anew, which are told the reason.
 
-    Raises InputError if it has landed, if it is under way, or if a person has turned it down for good.
+    Raises InputError if it has landed, if it is under way, if a person has turned it down for good, or without a
+    reason where there is a result: what failed may simply be tried once more.
     """
     task, now = _task(world, id_)
     if _landed(now) is not None:
@@ -84,8 +90,10 @@ def again(world: World, id_: str, reason: str, spent: Minutes) -> Review:
         raise InputError(f"{task.id} is to be attempted already; `reeve tell` speaks to an attempt while it runs")
     if any(review.kind is ReviewKind.REJECT for review in _reviews(world, task)[-1:]):
         raise InputError(f"{task.id} is rejected; edit the task to have it attempted anew")
+    if not reason.strip() and now.decisions[-1].action is not Action.GIVE_UP:
+        raise InputError(f"{task.id} has not failed, so say why: `reeve again {task.id} -m WHY` tells the next attempt")
     attempt = id_ if "." in id_ else now.decisions[-1].attempt
-    return _review(world, task, attempt, ReviewKind.AGAIN, reason, spent)
+    return _review(world, task, attempt, ReviewKind.AGAIN, reason.strip(), spent)
 
 
 def audit(world: World, id_: str, reason: str, spent: Minutes, *, ok: bool) -> Review:
@@ -164,6 +172,8 @@ def _task(world: World, id_: str) -> tuple[Task, Past]:
         raise InputError(f"the ledger has no task {name!r}")
     if task.known_answer is not None:
         raise InputError(f"{task.id} was made to see what an agent does with it; nobody has to decide about it")
+    if seeded_of(world, task) is not None and (closed := task_view(world.journal.store, task.id)).closed:
+        raise InputError(f"{task.id} is answered, and nobody has to decide about it: {closed.reason}")
     return task, past(world, task)
 
 
@@ -204,6 +214,7 @@ def _review(
         if decision.action is Action.ASK or commit is not None:
             draw_for(world, task, decision)
     number = len(world.journal.store.facts(kind="review", task=task.id)) + 1
+    seeded = seeded_of(world, task)
     review = Review(
         task=task.id,
         attempt=attempt,
@@ -216,5 +227,6 @@ def _review(
         escape=escape,
         rule_for=rule_for,
         reviewer=spent.reviewer,
+        told="" if seeded is None else f"nothing was landed: {truth_of(seeded)}",
     )
     return world.journal.add("review", f"{task.id}#{number}", task.id, review)

@@ -7,10 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from reeve.attempt.ending import ending_of
 from reeve.attempt.make import Site, clear, cut_short, make
 from reeve.decision.decide import COUNTS, decide, decide_after_landing, decide_passed
 from reeve.decision.drill import decide_drill
 from reeve.decision.known import decide_known
+from reeve.decision.seeded import decide_seeded
 from reeve.decision.trusted import RULE as TRUSTED
 from reeve.durable.believing import believe
 from reeve.durable.locks import landing_lock, sweeping
@@ -21,6 +23,7 @@ from reeve.durable.world import Place, Start, World, go_on_or_stop, memory_held,
 from reeve.errors import InputError, LedgerError, ReeveError, RepositoryError
 from reeve.landing.land import Ground, land, marker
 from reeve.ledger.codec import decode
+from reeve.ledger.seeded import KIND as SEEDED
 from reeve.ledger.views import summaries
 from reeve.ports import Fact
 from reeve.records import (
@@ -39,6 +42,8 @@ from reeve.records import (
     Policy,
     Review,
     ReviewKind,
+    SandboxResult,
+    Seeded,
     Selection,
     Status,
     Task,
@@ -47,6 +52,7 @@ from reeve.records import (
 from reeve.selection.choose import choose
 from reeve.task.known import Mixing, drawn, impossible, solved, solved_first
 from reeve.task.plan import History, attempts_left, not_worth, plan
+from reeve.task.seeded import changes_told, retimed
 from reeve.verdict.examined import examined_tree
 
 __all__ = ["TROUBLE", "Past"]
@@ -244,6 +250,49 @@ def _admitted(world: World, made: Task) -> bool:
     return True
 
 
+# ---------------------------------------------------------------- items of known truth
+
+
+def seeded_of(world: World, task: Task) -> Seeded | None:
+    """Return what is known of a task, if its truth is."""
+    facts = world.journal.store.facts(kind=SEEDED, task=task.id)
+    return decode(Seeded, facts[0].body) if facts else None
+
+
+def delivered(world: World, seeded: Seeded, order: Order) -> Attempt:
+    """Deliver the result whose truth is known, in place of an agent: no agent has a part in it.
+
+    Time, memory and cost are those of the attempt it was made of, or of one at the same task; its trajectory is shown
+    where the result is its own, with times of today, else the files that were changed.
+    """
+    like = world.journal.find(Attempt, "attempt", seeded.like)
+    begun = world.journal.store.fact("order", seeded.like)
+    if like is None or begun is None:
+        raise LedgerError(f"delivering {order.attempt}: the ledger lacks the attempt {seeded.like}")
+    changes = tuple(world.objects.changes(order.base.tree, seeded.tree))
+    store = world.journal.store
+    said = store.get(like.trajectory) if like.trajectory else b""
+    if seeded.own:
+        said = retimed(said, world.clock.now() - begun.at_utc)
+    elif said:
+        said = changes_told(changes)
+    ending, reason = ending_of(SandboxResult(Ending.FINISHED, 0, "", like.wall_seconds, 0.0, 0.0), None)
+    return replace(
+        like,
+        id=order.attempt,
+        task=order.task,
+        round=order.round,
+        agent=order.agent,
+        base=order.base,
+        ending=ending,
+        reason=reason,
+        patch=Patch(order.base.tree, seeded.tree, changes),
+        trajectory=store.put(said),
+        declined=None,
+        frames=like.frames if seeded.own else "",
+    )
+
+
 # ---------------------------------------------------------------- attempt
 
 
@@ -258,6 +307,8 @@ def orders(world: World, task: Task, start: Start) -> Sequence[Order]:
     agents = {name: world.agents[name].spec for name in task.agents}
     history = _history(world, task)
     planned = plan(task, history, world.policy, start.base, agents, round_=start.round, rules=world.rules)
+    if (seeded := seeded_of(world, task)) is not None:
+        planned = tuple(replace(order, of=1, agent=seeded.agent) for order in planned[:1])
     return [world.journal.add("order", order.attempt, task.id, order) for order in planned]
 
 
@@ -294,6 +345,8 @@ def attempts(world: World, task: Task, orders: Sequence[Order], start: Start) ->
 
 def _attempt(world: World, task: Task, order: Order, start: Start) -> Attempt:
     folder = _folder_of(world, order.attempt)
+    if (seeded := seeded_of(world, task)) is not None:
+        return _kept(world, order, folder, partial(delivered, world, seeded, order))
 
     def work() -> Attempt:
         # Memory first: who waits for it must not keep a place from others that could go on.
@@ -420,6 +473,15 @@ def decision(world: World, task: Task, selection: Selection, verdicts: Sequence[
             if task.known_answer.drill:
                 return decide_drill(task, selection.round, mine, verdicts, left, world.policy)
             return decide_known(task, selection.round, mine, verdicts, left, world.policy)
+        found = ordinary(history, left)
+        seeded = seeded_of(world, task)
+        if seeded is None:
+            return found
+        return decide_seeded(
+            found, next((each.tree for each in verdicts if each.attempt == found.attempt), None), seeded.tree
+        )
+
+    def ordinary(history: History, left: int) -> Decision:
         declined = {attempt.id for attempt in history.attempts if attempt.ending is Ending.DECLINED}
         policy, cell = world.policy, None
         if selection.chosen is not None and policy.land == "trusted":
@@ -482,9 +544,9 @@ def _trusted_now(world: World, task: Task, decision: Decision, verdict: Verdict)
 def ground(world: World, task: Task, attempt: Attempt, round_: int) -> Ground:
     """Prepare what a landing stands on: the branch, and the way to a verdict on a head that has moved.
 
-    Raises InputError for a task with a known answer: nothing of it lands, whoever asks for it.
+    Raises InputError for a task with a known answer or of known truth: nothing of it lands, whoever asks for it.
     """
-    if task.known_answer is not None:
+    if task.known_answer is not None or seeded_of(world, task) is not None:
         raise InputError(f"{task.id} was made to see what an agent does with it; nothing of it can land")
 
     def verify(at_head: Base, tree: str) -> Verdict:
@@ -522,6 +584,8 @@ def trouble(world: World, task: Task, error: ReeveError) -> Decision:
     now = past(world, task)
     reason = str(error)
     decision = Decision(task.id, now.round, Action.ASK, None, TROUBLE, reason, policy=world.policy.version)
+    if seeded_of(world, task) is not None:
+        decision = replace(decision, action=Action.GIVE_UP)  # a person is asked about work only
     return world.journal.add("decision", f"{task.id}#{now.round}.trouble.{len(now.decisions)}", task.id, decision)
 
 

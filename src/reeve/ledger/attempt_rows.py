@@ -87,7 +87,9 @@ class AttemptPage:
 
 
 def rows_of(view: TaskView, judged: Mapping[str, Judged]) -> Iterator[AttemptRow]:
-    """Give the rows of one task; `judged` is what was drawn for attempts, and found."""
+    """Give the rows of one task; `judged` is what was drawn for attempts, and found. None where its truth is known."""
+    if view.seeded is not None:
+        return
     first = {item.id for item in first_round_of(view)}
     landed, unseen = landing_of(view)
     draws = {draw.attempt: draw for draw in view.draws}

@@ -5,7 +5,7 @@ independent tasks; they are wide for as long as the tasks are few, and that is w
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reeve.ledger.codec import decode
@@ -13,16 +13,7 @@ from reeve.ports import Fact, Store
 from reeve.records import Decision, KnownAnswer, Order
 from reeve.stats.intervals import Estimate, clopper_pearson
 
-__all__ = [
-    "AgentAnswers",
-    "Answered",
-    "Impossible",
-    "KnownAnswers",
-    "Solved",
-    "answer_of",
-    "answers_of",
-    "known_answers",
-]
+__all__ = ["AgentAnswers", "Impossible", "KnownAnswers", "Solved", "known_answers"]
 
 CONFIDENCE = 0.95
 UNKNOWN = "unknown"
@@ -73,40 +64,23 @@ class KnownAnswers:
         return bool(self.agents) or self.unknown > 0 or self.open > 0
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """How one such task was answered; `answer` "": it is under way."""
-
-    agent: str = ""
-    version: str = ""
-    known_answer: str = ""
-    answer: str = ""
-
-
 def known_answers(store: Store) -> KnownAnswers:
     """Count the answers to all tasks with a known answer."""
-    return answers_of(Counter(answer_of(made, store.facts(task=made.task)) for made in store.facts(kind="known")))
-
-
-def answer_of(made: Fact, facts: Sequence[Fact]) -> Answered:
-    """Say how one task with a known answer was answered; `made` says what the answer is."""
-    decision = _last_decision(facts)
-    answer = next(iter(decision.numbers), None) if decision else None
-    if decision is None or answer is None:
-        return Answered()
-    if answer == UNKNOWN:
-        return Answered(answer=UNKNOWN)
-    return Answered(*_agent(facts, decision.attempt), str(made.body["known_answer"]), answer)
-
-
-def answers_of(found: Mapping[Answered, int]) -> KnownAnswers:
-    """Add up what `answer_of` says; `found` says how many tasks had the same."""
     counts: defaultdict[tuple[str, str], Counter[tuple[str, str]]] = defaultdict(Counter)
-    for each, tasks in found.items():
-        if each.answer not in ("", UNKNOWN):
-            counts[each.agent, each.version][each.known_answer, each.answer] += tasks
+    unknown = unended = 0
+    for made in store.facts(kind="known"):
+        facts = store.facts(task=made.task)
+        decision = _last_decision(facts)
+        answer = next(iter(decision.numbers), None) if decision else None
+        if decision is None or answer is None:
+            unended += 1
+        elif answer == UNKNOWN:
+            unknown += 1
+        else:
+            agent = _agent(facts, decision.attempt)
+            counts[agent][str(made.body["known_answer"]), answer] += 1
     agents = tuple(_answers(agent, version, counts[agent, version]) for agent, version in sorted(counts))
-    return KnownAnswers(agents, found.get(Answered(answer=UNKNOWN), 0), found.get(Answered(), 0))
+    return KnownAnswers(agents, unknown, unended)
 
 
 def _last_decision(facts: Sequence[Fact]) -> Decision | None:

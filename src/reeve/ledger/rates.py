@@ -6,10 +6,9 @@ something very different.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from reeve.stats.pass_at_k import Tally, mean_pass_at_k, mean_pass_hat_k
+from reeve.stats.pass_at_k import Tallies, mean_pass_at_k, mean_pass_hat_k
 
 __all__ = ["Rate", "pass_rates"]
 
@@ -23,23 +22,23 @@ class Rate:
     tasks: int
 
 
-def pass_rates(tallies: Iterable[Tally] | Mapping[Tally, int]) -> tuple[Rate, ...]:
+def pass_rates(tallies: Tallies) -> tuple[Rate, ...]:
     """Estimate pass@1 over all tasks, and pass@k and pass^k over those that were attempted at least k times.
 
     k is the commonest number of attempts, the larger one of equals; the number was fixed before a task's first
-    attempt, so choosing tasks by it does not choose them by how they went. Nothing is estimated from nothing.
-    `tallies` are one for each task, or how many tasks had each.
+    attempt, so choosing tasks by it does not choose them by how they went. Nothing is estimated from nothing. A mapping
+    says how many tasks have each tally.
     """
-    counted = Counter(tallies)
-    if not counted:
+    tasks = Counter(tallies)
+    if not tasks:
         return ()
     sizes: Counter[int] = Counter()
-    for tally, tasks in counted.items():
-        sizes[tally.attempts] += tasks
+    for tally, number in tasks.items():
+        sizes[tally.attempts] += number
     k = max(sizes, key=lambda size: (sizes[size], size))
-    rates = [Rate("pass@1", mean_pass_at_k(counted, 1), counted.total())]
+    rates = [Rate("pass@1", mean_pass_at_k(tasks, 1), tasks.total())]
     if k > 1:
-        enough = Counter({tally: tasks for tally, tasks in counted.items() if tally.attempts >= k})
+        enough = Counter({tally: number for tally, number in tasks.items() if tally.attempts >= k})
         rates.append(Rate(f"pass@{k}", mean_pass_at_k(enough, k), enough.total()))
         rates.append(Rate(f"pass^{k}", mean_pass_hat_k(enough, k), enough.total()))
     return tuple(rates)

@@ -11,10 +11,11 @@ from typing import Any
 from reeve.ledger.codec import decode
 from reeve.ledger.inbox import InboxItem, Need, inbox
 from reeve.ledger.plain import one_line
+from reeve.ledger.seeded import closed
 from reeve.ledger.status import current, status_of
-from reeve.ledger.views import view_of
+from reeve.ledger.views import Judged, Summary, judged_first, view_of
 from reeve.ports import Fact
-from reeve.records import Landing, Status
+from reeve.records import Landing, Limits, Status
 
 __all__ = ["Live", "Page", "Row", "Totals", "read_row", "row_of"]
 
@@ -23,11 +24,14 @@ TITLE_CHARACTERS = 120
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """An attempt under way: of which agent, since when it was ordered."""
+    """An attempt under way: of which agent, since when it was ordered, and what it may cost; None: no limit."""
 
     attempt: str
     agent: str
     since_utc: float
+    limit_seconds: float = 0.0
+    limit_usd: float | None = None
+    limit_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,12 @@ class Row:
     last_utc: float
     environment: str  # the key of a set-up that failed; "": it did not
     item: InboxItem | None
+    first: Judged | None  # what became of its first round; None: nothing is known
+
+    @property
+    def summary(self) -> Summary:
+        """Return the row of `reeve status`."""
+        return Summary(self.task, self.status, self.attempts, self.commit, self.reason, self.spent_minutes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +83,12 @@ class Totals:
 
 
 def row_of(facts: Sequence[Fact]) -> Row | None:
-    """Derive the row of one task from all of its facts; None: it is no work of anybody (no task, a known answer)."""
+    """Derive the row of one task from all of its facts; None: it is no work of anybody.
+
+    That is where there is no task, where its answer is known, and where its truth was known and it has been answered.
+    """
     facts = current(facts)
-    if not facts or facts[0].kind != "task" or facts[0].body.get("known_answer"):
+    if not facts or facts[0].kind != "task" or facts[0].body.get("known_answer") or closed(facts):
         return None
     task, derived = facts[0], status_of(facts)
     orders = [fact for fact in facts if fact.kind == "order"]
@@ -91,10 +104,10 @@ def row_of(facts: Sequence[Fact]) -> Row | None:
         status=derived.status,
         reason=derived.reason,
         attempts=len(orders),
-        live=tuple(Live(fact.key, _agent(fact), fact.at_utc) for fact in orders if fact.key not in attempts),
+        live=tuple(_live(fact, task) for fact in orders if fact.key not in attempts),
         agents=tuple(dict.fromkeys(map(_agent, orders))),
         commit=decode(Landing, landing.body).commit if landing else None,
-        spent_minutes=_sum(_numbers(facts, "review", "minutes")) or 0.0,
+        spent_minutes=_spent_minutes(facts),
         expected_minutes=_number(task.body.get("human_minutes")),
         usd=_sum(_numbers(facts, "attempt", "usd")),
         tokens=_whole(_sum(_numbers(facts, "attempt", "tokens"))),
@@ -102,6 +115,7 @@ def row_of(facts: Sequence[Fact]) -> Row | None:
         last_utc=facts[-1].at_utc,
         environment=broken,
         item=items[0] if items else None,
+        first=judged_first(facts),
     )
 
 
@@ -111,8 +125,15 @@ def read_row(body: Mapping[str, Any]) -> Row:
     if item is not None:
         item = InboxItem(**item | {"need": Need(item["need"]), "tasks": tuple(item["tasks"])})
     live = tuple(Live(**each) for each in body["live"])
+    first = Judged(**body["first"]) if body["first"] else None
     more = {"status": Status(body["status"]), "live": live, "agents": tuple(body["agents"]), "item": item}
-    return Row(**{**body, **more})
+    return Row(**{**body, **more, "first": first})
+
+
+def _live(order: Fact, task: Fact) -> Live:
+    given = task.body.get("limits")
+    limits = decode(Limits, given if given is not None else {})
+    return Live(order.key, _agent(order), order.at_utc, limits.wall_seconds, limits.usd, limits.tokens)
 
 
 def _first_line(task: Fact) -> str:
@@ -132,6 +153,13 @@ def _numbers(facts: Sequence[Fact], kind: str, name: str) -> list[float]:
 
 def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) else None
+
+
+def _spent_minutes(facts: Sequence[Fact]) -> float:
+    """Add up the minutes of decisions, and those of deferrals that no decision has followed."""
+    reviews = _numbers(facts, "review", "minutes")
+    open_ = [fact for fact in facts if fact.kind == "deferral" and fact.body["reviews"] == len(reviews)]
+    return sum(reviews) + sum(_numbers(open_, "deferral", "minutes"))
 
 
 def _sum(numbers: Sequence[float]) -> float | None:

@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from reeve.ledger.codec import decode
+from reeve.ledger.seeded import KIND as SEEDED
+from reeve.ledger.seeded import truth_of
 from reeve.ports import Fact
 from reeve.records import (
     Action,
@@ -16,6 +18,7 @@ from reeve.records import (
     QuestionKind,
     Review,
     ReviewKind,
+    Seeded,
     Status,
 )
 from reeve.units import plural, short_hash
@@ -38,10 +41,14 @@ class Derived:
 
 
 def current(facts: Iterable[Fact]) -> tuple[Fact, ...]:
-    """Keep the facts since the newest `task` fact: what was done for an older text of the task is history."""
+    """Keep the facts since the newest `task` fact: what was done for an older text of the task is history.
+
+    That its truth is known is a fact before it, and comes second.
+    """
     ordered = sorted(facts, key=lambda fact: fact.seq)
     start = max((place for place, fact in enumerate(ordered) if fact.kind == "task"), default=0)
-    return tuple(ordered[start:])
+    known = [fact for fact in ordered[:start] if fact.kind == SEEDED]
+    return (*ordered[start : start + 1], *known, *ordered[start + 1 :])
 
 
 def status_of(facts: Sequence[Fact]) -> Derived:
@@ -99,10 +106,15 @@ def _asked(question: Question) -> str:
 
 def _reviewed(fact: Fact, facts: Sequence[Fact]) -> Derived:
     review = decode(Review, fact.body)
+    if known := [each for each in facts if each.kind == SEEDED]:
+        said = "taken as right" if review.kind is ReviewKind.ACCEPT else f"turned down: {review.reason}"
+        truth = truth_of(decode(Seeded, known[-1].body))
+        return Derived(Status.REJECTED, f"{said}; nothing was landed: {truth}", (fact,))
     if review.kind is ReviewKind.REJECT:
         return Derived(Status.REJECTED, f"rejected: {review.reason}", (fact,))
     if review.kind is ReviewKind.AGAIN:
-        return Derived(Status.QUEUED, f"sent back, will be attempted again: {review.reason}", (fact,))
+        why = f": {review.reason}" if review.reason else ""
+        return Derived(Status.QUEUED, f"sent back, will be attempted again{why}", (fact,))
     if review.kind is ReviewKind.REVERT:
         return Derived(Status.REVERTED, f"reverted: {review.reason}", (fact,))
     landings = [item for item in facts if item.kind == "landing" and item.seq < fact.seq]

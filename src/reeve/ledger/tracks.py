@@ -13,6 +13,7 @@ from reeve.ledger.audits import Results
 from reeve.ledger.drill import drill_results
 from reeve.ledger.known import AgentAnswers, known_answers
 from reeve.ledger.rates import Rate, pass_rates
+from reeve.ledger.seeded import answered
 from reeve.ledger.views import AttemptView, TaskView, task_views
 from reeve.ports import Store
 from reeve.records import Action, Judged, LandingOutcome, Order, Outcome, ReviewKind, Verdict
@@ -123,7 +124,12 @@ def tracks(store: Store, results: Results, views: Iterable[TaskView] | None = No
     """
     counts: defaultdict[Who, _Count] = defaultdict(_Count)
     for view in task_views(store) if views is None else views:
-        _count(view, counts)
+        if view.seeded is None:
+            _count(view, counts)
+    for each in answered(store):  # a look at these is part of what landing takes, and all that counts of them
+        who = Who(each.seeded.agent.name, each.seeded.agent.version, each.seeded.task.kind, each.seeded.base.repo)
+        if who in counts:
+            counts[who].human_minutes += each.review.minutes
     pooled = partially_pooled({who: _all(count.tallies) for who, count in counts.items()}) if counts else {}
     known = {(each.agent, each.version): each for each in known_answers(store).agents}
     escapes = _escapes(results)
@@ -139,8 +145,8 @@ def runs(store: Store) -> tuple[Run, ...]:
 
 
 def runs_of(view: TaskView) -> Iterator[Run]:
-    """List those of one task."""
-    minutes = view.task.human_minutes
+    """List those of one task; none where its truth is known."""
+    minutes = view.task.human_minutes if view.seeded is None else None
     wrong = {review.attempt for review in view.reviews if review.kind is not ReviewKind.ACCEPT}
     for item in first_round_of(view):
         if minutes is None or minutes <= 0 or (passed := passed_of(item)) is None:
@@ -302,7 +308,7 @@ def tallies(store: Store, agents: Collection[tuple[str, str]]) -> dict[tuple[str
     rows: defaultdict[tuple[str, str], defaultdict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
     usd: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
     for view in task_views(store):
-        for item in first_round_of(view):
+        for item in first_round_of(view) if view.seeded is None else ():
             key = (item.order.agent.name, item.order.agent.version)
             if key in agents and (passed := passed_of(item)) is not None:
                 rows[key][view.id].append(passed)

@@ -12,11 +12,15 @@ from typing import Any, TypeVar
 
 from reeve.errors import InputError
 from reeve.ledger.codec import decode
+from reeve.ledger.seeded import KIND as SEEDED
+from reeve.ledger.seeded import closed, is_seeded
 from reeve.ledger.status import current, status_of
 from reeve.ports import Fact, Store
 from reeve.records import (
+    Action,
     Attempt,
     Decision,
+    Deferral,
     Draw,
     Ending,
     Environment,
@@ -27,6 +31,7 @@ from reeve.records import (
     Question,
     Review,
     ReviewKind,
+    Seeded,
     Selection,
     Status,
     Task,
@@ -39,14 +44,18 @@ __all__ = [
     "VIEW_KINDS",
     "AttemptView",
     "FirstRound",
+    "Judged",
+    "Overview",
     "Summary",
     "TaskView",
     "attempt_view",
     "counts",
+    "deferral_of",
     "find",
     "first_round",
-    "first_round_from",
-    "judged_of",
+    "first_rounds",
+    "judged_first",
+    "overview",
     "summaries",
     "task_view",
     "task_views",
@@ -56,7 +65,7 @@ __all__ = [
 Record = TypeVar("Record")
 
 STATUS_KINDS = ("task", "order", "question", "word", "attempt", "verdict", "decision", "landing", "review")
-VIEW_KINDS = (*STATUS_KINDS, "selection", "environment", "draw")
+VIEW_KINDS = (*STATUS_KINDS, "selection", "environment", "draw", "deferral", SEEDED)
 """The kinds of facts that a view, a row and a status are derived from."""
 
 
@@ -115,6 +124,20 @@ class TaskView:
     environment: Environment | None  # the newest; None: not made yet
     verdicts: tuple[Verdict, ...] = ()  # of no attempt: on the untouched base, and on patches from elsewhere
     draws: tuple[Draw, ...] = ()
+    seeded: Seeded | None = None  # its truth is known; only to be told of what `answered` says
+    deferrals: tuple[Deferral, ...] = ()
+    deferral: Deferral | None = None  # nothing has happened since; whether its time has come is for others to say
+
+    @property
+    def answered(self) -> bool:
+        """Say whether its truth was known, and a person has said something of it, so that it may be told."""
+        return self.seeded is not None and bool(self.reviews)
+
+    @property
+    def closed(self) -> bool:
+        """Say whether its truth was known, and a person has answered it or none is asked."""
+        given_up = any(decision.action is Action.GIVE_UP for decision in self.decisions)
+        return self.answered or (self.seeded is not None and given_up)
 
     @property
     def audit(self) -> Draw | None:
@@ -156,7 +179,12 @@ class TaskView:
     @property
     def spent_minutes(self) -> float:
         """Return the minutes that people spent on deciding about it."""
-        return float(sum(review.minutes for review in self.reviews))
+        return _minutes(self.reviews, self.deferrals)
+
+    @property
+    def deferred_minutes(self) -> float:
+        """Return those of them that no decision counts yet: the task was looked at and put off."""
+        return _minutes((), self.deferrals, after=len(self.reviews))
 
     def attempt(self, wanted: str) -> AttemptView | None:
         """Return one attempt by its id."""
@@ -176,21 +204,59 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """How many judged attempts of the first round of a task passed, were wrong, or declined."""
+
+    passed: int
+    wrong: int
+    declined: int
+
+
+@dataclass(frozen=True, slots=True)
 class FirstRound:
     """What the judged attempts of all first rounds gave; `wrong` failed, and did not decline."""
 
-    tallies: Mapping[Tally, int] = field(default_factory=dict)  # how many tasks had each
+    tallies: Mapping[Tally, int] = field(default_factory=dict)  # -> tasks that have it
     passed: int = 0
     wrong: int = 0
     declined: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """All tasks at one look: `rows` of some or all of them, and numbers of all."""
+
+    rows: tuple[Summary, ...]
+    counts: Mapping[Status, int]
+    first: FirstRound
+    audits: int  # of what landed without a look, that wait for a person
+    working: tuple[str, ...]  # tasks
+
+    @property
+    def tasks(self) -> int:
+        """Return how many tasks there are, shown or not."""
+        return sum(self.counts.values())
+
+
+def overview(store: Store) -> Overview:
+    """Put together what `reeve status` says, from the facts of every task."""
+    views = task_views(store)
+    return Overview(
+        rows=summaries(store),
+        counts=counts(views),
+        first=first_round(store),
+        audits=sum(view.audit is not None for view in views),
+        working=tuple(view.id for view in views if view.status is Status.WORKING),
+    )
 
 
 def summaries(store: Store) -> tuple[Summary, ...]:
     """Summarise every task of the ledger, in the order in which the tasks came.
 
     Here as in `task_views` and `first_round`, tasks with a known answer are left out: they are no work of anybody.
+    Items of known truth are left out once they are answered, and of `first_round` always.
     """
-    return tuple(_summary(task, facts) for task, facts in _by_task(store, STATUS_KINDS).items())
+    return tuple(_summary(task, facts) for task, facts in _by_task(store, (*STATUS_KINDS, "deferral", SEEDED)).items())
 
 
 def counts(items: Iterable[Summary | TaskView]) -> dict[Status, int]:
@@ -240,33 +306,38 @@ def first_round(store: Store) -> FirstRound:
     that declined counts as judged and not passed, as a wrong one does, and is counted apart. Tasks of which nothing
     passed, failed or was declined are left out: nothing is known about them.
     """
-    rounds = Counter(judged_of(facts) for facts in _by_task(store, ("task", "order", "verdict")).values())
-    return first_round_from(rounds)
+    facts = _by_task(store, ("task", "order", "verdict", SEEDED)).values()
+    return first_rounds(Counter(found for each in facts if (found := judged_first(each)) is not None))
 
 
-def judged_of(facts: Sequence[Fact]) -> tuple[int, int, int]:
-    """Count the judged attempts of one task's first round, those of them that passed, and those that declined.
-
-    Reads the few fields that it needs of facts that may be a million.
-    """
+def judged_first(facts: Sequence[Fact]) -> Judged | None:
+    """Count the judged attempts of the first round of a task; None: nothing is known, or its truth was known before."""
+    if is_seeded(facts):
+        return None
     orders = [fact for fact in facts if fact.kind == "order"]
     first = {fact.key for fact in orders if fact.body["round"] == orders[0].body["round"]}
-    own: list[Any] = [fact.body for fact in facts if fact.kind == "verdict" and fact.key in first]
-    outcomes = [body["outcome"] for body in own if body["outcome"] != Outcome.UNVERIFIED]
-    declined = sum(any(check["name"] == "declined" for check in body.get("checks", ())) for body in own)
-    return len(outcomes) + declined, outcomes.count(Outcome.PASSED), declined
+    own = [fact.body for fact in facts if fact.kind == "verdict" and fact.key in first]
+    outcomes = Counter(str(verdict["outcome"]) for verdict in own)
+    passed, wrong, declined = outcomes[Outcome.PASSED], outcomes[Outcome.FAILED], sum(map(_declined, own))
+    return Judged(passed, wrong, declined) if passed or wrong or declined else None
 
 
-def first_round_from(rounds: Mapping[tuple[int, int, int], int]) -> FirstRound:
-    """Add up what `judged_of` says of tasks; `rounds` says how many tasks had the same."""
+def first_rounds(tasks: Mapping[Judged, int]) -> FirstRound:
+    """Add up the first rounds of tasks; the mapping says how many tasks went the same way."""
     tallies: Counter[Tally] = Counter()
-    for (attempts, passed, _), tasks in rounds.items():
-        if attempts:
-            tallies[Tally(attempts, passed)] += tasks
-    all_passed = sum(tally.passed * tasks for tally, tasks in tallies.items())
-    declined = sum(refused * tasks for (_, _, refused), tasks in rounds.items())
-    wrong = sum(tally.attempts * tasks for tally, tasks in tallies.items()) - all_passed - declined
-    return FirstRound(tallies, all_passed, wrong, declined)
+    passed = wrong = declined = 0
+    for each, number in tasks.items():
+        tallies[Tally(each.passed + each.wrong + each.declined, each.passed)] += number
+        passed, wrong, declined = (
+            passed + each.passed * number,
+            wrong + each.wrong * number,
+            declined + each.declined * number,
+        )
+    return FirstRound(tallies, passed, wrong, declined)
+
+
+def _declined(verdict: Mapping[str, Any]) -> bool:
+    return any(check["name"] == "declined" for check in verdict["checks"])
 
 
 def _by_task(store: Store, kinds: Sequence[str]) -> dict[str, tuple[Fact, ...]]:
@@ -276,7 +347,7 @@ def _by_task(store: Store, kinds: Sequence[str]) -> dict[str, tuple[Fact, ...]]:
             facts[fact.task].append(fact)
     newest = {task: current(rows) for task, rows in facts.items()}
     ours = (item for item in newest.items() if item[1][0].kind == "task")
-    return {task: rows for task, rows in ours if not rows[0].body.get("known_answer")}
+    return {task: rows for task, rows in ours if not (rows[0].body.get("known_answer") or closed(rows))}
 
 
 def _summary(task: str, facts: tuple[Fact, ...]) -> Summary:
@@ -288,7 +359,7 @@ def _summary(task: str, facts: tuple[Fact, ...]) -> Summary:
         attempts=sum(fact.kind == "order" for fact in facts),
         landed=decode(Landing, landing.body).commit if landing else None,
         reason=derived.reason,
-        human_minutes=float(sum(review.minutes for review in _decoded(Review, "review", facts))),
+        human_minutes=_minutes(_decoded(Review, "review", facts), _decoded(Deferral, "deferral", facts)),
     )
 
 
@@ -324,7 +395,24 @@ def view_of(facts: Sequence[Fact]) -> TaskView:
         environment=environments[-1] if environments else None,
         verdicts=tuple(verdict for verdict in verdicts if verdict.attempt not in ordered),
         draws=_decoded(Draw, "draw", facts),
+        seeded=next(iter(_decoded(Seeded, SEEDED, facts)), None),
+        deferrals=_decoded(Deferral, "deferral", facts),
+        deferral=deferral_of(facts),
     )
+
+
+def deferral_of(facts: Sequence[Fact]) -> Deferral | None:
+    """Return the deferral after which nothing has happened to a task; None: there is none, or it was taken back."""
+    newest = max((fact for fact in facts if fact.kind in VIEW_KINDS), key=lambda fact: fact.seq, default=None)
+    found = decode(Deferral, newest.body) if newest is not None and newest.kind == "deferral" else None
+    return None if found is None or found.until_utc <= found.at_utc else found
+
+
+def _minutes(reviews: Sequence[Review], deferrals: Sequence[Deferral], after: int | None = None) -> float:
+    """Add up minutes; those of a deferral are in the review that followed it, so only later ones count beside it."""
+    after = len(reviews) if after is None else after
+    spent = sum(review.minutes for review in reviews)
+    return float(spent + sum(each.minutes for each in deferrals if each.reviews >= after))
 
 
 def _decoded(record: type[Record], kind: str, facts: Iterable[Fact]) -> tuple[Record, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import comb
 
-__all__ = ["Tally", "TooFewAttempts", "mean_pass_at_k", "mean_pass_hat_k", "pass_at_k", "pass_hat_k"]
+__all__ = ["Tallies", "Tally", "TooFewAttempts", "mean_pass_at_k", "mean_pass_hat_k", "pass_at_k", "pass_hat_k"]
 
 
 class TooFewAttempts(ValueError):  # noqa: N818 - named after what was found
@@ -26,6 +26,10 @@ class Tally:
     def __post_init__(self) -> None:
         if not 0 <= self.passed <= self.attempts:
             raise ValueError(f"{self.passed!r} passed of {self.attempts!r} attempts cannot be")
+
+
+Tallies = Iterable[Tally] | Mapping[Tally, int]
+"""One tally for each task, or how many tasks have each tally."""
 
 
 def pass_at_k(tally: Tally, k: int) -> float:
@@ -54,27 +58,26 @@ def pass_hat_k(tally: Tally, k: int) -> float:
     return comb(tally.passed, k) / comb(tally.attempts, k)
 
 
-def mean_pass_at_k(tallies: Iterable[Tally] | Mapping[Tally, int], k: int) -> float:
+def mean_pass_at_k(tallies: Tallies, k: int) -> float:
     """Average pass@k over tasks, each task with the same weight; unbiased, as a mean of unbiased estimates.
 
-    `tallies` are one for each task, or how many tasks had each: a million tasks have a handful of them. Raises
-    TooFewAttempts for no task, and for a task with fewer than `k` attempts: leaving that one out would choose the tasks
-    by how they went.
+    Raises TooFewAttempts for no task, and for a task with fewer than `k` attempts: leaving that one out would
+    choose the tasks by how they went.
     """
     return _mean(pass_at_k, tallies, k)
 
 
-def mean_pass_hat_k(tallies: Iterable[Tally] | Mapping[Tally, int], k: int) -> float:
+def mean_pass_hat_k(tallies: Tallies, k: int) -> float:
     """Average pass^k over tasks; as `mean_pass_at_k`."""
     return _mean(pass_hat_k, tallies, k)
 
 
-def _mean(estimate: Callable[[Tally, int], float], tallies: Iterable[Tally] | Mapping[Tally, int], k: int) -> float:
-    counted = Counter(tallies)
-    _enough_tasks(counted)
-    # In an order of their own: the same tasks give the same number to the last digit, in whatever order they came.
-    ordered = sorted(counted.items(), key=lambda item: (item[0].attempts, item[0].passed))
-    return sum(estimate(tally, k) * tasks for tally, tasks in ordered) / counted.total()
+def _mean(estimate: Callable[[Tally, int], float], tallies: Tallies, k: int) -> float:
+    """Estimate once for each tally: a million tasks have few that differ."""
+    tasks = Counter(tallies)
+    if not tasks:
+        raise TooFewAttempts("no task has an attempt that could be judged")
+    return sum(estimate(tally, k) * number for tally, number in tasks.items()) / tasks.total()
 
 
 def _enough(tally: Tally, k: int) -> None:
@@ -82,8 +85,3 @@ def _enough(tally: Tally, k: int) -> None:
         raise ValueError(f"k is a number of attempts, at least 1, not {k!r}")
     if tally.attempts < k:
         raise TooFewAttempts(f"{k} attempts cannot be judged from {tally.attempts}")
-
-
-def _enough_tasks(tallies: Mapping[Tally, int]) -> None:
-    if not tallies:
-        raise TooFewAttempts("no task has an attempt that could be judged")

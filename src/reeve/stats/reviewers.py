@@ -7,7 +7,7 @@ from statistics import NormalDist
 from reeve.stats.intervals import Estimate, clopper_pearson
 from reeve.stats.risk import Refused
 
-__all__ = ["Reviewers", "corrected_rate"]
+__all__ = ["Reviewers", "corrected_rate", "meant_rate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,26 @@ def corrected_rate(wrong: int, audited: int, reviewers: Reviewers, confidence: f
     value = (wrong / audited + raw_sp - 1.0) / (raw_se + raw_sp - 1.0)
     low, high = _cut(middle - reach), _cut(middle + reach)
     return Estimate(min(max(value, low), high), low, high)
+
+
+def meant_rate(rate: float, reviewers: Reviewers, confidence: float = 0.95) -> Estimate | Refused:
+    """Give the true rate of wrong results that a rate found by reviewers stands for at most: rate / sensitivity.
+
+    Of what is wrong they find the share Se, so the rate found is Se x the true one at least, whatever right results
+    they turn down besides: the value and its ends are bounds from above, at the estimate of Se and at the ends of its
+    exact interval, each cut to 1. Assumes that they find as much on the others as on the seeded items. Refused without
+    known-bad items, and where none of these was found.
+
+    >>> round(meant_rate(0.05, Reviewers(known_bad=50, found_bad=45, known_good=0, found_good=0)).value, 4)
+    0.0556
+    """
+    found = reviewers.sensitivity(confidence)
+    if isinstance(found, Refused):
+        return found
+    if not reviewers.found_bad:
+        return Refused(f"none of the {reviewers.known_bad} known-bad items that were reviewed was found wrong")
+    value, low, high = (_cut(rate / each) for each in (found.value, found.high, found.low))
+    return Estimate(value, low, high)
 
 
 def _share(hits: int, items: int, kind: str, confidence: float) -> Estimate | Refused:

@@ -11,7 +11,7 @@ from reeve.task.build import Defaults, sealed
 from reeve.task.mined import estimated_minutes
 from reeve.task.readers import make_id
 
-__all__ = ["Site", "Sites", "halves", "injected_task", "missed", "noticing"]
+__all__ = ["Site", "Sites", "halves", "injected_task", "instruction_for", "missed", "noticing"]
 
 INSTRUCTION = "Find the cause in the code under test and repair it; leave the tests as they are."
 
@@ -48,13 +48,11 @@ def injected_task(defect: Defect, content: bytes, required: Sequence[str], commi
 
     The instruction is what a person knows who sees tests fail; its id is made of a test, as of any failing test.
     """
-    first, count = required[0], len(required)
-    what = f"The test {first} fails" if count == 1 else f"The test {first} and {count - 1} more fail"
-    words = make_id(re.sub(r"^.*/", "", first.partition("[")[0]))[:40].rstrip("-_").lower()
+    words = make_id(re.sub(r"^.*/", "", required[0].partition("[")[0]))[:40].rstrip("-_").lower()
     mark = hashlib.sha256("\0".join((commit, defect.path, defect.was, defect.now, str(defect.line))).encode())
     task = Task(
         id=f"{words}-{mark.hexdigest()[:8]}",
-        instruction=f"{what}. {INSTRUCTION}",
+        instruction=instruction_for(required),
         repo=RepoSource(path=str(defaults.repo)),
         base=commit,
         checks=Checks(required=tuple(required)),
@@ -69,6 +67,13 @@ def injected_task(defect: Defect, content: bytes, required: Sequence[str], commi
         source=f"a defect in {defect.path}:{defect.line}",
     )
     return sealed(task, defaults.root)
+
+
+def instruction_for(required: Sequence[str]) -> str:
+    """Ask for what a person asks who sees these tests fail."""
+    first, count = required[0], len(required)
+    what = f"The test {first} fails" if count == 1 else f"The test {first} and {count - 1} more fail"
+    return f"{what}. {INSTRUCTION}"
 
 
 # ---------------------------------------------------------------- what half of the tests would have seen

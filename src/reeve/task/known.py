@@ -34,10 +34,15 @@ def _no_inverse(_content: bytes, _test: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Mixing:
-    """How many tasks with a known answer a run mixes in: for each open task one with probability `rate`, 0 to 1."""
+    """What a run mixes in.
+
+    For each open task one with a known answer with probability `rate`, 0 to 1; and beside results that wait for a
+    person items of known truth, so that they are `seeded_share` of all that is looked at, 0 to 1/2.
+    """
 
     rate: float = 0.0
     invert: Invert = _no_inverse
+    seeded_share: float = 0.0
 
 
 def drawn(task: Task, ledger: str, rate: float) -> bool:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from reeve.ledger.attempt_rows import AttemptPage, RowsWanted
 from reeve.ledger.periods import Period
+from reeve.ledger.reviewing import ReviewersFound
 from reeve.ledger.tracks import Track
 from reeve.policy.drill import AgentDrill
 from reeve.policy.suite import FileGain, LetPass
@@ -56,16 +57,19 @@ class StreamOfAudits:
 
 @dataclass(frozen=True, slots=True)
 class CellFigures:
-    """One cell as it stands; `progress` is the evidence after each audit that counts, since it was begun at zero."""
+    """One cell as it stands.
+
+    `progress` is the evidence of each of its levels after each of the level's audits, since it was begun at zero.
+    """
 
     trust: Trust
-    state: str  # certified, alarm, not certified yet, no safe threshold
+    state: str  # certified, alarm, not certified yet
     may_land: bool
     why: str
     fit: str | None  # version of what makes its confidences; None: they are the verdicts' own
     no_fit: str  # why
     streams: tuple[StreamOfAudits, ...]
-    progress: tuple[float, ...]
+    progress: tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +101,9 @@ class PolicyFigures:
     draws_unlike_the_key: tuple[str, ...]
 
     @property
-    def evidence_needed(self) -> float:
-        """Return the e-value at which a cell is certified."""
-        return 1.0 / (1.0 - self.confidence)
+    def alarm_needed(self) -> float:
+        """Return the e-value at which one of the two alarms goes off."""
+        return 2.0 / (1.0 - self.confidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +136,7 @@ class TrustFigures:
     calibration: Quality | None
     no_calibration: str
     periods: tuple[Period, ...]
+    reviewers: ReviewersFound
 
 
 # ---------------------------------------------------------------- drill

@@ -18,6 +18,7 @@ from reeve.ledger.inbox import inbox
 from reeve.ledger.known import KnownAnswers, known_answers
 from reeve.ledger.plain import one_line, plain
 from reeve.ledger.rates import Rate, pass_rates
+from reeve.ledger.seeded import answered
 from reeve.ledger.views import AttemptView, TaskView, counts, first_round, task_views
 from reeve.ports import Store
 from reeve.records import Event, Policy, Status
@@ -91,7 +92,8 @@ class Fleet:
 
 def fleet(store: Store, views: Sequence[TaskView]) -> Fleet:
     """Count and estimate over the whole ledger."""
-    done = [item.attempt for view in views for item in view.attempts if item.attempt is not None]
+    work = [view for view in views if view.seeded is None]
+    done = [item.attempt for view in work for item in view.attempts if item.attempt is not None]
     first = first_round(store)
     return Fleet(
         counts=counts(views),
@@ -101,7 +103,7 @@ def fleet(store: Store, views: Sequence[TaskView]) -> Fleet:
         passed=first.passed,
         wrong=first.wrong,
         declined=first.declined,
-        human_minutes=sum(view.spent_minutes for view in views),
+        human_minutes=sum(view.spent_minutes for view in views) + sum(each.review.minutes for each in answered(store)),
         wall_seconds=sum(attempt.wall_seconds for attempt in done),
         cpu_seconds=sum(attempt.cpu_seconds for attempt in done),
         sandboxes=tuple(sorted({attempt.sandbox for attempt in done})),

@@ -73,12 +73,15 @@ NEXT = (
     .order_by(FACTS.c.seq)
     .limit(bindparam("at_most", type_=Integer))
 )
-SPENT = select(
-    func.sum(func.json_extract(FACTS.c.body, "$.usd")), func.sum(func.json_extract(FACTS.c.body, "$.tokens"))
-).where(
-    FACTS.c.task == bindparam("task"),
-    FACTS.c.kind == "request",
-    func.json_extract(FACTS.c.body, "$.attempt") == bindparam("attempt"),
+OF_ATTEMPT = func.json_extract(FACTS.c.body, "$.attempt", type_=String)
+SPENT = (
+    select(
+        OF_ATTEMPT,
+        func.sum(func.json_extract(FACTS.c.body, "$.usd")),
+        func.sum(func.json_extract(FACTS.c.body, "$.tokens")),
+    )
+    .where(FACTS.c.task == bindparam("task"), FACTS.c.kind == "request")
+    .group_by(OF_ATTEMPT)
 )
 LAST = select(func.max(FACTS.c.seq))
 MARK = select(FACTS.c.kind, FACTS.c.key, FACTS.c.at_utc).where(FACTS.c.seq == bindparam("seq"))
@@ -220,11 +223,11 @@ class SqliteStore:
                 found[fact.task].append(fact)
             yield from found.values()
 
-    def spent(self, task: str, attempt: str) -> tuple[float | None, int | None]:
-        """Add up dollars and tokens of the requests of an attempt; None: there was none, or no price is known."""
+    def spent(self, task: str) -> Mapping[str, tuple[float | None, int]]:
+        """Add up dollars and tokens of the requests of each attempt at a task; None: no price is known."""
         with self._reading() as connection:
-            usd, tokens = connection.execute(SPENT, {"task": task, "attempt": attempt}).one()
-        return usd, None if tokens is None else int(tokens)
+            rows = connection.execute(SPENT, {"task": task}).all()
+        return {str(attempt): (usd, int(tokens or 0)) for attempt, usd, tokens in rows}
 
     def since(self, kinds: Sequence[str], at_utc: float) -> Sequence[Fact]:
         """Read facts of some kinds from a time on, the newest first; reads no further back than it must."""

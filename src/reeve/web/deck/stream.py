@@ -6,10 +6,12 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
+from reeve.ledger.seeded import KIND, SEEDING
 from reeve.ports import Fact
 
 __all__ = ["Heard", "Stream"]
 
+TELLING = (KIND, SEEDING)  # what would tell which items have a known truth
 LOOK_SECONDS = 0.1
 BEAT_SECONDS = 15.0
 REMEMBERED = 2_000
@@ -101,7 +103,7 @@ class Stream:
         while self._listeners:
             last = await asyncio.to_thread(self._last)
             if last > self._seq:
-                facts = await asyncio.to_thread(self._after, self._seq)
+                facts = [fact for fact in await asyncio.to_thread(self._after, self._seq) if fact.kind not in TELLING]
                 tasks = tuple(dict.fromkeys(fact.task for fact in facts if fact.task))
                 self._recent.append(Heard(self._seq, last, tasks, tuple(dict.fromkeys(fact.kind for fact in facts))))
                 await self._tell(seq=last)
