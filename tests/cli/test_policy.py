@@ -1,5 +1,6 @@
 """`reeve policy` and `reeve audit`: a person sees in a minute why a result did or did not land without a look."""
 
+import re
 import sqlite3
 import subprocess
 from pathlib import Path
@@ -117,6 +118,7 @@ def test_a_decision_is_explained_by_rule_and_numbers_and_computed_again(fleet, r
     assert said.code == 0
     assert said.out.startswith("d#1: land\n  rule     land = trusted: certified\n")
     assert "3 clean of 3 audits certify at most 50 % escapes with 50 % confidence" in said.out
+    assert re.search(r"  level    everything: 3 clean of 3 audits, evidence \S+ of 4, certified\n", said.out)
     assert "computed again from the ledger: the same" in said.out
     (found,) = reeve("policy", "explain", "a.1", "--json").json["decisions"]
     assert (found["same"], found["stored"]["action"], found["stored"]["numbers"]["audits"]) == (True, "ask", 0.0)

@@ -1,6 +1,7 @@
 """The pages in a real browser: what a person sees, live, by keyboard alone, narrow, dark, and with hostile content."""
 
 import re
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -10,14 +11,17 @@ from reeve.ledger.codec import dumps
 from reeve.ports import Fact
 from reeve.records import (
     AgentSpec,
+    Cell,
     Change,
     CheckResult,
     Checks,
     Measurement,
     Outcome,
+    Policy,
     Question,
     QuestionKind,
     TestOutcome,
+    Trust,
     Word,
     WordKind,
 )
@@ -26,6 +30,7 @@ EVIL = (
     "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">\u202egnp.exe\x1b[31mred\x00"
 )
 SOON = 15_000
+STAGES = tuple(path.stem.split("_", 2)[2] for path in sorted((Path(__file__).parents[1] / "flow").glob("test_?_*.py")))
 
 
 @pytest.fixture
@@ -122,10 +127,22 @@ def test_tests_are_compared_with_the_base_one_by_one(served, page):
     expect(page.locator("main")).to_contain_text("1 test passed before and after")
 
 
+def test_a_review_shows_the_numbers_of_the_policy_that_decided(served, page):
+    story, cell = served.story, Cell("repair", "0.1.0", "c", "tests", "/home/ada/parser")
+    known = Trust(cell, unseen=40, escapes=1, audits=12, wrong=1, more_clean_audits=47, threshold=0.8)
+    story.tell("policy", "p1", "", Policy("p1", highest_escape_rate=0.03, audit_share=0.2, trust=(known,)))
+    story.unproven("docs")
+    page.goto(f"{served.base}/task/docs")
+    said = " ".join(page.locator("#policy + dd").inner_text().replace("\u202f", " ").split())
+    assert 'land = "trusted", at most 3 % escapes with 95 % confidence, 20 % audited' in said
+    assert "not certified, 47 more clean audits to go; 1 wrong of 12 audits, 1 known wrong of 40 unseen" in said
+    assert "lands from a confidence of 0.8" in said
+
+
 def test_stages_are_named_in_their_order(fleet, page):
     page.goto(f"{fleet.base}/task/first-line")
     named = page.locator(".stages a").all_inner_texts()
-    assert named == ["task", "attempt", "verdict", "selection", "decision", "landing", "ledger", "policy"]
+    assert named == list(STAGES)
     for each in named:
         assert page.locator(f"#{each}").count() == 1
 

@@ -389,6 +389,37 @@ def test_money_is_drawn_where_attempts_say_what_they_cost(served, figures):
     assert figures().trust.periods[-1].usd_per_landed_so_far == 0.5
 
 
+def test_money_is_a_picture_that_has_loaded_and_a_sheet_with_the_same_numbers(served, page):
+    story = served.story
+    story.task("free")
+    made = story.attempt("free.1")
+    for number, usd in enumerate((0.5, 1.5, 4.0)):
+        task = f"paid-{number}"
+        story.task(task)
+        story.order(f"{task}.1")
+        story.tell("attempt", f"{task}.1", task, replace(made, id=f"{task}.1", task=task, usd=usd))
+        story.verdict(f"{task}.1")
+        story.decide(task, Action.LAND, f"{task}.1")
+        story.land(f"{task}.1")
+        story.now += 7200.0
+    page.goto(f"{served.base}/trust")
+    picture = page.locator("section[aria-labelledby=cost] figure img")
+    expect(picture).to_have_count(1, timeout=LATE)
+    picture.scroll_into_view_if_needed()
+    expect(picture).to_have_js_property("complete", value=True)
+    assert picture.evaluate("each => each.naturalWidth") > 200
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        expect(picture).to_have_js_property("complete", value=True)
+        assert ("dark=true" in picture.evaluate("each => each.currentSrc")) == (scheme == "dark")
+    with served.client() as client:
+        rows = list(csv.DictReader(io.StringIO(client.get("/trust/plot/cost.csv").text)))
+        assert client.get("/trust/plot/cost.png").content.startswith(b"\x89PNG\r\n\x1a\n")
+        assert "<text" in client.get("/trust/plot/cost.svg").text
+    numbers = [float(cell) for row in rows for cell in row.values() if cell and re.fullmatch(r"[0-9.]+", cell)]
+    assert {0.5, 1.5, 4.0, 1.0, 2.0} <= set(numbers)  # of each period, and so far
+
+
 @pytest.mark.parametrize("name", ["horizon", "certificates"])
 def test_names_are_text_in_every_form(measured, page, name):
     page.goto(f"{measured.base}/trust")

@@ -17,7 +17,7 @@ from reeve.ledger.audits import Results
 from reeve.ledger.plain import one_line
 from reeve.ledger.views import find
 from reeve.ports import Fact, Store
-from reeve.records import Cell, Draw, Fit, Policy, Scale, Trust, Verdict
+from reeve.records import Cell, Draw, Fit, Level, Policy, Scale, Trust, Verdict
 from reeve.settings import MEASURED, Settings, to_policy
 from reeve.stats.risk import Refused
 from reeve.units import duration, plural, short_hash
@@ -261,10 +261,20 @@ def _print_explained(console: Console, found: "Recomputed") -> None:
     hanging(console, safe("  why      ", "dim"), safe(one_line(stored.reason)))
     numbers = ", ".join(f"{name} {value:g}" for name, value in stored.numbers.items())
     hanging(console, safe("  numbers  ", "dim"), safe(numbers or "none"))
+    for level in (level for trust in found.policy.trust for level in trust.levels if level.audits):
+        hanging(console, safe("  level    ", "dim"), safe(_level(level)))
     learned = f", learned from the facts up to number {found.policy.learned_through}" if found.policy.trust else ""
     hanging(console, safe("  policy   ", "dim"), safe(f"{short_hash(stored.policy)}{learned}"))
     hanging(console, safe("  again    ", "dim"), _again(found))
     console.print()
+
+
+def _level(level: Level) -> str:
+    """Say what the audits of a level were evidence for when it was decided."""
+    clean = f"{level.audits - level.wrong} clean of {plural(level.audits, 'audit')}"
+    evidence = f"evidence {level.e_value:.3g} of {level.e_value_needed:.3g}"
+    missing = "certified" if level.certified else f"{level.more_clean_audits} more clean ones"
+    return f"{level.words}: {clean}, {evidence}, {missing}"
 
 
 def _again(found: "Recomputed") -> Text:

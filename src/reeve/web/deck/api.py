@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import HTTPException, Query, Request
 from fastapi import Path as InPath
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,6 +17,7 @@ from reeve.records import Event, Status, WordKind
 from reeve.web.deck.acts import Act
 from reeve.web.deck.reading import AtWork, Load
 from reeve.web.deck.spending import Account
+from reeve.web.deck.utf8 import Utf8Router
 
 __all__ = ["NEWEST", "RESPONSES", "router"]
 
@@ -40,7 +41,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     422: {"model": Problem, "description": "Not understood."},
 }
 
-router = APIRouter(responses=RESPONSES)
+router = Utf8Router(responses=RESPONSES)
 
 
 @dataclass(frozen=True, slots=True)

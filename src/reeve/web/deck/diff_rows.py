@@ -37,8 +37,9 @@ def diff_rows(lines: Sequence[Line], attempt: str = "", steps: Mapping[int, int]
 
 def _pieces(rows: Sequence[str]) -> Iterator[str]:
     for begin in range(0, len(rows), PIECE_LINES):
-        piece = "".join(rows[begin : begin + PIECE_LINES])
-        yield f'<div class="piece"><table class="diff"><tbody>{piece}</tbody></table></div>'
+        piece = rows[begin : begin + PIECE_LINES]
+        whole = " whole" if len(piece) == PIECE_LINES else ""  # of known height, so that it may be laid out later
+        yield f'<div class="piece{whole}"><table class="diff"><tbody>{"".join(piece)}</tbody></table></div>'
 
 
 def _row(line: Line, link: str) -> str:

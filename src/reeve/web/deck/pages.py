@@ -174,6 +174,7 @@ def task(request: Request, task: str, attempt: str = "", whole: bool = False) ->
         most_lines=10**9 if whole else MOST_LINES,
         touching=_touching(deck.reading.events(chosen)) if chosen else {},
         row=deck.reading.rows.row(task),
+        policy=deck.reading.policy(view),
         budget=deck.reading.spending.of_task(task)[0],
         now=now,
         act=desk.recent(task),

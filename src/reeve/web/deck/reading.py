@@ -10,13 +10,14 @@ from typing import Protocol
 from reeve.attempt.events import events_of, in_words
 from reeve.attempt.oversight import RESTING
 from reeve.errors import LedgerError
+from reeve.ledger.codec import decode
 from reeve.ledger.drill import measurement_of
 from reeve.ledger.inbox import InboxItem, deferred_order, inbox_order
 from reeve.ledger.plain import one_line
 from reeve.ledger.row import Live, Page, Row, Totals
 from reeve.ledger.views import AttemptView, TaskView, attempt_view, task_view
 from reeve.ports import Patches, Store
-from reeve.records import Event, Patch, Status, Task, TestOutcome, Verdict
+from reeve.records import Event, Patch, Policy, Status, Task, TestOutcome, Verdict
 from reeve.web.deck.patch import FilePatch, files_of
 from reeve.web.deck.spending import Account, Spending
 
@@ -198,6 +199,11 @@ class Reading:
     def task(self, task: str) -> TaskView:
         """View one task; raises InputError if there is none."""
         return task_view(self.store, task)
+
+    def policy(self, view: TaskView) -> Policy | None:
+        """Read the policy that decided last about a task; None: nothing was decided, or it is not kept."""
+        fact = self.store.fact("policy", view.decisions[-1].policy) if view.decisions else None
+        return None if fact is None else decode(Policy, fact.body)
 
     def attempt(self, attempt: str) -> tuple[TaskView, AttemptView]:
         """View one attempt with its task; raises InputError if there is none."""
