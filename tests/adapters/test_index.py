@@ -193,3 +193,64 @@ def test_an_index_of_other_code_is_made_anew(story, tmp_path):
         connection.execute("UPDATE meta SET version = 'older'")
         connection.execute("UPDATE rows SET status = 'landed'")
     agree(LedgerIndex(story.store, path), story.store)
+
+
+def test_an_index_of_a_ledger_that_was_here_before_is_not_believed(tmp_path):
+    """The ledger was moved away and begun again: its facts have the same numbers, and say other things."""
+    folder = tmp_path / "state"
+    before = Story(SqliteStore(folder))
+    for number in range(4):
+        before.landed(f"old-{number}")
+    first = LedgerIndex(before.store)
+    first.catch_up()
+    first.close()
+    before.store.close()
+    for path in folder.glob("ledger.db*"):
+        path.unlink()
+    after = Story(SqliteStore(folder))
+    after.now += 1000.0
+    for number in range(4):
+        after.failed(f"new-{number}")
+    agree(LedgerIndex(after.store), after.store)
+
+
+def test_an_index_that_is_ahead_of_its_ledger_is_not_believed(story, index):
+    story.task("one")
+    index.catch_up()
+    with sqlite3.connect(story.store.folder / "index.db") as connection:
+        connection.execute("UPDATE meta SET seq = 999")
+    agree(LedgerIndex(story.store), story.store)
+
+
+def test_an_interrupted_build_goes_on_where_it_was(story, index, monkeypatch):
+    for number in range(20):
+        lived(story, f"task-{number}", random.Random(number))
+    monkeypatch.setattr("reeve.adapters.stores.index.BATCH", 7)
+
+    class Killed(BaseException):
+        pass
+
+    def kill(done, _all):
+        if done > 30:
+            raise Killed
+
+    with pytest.raises(Killed):
+        index.catch_up(kill)
+    told = []
+    again = LedgerIndex(story.store)
+    again.catch_up(lambda done, _all: told.append(done))
+    assert told[0] > 30, "it began anew"
+    agree(again, story.store)
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 100])
+def test_a_walk_task_by_task_gives_each_once_with_all_that_is_asked_for(story, monkeypatch, at_once):
+    monkeypatch.setattr("reeve.adapters.stores.sqlite.TASKS_AT_ONCE", at_once)
+    draw = random.Random(at_once)
+    for number in range(10):
+        lived(story, f"task-{9 - number}", draw)
+    lived(story, "task-7", draw)
+    kinds = ("task", "order", "verdict")
+    found = list(story.store.task_by_task(kinds))
+    assert [facts[0].task for facts in found] == story.store.tasks()
+    assert found == [story.store.of(task, kinds) for task in story.store.tasks()]

@@ -17,7 +17,7 @@ from reeve.cli.figures import figures_of
 from reeve.errors import InputError, LedgerError
 from reeve.ledger.attempt_rows import FIGURES, RowsWanted
 from reeve.ledger.codec import dumps
-from reeve.ledger.periods import Happened, periods
+from reeve.ledger.periods import Amounts, Happened, periods
 from reeve.policy.learn import progress_of, trust_of
 from reeve.records import (
     Action,
@@ -230,14 +230,20 @@ def test_horizons_are_estimated_where_there_is_enough_and_the_reason_is_said_whe
 
 def test_periods_add_up_and_divide_by_what_landed():
     day = 86400.0
-    found = periods(Happened([day, 2 * day, 9 * day], [(0.0, 6.0), (9 * day, 3.0)], [(day, 1.5)]))
+    found = periods(
+        Happened(
+            Amounts([(day, 1.0), (2 * day, 1.0), (9 * day, 1.0)]),
+            Amounts([(0.0, 6.0), (9 * day, 3.0)]),
+            Amounts([(day, 1.5)]),
+        )
+    )
     assert sum(each.landed for each in found) == 3
     assert found[0].minutes_per_landed is None
     assert found[-1].minutes_per_landed == 3.0
     assert (found[-1].minutes_per_landed_so_far, found[-1].usd_per_landed_so_far) == (3.0, 0.5)
     assert len(found) <= 60
     assert periods(Happened()) == ()
-    assert periods(Happened([1.0]))[0].usd_per_landed is None
+    assert periods(Happened(Amounts([(1.0, 1.0)])))[0].usd_per_landed is None
 
 
 # ---------------------------------------------------------------- computed beside the pages

@@ -7,21 +7,20 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from math import log2
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING
 
 from reeve.cli.agents import agent_rows
-from reeve.cli.alone import FEWEST_TASKS, UNKNOWN_SECONDS, check_ins_of, enough
+from reeve.cli.alone import FEWEST_TASKS, UNKNOWN_SECONDS, check_ins_of
 from reeve.cli.doors import Keys
 from reeve.cli.drilled import bound_sentence
 from reeve.cli.opened import keys
 from reeve.cli.policy import Standing, fitted, standings, unlike_the_key
 from reeve.cli.reviewers import reviewers_of
 from reeve.cli.rules import read_rules
+from reeve.cli.run_columns import RunColumns
 from reeve.cli.start import open_store
 from reeve.errors import LedgerError, SettingsError
 from reeve.ledger.attempt_rows import rows_of, stream_of
@@ -30,7 +29,7 @@ from reeve.ledger.codec import decode
 from reeve.ledger.drill import DRILLS, drill_results
 from reeve.ledger.periods import Happened, periods
 from reeve.ledger.status import current
-from reeve.ledger.tracks import Run, runs_of, tracks
+from reeve.ledger.tracks import runs_of, tracks
 from reeve.ledger.views import VIEW_KINDS, TaskView, view_of
 from reeve.policy.drill import AgentDrill, agent_drills, drill_horizons
 from reeve.policy.learn import progress_of, trust_of
@@ -62,7 +61,6 @@ from reeve.web.figures import (
     Figures,
     HorizonFigures,
     MinedTask,
-    Observed,
     Plots,
     PolicyFigures,
     Provided,
@@ -193,28 +191,28 @@ def figures_of(store: "SqliteStore", settings: Settings) -> "tuple[Figures, Hori
 class _Seen:
     """What one pass over all tasks leaves beside the records."""
 
-    runs: list[Run] = field(default_factory=list)
+    runs: RunColumns = field(default_factory=RunColumns)
     models: dict[str, str] = field(default_factory=dict)  # agent and version -> model
     happened: Happened = field(default_factory=Happened)
     drills: bool = False
 
     def add(self, view: TaskView, facts: Sequence[Fact]) -> None:
-        self.happened.minutes += [(review.at_utc, review.minutes) for review in view.reviews]
+        self.happened.minutes.add((review.at_utc, review.minutes) for review in view.reviews)
         if view.seeded is not None:  # the minutes are people's all the same
             return
-        self.runs += runs_of(view)
+        self.runs.add(tuple(runs_of(view)))
         self.models |= {_name(item.order.agent): item.order.agent.model for item in view.attempts}
         landed = (fact.at_utc for fact in facts if fact.kind == "landing" and fact.body["outcome"] == LANDED)
-        self.happened.landed += list(landed)[:1]
+        self.happened.landed.add([(at, 1.0) for at in landed][:1])
         ended = {fact.key: fact.at_utc for fact in facts if fact.kind == "attempt"}
         attempts = (item.attempt for item in view.attempts if item.attempt is not None)
-        self.happened.usd += [(ended[each.id], each.usd) for each in attempts if each.usd is not None]
+        self.happened.usd.add((ended[each.id], each.usd) for each in attempts if each.usd is not None)
 
 
 def _tasks(store: "SqliteStore", seen: _Seen) -> Iterator[tuple[Fact, ...]]:
     """Give the facts of every task since its newest version, one task after the other, as they came."""
-    for task in store.tasks():
-        facts = current(store.of(task, VIEW_KINDS))
+    for whole in store.task_by_task(VIEW_KINDS):
+        facts = current(whole)
         answer = facts[0].body.get("known_answer")
         seen.drills |= answer in DRILLS
         if not answer:
@@ -230,42 +228,23 @@ def _name(agent: AgentSpec) -> str:
 
 def _horizons(seen: _Seen, reliability: float) -> "tuple[HorizonReport | None, HorizonFigures]":
     """Estimate horizons and their trend; an agent whose model is a public one has the date of that."""
-    runs = enough(seen.runs)
+    runs = seen.runs.of_agents_with(FEWEST_TASKS)
     if not runs:
-        most = len({run.task for run in seen.runs})
         reason = (
-            f"a horizon needs {FEWEST_TASKS} judged tasks with `human_minutes` of one agent; there are {most} in all"
+            f"a horizon needs {FEWEST_TASKS} judged tasks with `human_minutes` of one agent; there are "
+            f"{seen.runs.tasks} in all"
         )
         return None, HorizonFigures(reason=reason)
     from reeve.policy.horizon import horizon_report
     from reeve.policy.release_dates import known_releases
     from reeve.policy.run_records import RunRecords
     from reeve.stats.horizon import LEVELS
-    from reeve.stats.runs import Runs
 
-    agents, tasks = [f"{run.agent} {run.version}" for run in runs], [f"{run.repository} {run.task}" for run in runs]
-    public = known_releases(set(seen.models.values()))
+    public, agents = known_releases(set(seen.models.values())), runs.agents
     released = {name: public[model] for name, model in seen.models.items() if model in public and name in agents}
-    columns = [run.human_minutes for run in runs], [float(run.succeeded) for run in runs]
-    records = RunRecords(Runs.of(agents, tasks, tasks, *columns), released, {}, {}, {}, ())
+    records = RunRecords(runs.runs(), released, {}, {}, {}, ())
     report = horizon_report(records, levels=sorted({*LEVELS, reliability}))
-    return report, HorizonFigures(report.horizons.agents, _observed(runs), report.trend)
-
-
-def _observed(runs: Sequence[Run]) -> tuple[Observed, ...]:
-    """Put the runs of each agent together that are at tasks of the same length but for half a doubling."""
-    found: dict[tuple[str, int], list[Run]] = {}
-    for run in runs:
-        found.setdefault((f"{run.agent} {run.version}", round(2 * log2(run.human_minutes))), []).append(run)
-    return tuple(
-        Observed(
-            agent,
-            2.0 ** fmean(log2(run.human_minutes) for run in some),
-            len(some),
-            sum(run.succeeded for run in some),
-        )
-        for (agent, _), some in sorted(found.items())
-    )
+    return report, HorizonFigures(report.horizons.agents, runs.observed(), report.trend)
 
 
 def _calibration(audits: Sequence[Judged]) -> Quality | Refused:

@@ -3,6 +3,7 @@
 import secrets
 import socket
 import sys
+import threading
 import time
 import webbrowser
 from functools import cached_property
@@ -20,12 +21,14 @@ from reeve.cli.options import Json, SandboxName
 from reeve.cli.output import print_json, safe, screen
 from reeve.cli.start import open_store, open_world
 from reeve.durable import deferring, reviews, stopping, talking
-from reeve.errors import InputError
+from reeve.errors import InputError, ReeveError
 from reeve.ledger.views import task_view
 from reeve.records import Status, WordKind
 from reeve.settings import Settings
 
 if TYPE_CHECKING:
+    from reeve.adapters.stores.index import LedgerIndex
+    from reeve.cli.figures import OwnHouse
     from reeve.durable.world import World
     from reeve.ports import Store
     from reeve.web.deck import Deck
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PORT = 7333
 SHORTEST_PASSWORD = 12
+AT_ONCE_SECONDS = 2.0
 NEXT = "the next `reeve run` attempts it again"
 
 Port = Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="Where to listen; 0: any free port.")]
@@ -146,7 +150,7 @@ def access_of(names: list[str], password: str | None, proxy_header: str | None) 
 
 
 def deck_of(settings: Settings, access: "Access", sandbox: str | None) -> "Deck":
-    """Put a deck together from what a project has; reads its ledger first where that is new."""
+    """Put a deck together from what a project has; begins to read its ledger where that is new."""
     from reeve.adapters.stores.attempt_rows import AttemptRows
     from reeve.adapters.stores.index import LedgerIndex
     from reeve.adapters.trees.objects import GitObjects
@@ -157,10 +161,9 @@ def deck_of(settings: Settings, access: "Access", sandbox: str | None) -> "Deck"
     from reeve.web.deck.spending import Spending
 
     store = open_store(settings)
-    rows, spending = LedgerIndex(store), Spending(store, settings.state, settings.budgets)
-    console = screen(stderr=True)
-    with console.status("reading the ledger") as shown:
-        rows.catch_up(lambda done, of: shown.update(f"reading the ledger: {done} of {of} facts"))
+    rows, house = LedgerIndex(store), OwnHouse(settings)
+    prepared, spending = Preparation(rows, house), Spending(store, settings.state, settings.budgets)
+    prepared.begin()
     return Deck(
         settings=settings,
         reading=Reading(store, rows, GitObjects(settings.state / "objects.git"), settings.state, spending),
@@ -171,8 +174,48 @@ def deck_of(settings: Settings, access: "Access", sandbox: str | None) -> "Deck"
         active=lambda: run_is_active(settings.state),
         computed=Computed(store.last, computing(settings)),
         attempts=AttemptRows(store.folder),
-        house=OwnHouse(settings),
+        house=house,
+        preparing=prepared.said,
     )
+
+
+class Preparation:
+    """Reads the ledger and what the first look at a page would wait for, beside whatever else happens."""
+
+    def __init__(self, rows: "LedgerIndex", house: "OwnHouse") -> None:
+        self._rows = rows
+        self._house = house
+        self._said = "The deck is being prepared."
+
+    def begin(self) -> None:
+        """Begin, and wait a little: most ledgers are read within that, and nobody sees anything of it."""
+        thread = threading.Thread(target=self._prepare, name="preparing", daemon=True)
+        thread.start()
+        thread.join(AT_ONCE_SECONDS)
+
+    def said(self) -> str:
+        """Say how far it is; "": it is done."""
+        return self._said
+
+    def _prepare(self) -> None:
+        console = screen(stderr=True)
+        try:
+            with console.status("reading the ledger") as shown:
+
+                def tell(done: int, of: int) -> None:
+                    percent = done * 100 // max(of, 1)
+                    self._said = f"The deck is being prepared, {percent} %: the ledger is read for the first time."
+                    shown.update(f"reading the ledger: {percent} %")
+
+                self._rows.catch_up(tell)
+            self._rows.page()
+            self._rows.totals()
+            self._house.agents()
+        except ReeveError as error:
+            self._said = f"The deck cannot be prepared: {error}"
+            console.print(safe(self._said, "red"))
+            return
+        self._said = ""
 
 
 class Deeds:

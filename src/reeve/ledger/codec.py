@@ -114,10 +114,23 @@ def _decoder(hint: Any) -> Decoder:
 def _record(record: Any) -> Decoder:
     required = {item.name for item in fields(record) if item.default is MISSING and item.default_factory is MISSING}
     decoders: dict[str, Decoder] = {}
+    as_they_are: dict[str, frozenset[type]] = {}  # what a field holds already in its own form, which is most of it
 
     def decoded(body: Any) -> Any:
         if not decoders:  # not before: a record may hold others of its own type
-            decoders.update({name: _decoder(hint) for name, hint in get_type_hints(record).items()})
+            hints = get_type_hints(record)
+            as_they_are.update({name: _kept(hint) for name, hint in hints.items()})
+            decoders.update({name: _decoder(hint) for name, hint in hints.items()})
+        try:
+            found = {
+                name: item if type(item) in as_they_are[name] else decoders[name](item) for name, item in body.items()
+            }
+        except (_Misfit, KeyError, AttributeError):
+            return carefully(body)
+        return record(**found) if required <= found.keys() else carefully(body)
+
+    def carefully(body: Any) -> Any:
+        """Find what does not fit, and say the first of it."""
         if not isinstance(body, dict):
             raise _unfit("an object", body)
         if unknown := body.keys() - decoders.keys():
@@ -134,6 +147,12 @@ def _record(record: Any) -> Decoder:
         return record(**found)
 
     return decoded
+
+
+def _kept(hint: Any) -> frozenset[type]:
+    """Name the types whose values a decoder of that hint returns as they are."""
+    kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    return frozenset(kind for kind in kinds if kind in (str, int, float, bool, NoneType))
 
 
 def _mapping(kind: Any) -> Decoder:

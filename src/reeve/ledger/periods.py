@@ -4,11 +4,12 @@ A period counts what happened in it: minutes when a person decided, money when a
 So what was spent on tasks that never land is in it too, which is what landing one task really takes.
 """
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-__all__ = ["Happened", "Period", "periods"]
+__all__ = ["Amounts", "Happened", "Period", "periods"]
 
 HOUR, DAY = 3600.0, 86400.0
 WIDTHS_SECONDS = (HOUR, 6 * HOUR, DAY, 7 * DAY, 28 * DAY)
@@ -18,13 +19,32 @@ When = tuple[float, float]
 """A time in UTC, and how much of something it was."""
 
 
+class Amounts:
+    """Many of these in little memory: sixteen bytes each."""
+
+    def __init__(self, some: Iterable[When] = ()) -> None:
+        self._numbers = array("d")
+        self.add(some)
+
+    def add(self, some: Iterable[When]) -> None:
+        """Take in some more."""
+        for when in some:
+            self._numbers.extend(when)
+
+    def __iter__(self) -> Iterator[When]:
+        return zip(self._numbers[0::2], self._numbers[1::2], strict=True)
+
+    def __len__(self) -> int:
+        return len(self._numbers) // 2
+
+
 @dataclass
 class Happened:
     """What a ledger has of it, in any order."""
 
-    landed: list[float] = field(default_factory=list)
-    minutes: list[When] = field(default_factory=list)
-    usd: list[When] = field(default_factory=list)
+    landed: Amounts = field(default_factory=Amounts)
+    minutes: Amounts = field(default_factory=Amounts)
+    usd: Amounts = field(default_factory=Amounts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,36 +67,37 @@ def periods(happened: Happened) -> tuple[Period, ...]:
 
     They are as short as gives at most 60; only beyond that many spans of four weeks there are more.
     """
-    times = [*happened.landed, *(at for at, _ in happened.minutes), *(at for at, _ in happened.usd)]
-    if not times:
+    kinds = (happened.landed, happened.minutes, happened.usd)
+    some = [each for each in kinds if each]
+    if not some:
         return ()
-    width = next((width for width in WIDTHS_SECONDS if _count(times, width) <= MOST_PERIODS), WIDTHS_SECONDS[-1])
-    first, count = min(times) // width, _count(times, width)
-    landed = _sums([(at, 1.0) for at in happened.landed], first, width, count)
-    minutes, usd = (_sums(each, first, width, count) for each in (happened.minutes, happened.usd))
+    ends = min(min(each)[0] for each in some), max(max(each)[0] for each in some)
+    width = next((width for width in WIDTHS_SECONDS if _count(*ends, width) <= MOST_PERIODS), WIDTHS_SECONDS[-1])
+    first, count = ends[0] // width, _count(*ends, width)
+    landed, minutes, usd = (_sums(each, first, width, count) for each in kinds)
     rows = zip(landed, minutes, usd, *map(accumulate, (landed, minutes, usd)), strict=True)
     priced = bool(happened.usd)
     return tuple(
         Period(
             begins_utc=(first + place) * width,
             ends_utc=(first + place + 1) * width,
-            landed=int(some),
+            landed=int(done),
             minutes=spent,
             usd=cost,
-            minutes_per_landed=spent / some if some else None,
-            usd_per_landed=cost / some if some and priced else None,
+            minutes_per_landed=spent / done if done else None,
+            usd_per_landed=cost / done if done and priced else None,
             minutes_per_landed_so_far=all_spent / all_some if all_some else None,
             usd_per_landed_so_far=all_cost / all_some if all_some and priced else None,
         )
-        for place, (some, spent, cost, all_some, all_spent, all_cost) in enumerate(rows)
+        for place, (done, spent, cost, all_some, all_spent, all_cost) in enumerate(rows)
     )
 
 
-def _count(times: Sequence[float], width: float) -> int:
-    return int(max(times) // width - min(times) // width) + 1
+def _count(earliest: float, latest: float, width: float) -> int:
+    return int(latest // width - earliest // width) + 1
 
 
-def _sums(happened: Sequence[When], first: float, width: float, count: int) -> list[float]:
+def _sums(happened: Amounts, first: float, width: float, count: int) -> list[float]:
     found = [0.0] * count
     for at, amount in happened:
         found[int(at // width - first)] += amount

@@ -6,7 +6,7 @@ so; how many escapes are known is shown beside it and is no rate. Tasks with a k
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from reeve.ledger.audits import Results
@@ -107,9 +107,10 @@ class _Count:
     """What is added up for one record."""
 
     seen: Counter[str] = field(default_factory=Counter)
-    tasks: set[str] = field(default_factory=set)
-    tallies: list[Tally] = field(default_factory=list)
-    usd: list[float] = field(default_factory=list)
+    tasks: int = 0
+    tallies: Counter[Tally] = field(default_factory=Counter)
+    usd: float = 0.0
+    priced: bool = False  # at least one said what it cost
     wall_seconds: float = 0.0
     human_minutes: float = 0.0
     lines: int = 0
@@ -159,18 +160,20 @@ def runs_of(view: TaskView) -> Iterator[Run]:
 
 
 def _count(view: TaskView, counts: Mapping[Who, _Count]) -> None:
+    for who in {_who(view, item.order) for item in view.attempts}:
+        counts[who].tasks += 1
     for item in view.attempts:
         count = counts[_who(view, item.order)]
-        count.tasks.add(view.id)
         count.seen["attempts"] += 1
         if item.attempt is not None:
             count.wall_seconds += item.attempt.wall_seconds
-            count.usd += [] if item.attempt.usd is None else [item.attempt.usd]
+        if item.attempt is not None and item.attempt.usd is not None:
+            count.usd, count.priced = count.usd + item.attempt.usd, True
         _judged(item, count)
     for who, some in _by_who(view, first_round_of(view)):
         judged = [passed for item in some if (passed := passed_of(item)) is not None]
         if judged:
-            counts[who].tallies.append(Tally(len(judged), sum(judged)))
+            counts[who].tallies[Tally(len(judged), sum(judged))] += 1
     _decided(view, counts)
 
 
@@ -238,8 +241,9 @@ def passed_of(item: AttemptView) -> bool | None:
     return item.verdict.outcome is Outcome.PASSED
 
 
-def _all(tallies: Sequence[Tally]) -> Tally:
-    return Tally(sum(tally.attempts for tally in tallies), sum(tally.passed for tally in tallies))
+def _all(tallies: Mapping[Tally, int]) -> Tally:
+    attempts = sum(tally.attempts * tasks for tally, tasks in tallies.items())
+    return Tally(attempts, sum(tally.passed * tasks for tally, tasks in tallies.items()))
 
 
 # ---------------------------------------------------------------- records
@@ -268,7 +272,7 @@ def _track(
     bound = upper_bound(audits.wrong, audits.audited, 0.95) if audits.audited else None
     return Track(
         who=who,
-        tasks=len(count.tasks),
+        tasks=count.tasks,
         attempts=seen["attempts"],
         passed=seen["passed"],
         failed=seen["failed"],
@@ -279,7 +283,7 @@ def _track(
         no_pass_1=rate.reason if isinstance(rate, Refused) else "",
         landed=landed,
         escapes=replace(audits, unseen=seen["unseen"], known=seen["escapes"], at_most=bound),
-        usd_per_landed=sum(count.usd) / landed if landed and count.usd else None,
+        usd_per_landed=count.usd / landed if landed and count.priced else None,
         agent_minutes_per_landed=count.wall_seconds / 60.0 / landed if landed else None,
         human_minutes_per_landed=count.human_minutes / landed if landed else None,
         surplus_share=count.surplus_lines / count.lines if count.lines else None,

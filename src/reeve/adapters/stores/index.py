@@ -29,7 +29,7 @@ from reeve.records import Status
 __all__ = ["LedgerIndex"]
 
 SCHEMA = """
-CREATE TABLE meta (version TEXT NOT NULL, seq INTEGER NOT NULL);
+CREATE TABLE meta (version TEXT NOT NULL, seq INTEGER NOT NULL, mark TEXT NOT NULL);
 CREATE TABLE rows (
     id INTEGER PRIMARY KEY,
     task TEXT NOT NULL UNIQUE,
@@ -68,6 +68,7 @@ class LedgerIndex:
         self._store = store
         self._path = path or store.folder / "index.db"
         self._lock = threading.Lock()
+        self._believed = False
         self._connection = self._open()
 
     def _open(self) -> sqlite3.Connection:
@@ -103,22 +104,31 @@ class LedgerIndex:
 
         `progress` is called with facts read and facts there. Raises LedgerError where the file cannot be written.
         """
-        while self._store.last() != self._seq():
+        while self._store.last() != self._seq() or not self._believed:
             try:
                 seq = self._step()
             except sqlite3.DatabaseError as error:
                 raise LedgerError(f"keeping the index {self._path}: {error}") from error
+            self._believed = True
             progress(seq, self._store.last())
         return self._seq()
 
     def _step(self) -> int:
         with self._writing() as connection:
-            ((before,),) = connection.execute("SELECT seq FROM meta")
+            before = self._known_to(connection)
             new, seq = self._store.next_facts(VIEW_KINDS, before, BATCH)
             for task, facts in self._whole(new):
                 _put(connection, task, row_of(facts), facts[-1].seq)
-            connection.execute("UPDATE meta SET seq = ?", (seq,))
+            connection.execute("UPDATE meta SET seq = ?, mark = ?", (seq, self._store.mark(seq)))
         return seq
+
+    def _known_to(self, connection: sqlite3.Connection) -> int:
+        """Say up to where the rows are right: nowhere, where they are those of a ledger that was here before."""
+        ((seq, mark),) = connection.execute("SELECT seq, mark FROM meta")
+        if seq == 0 or mark == self._store.mark(seq):
+            return int(seq)
+        _make_anew(connection)
+        return 0
 
     def _whole(self, new: Sequence[Fact]) -> Iterator[tuple[str, Sequence[Fact]]]:
         """Give all that counts of each task that the new facts are about.
@@ -266,7 +276,7 @@ def _make_anew(connection: sqlite3.Connection) -> None:
         connection.execute(f"DROP TABLE IF EXISTS {name}")
     for statement in SCHEMA.strip().split(";\n"):
         connection.execute(statement)
-    connection.execute("INSERT INTO meta VALUES (?, 0)", (_version(),))
+    connection.execute("INSERT INTO meta VALUES (?, 0, '')", (_version(),))
 
 
 def _put(connection: sqlite3.Connection, task: str, row: Row | None, seq: int) -> None:

@@ -56,6 +56,7 @@ FACTS = Table(
     sqlite_autoincrement=True,
 )
 BUSY_MILLISECONDS = 30_000
+TASKS_AT_ONCE = 200
 LATE_SECONDS = 86400.0
 """A fact may be stored so much later than the time it carries: a request that went on for a day is unheard of."""
 
@@ -83,9 +84,11 @@ SPENT = (
     .group_by(OF_ATTEMPT)
 )
 LAST = select(func.max(FACTS.c.seq))
+MARK = select(FACTS.c.kind, FACTS.c.key, FACTS.c.at_utc).where(FACTS.c.seq == bindparam("seq"))
 READ_OF = READ.where(FACTS.c.task == bindparam("task"), FACTS.c.kind.in_(bindparam("kinds", expanding=True))).order_by(
     FACTS.c.seq
 )
+READ_SOME = READ.where(FACTS.c.task.in_(bindparam("tasks", expanding=True)), OF_KINDS).order_by(FACTS.c.seq)
 READ_ONE = READ.where(FACTS.c.kind == bindparam("kind"), FACTS.c.key == bindparam("key"))
 READ_BY = {
     (by_kind, by_task): READ.where(
@@ -184,6 +187,12 @@ class SqliteStore:
         with self._reading() as connection:
             return connection.execute(LAST).scalar() or 0
 
+    def mark(self, seq: int) -> str:
+        """Say by what the fact of a `seq` is known again; "": there is none. Another ledger has another one there."""
+        with self._reading() as connection:
+            row = connection.execute(MARK, {"seq": seq}).one_or_none()
+        return "" if row is None else json.dumps(list(row))
+
     def tasks(self) -> Sequence[str]:
         """Name all tasks, in the order in which they came."""
         with self._reading() as connection:
@@ -200,6 +209,19 @@ class SqliteStore:
     def of(self, task: str, kinds: Sequence[str]) -> Sequence[Fact]:
         """Read the facts of one task of some kinds; those of others, however many, cost nothing."""
         return self._read(READ_OF, {"task": task, "kinds": list(kinds)})
+
+    def task_by_task(self, kinds: Sequence[str]) -> Iterator[Sequence[Fact]]:
+        """Give the facts of some kinds of one task after the other, in the order in which the tasks came.
+
+        It asks for many tasks at once, since a question costs more than an answer.
+        """
+        tasks = self.tasks()
+        for start in range(0, len(tasks), TASKS_AT_ONCE):
+            some = tasks[start : start + TASKS_AT_ONCE]
+            found: dict[str, list[Fact]] = {task: [] for task in some}
+            for fact in self._read(READ_SOME, {"tasks": some, "kinds": list(kinds)}):
+                found[fact.task].append(fact)
+            yield from found.values()
 
     def spent(self, task: str) -> Mapping[str, tuple[float | None, int]]:
         """Add up dollars and tokens of the requests of each attempt at a task; None: no price is known."""

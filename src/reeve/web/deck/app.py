@@ -18,6 +18,7 @@ from reeve.web.deck import api, api_figures, house, pages, trusting
 from reeve.web.deck.acts import Acts, Desk
 from reeve.web.deck.computed import Computed
 from reeve.web.deck.guard import Access, Guard
+from reeve.web.deck.preparing import Preparing
 from reeve.web.deck.reading import Reading
 from reeve.web.deck.stream import Stream
 from reeve.web.deck.utf8 import utf8
@@ -30,7 +31,10 @@ FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class Deck:
-    """What a deck is made of; `last` and `after` are those of `Stream`, `active` says whether a run is at work."""
+    """What a deck is made of; `last` and `after` are those of `Stream`, `active` says whether a run is at work.
+
+    `preparing` says how far the reading of a ledger is that is new here; "": it is done.
+    """
 
     settings: Settings
     reading: Reading
@@ -42,6 +46,7 @@ class Deck:
     computed: Computed
     attempts: AttemptPages
     house: House
+    preparing: Callable[[], str]
 
 
 def deck(of: Deck) -> Guard:
@@ -73,7 +78,8 @@ def deck(of: Deck) -> Guard:
     app.add_exception_handler(ReeveError, _refused)
     app.add_exception_handler(HTTPException, _not_there)
     app.add_exception_handler(RequestValidationError, _not_understood)
-    return Guard(app, of.access)
+    pages.make_ready()
+    return Guard(Preparing(app, of.preparing), of.access)
 
 
 def _refused(request: Request, error: Exception) -> Response:

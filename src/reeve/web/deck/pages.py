@@ -21,7 +21,7 @@ from reeve.web.deck.diff_rows import diff_rows, steps_of
 from reeve.web.deck.reading import Reading
 from reeve.web.report import environment_of
 
-__all__ = ["render", "router"]
+__all__ = ["make_ready", "render", "router"]
 
 FOLDER = Path(__file__).parent / "templates"
 ROWS = 50
@@ -53,6 +53,13 @@ def _environment() -> Environment:
         name: each for name, each in vars(made.get_template("parts.html.j2").module).items() if callable(each)
     }
     return made
+
+
+def make_ready() -> None:
+    """Read all templates: the first look at a page should not wait for it."""
+    made = _environment()
+    for name in made.list_templates(extensions=["j2"]):
+        made.get_template(name)
 
 
 def _dollars(usd: float) -> str:
