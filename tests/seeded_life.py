@@ -36,10 +36,11 @@ def module(letters=LETTERS):
     return "\n\n".join(function(letter, number) for number, letter in enumerate(LETTERS, 1) if letter in letters)
 
 
-def tests(name):
-    each = "import {0}\n\n\ndef test_{1}():\n    assert {0}.{1}(1) == {2}\n"
-    found = [each.format(name, letter, number + 1) for number, letter in enumerate(LETTERS, 1)]
-    return found[0] + "".join("\n\n" + one.partition("\n\n\n")[2] for one in found[1:])
+def asked(name, letters=LETTERS):
+    """Test the functions of a module."""
+    each = "def test_{1}():\n    import {0}\n\n    assert {0}.{1}(1) == {2}\n"
+    numbered = enumerate(LETTERS, 1)
+    return "\n\n".join(each.format(name, letter, number + 1) for number, letter in numbered if letter in letters)
 
 
 def writes(name, content):
@@ -49,11 +50,13 @@ def writes(name, content):
 class SeededLife:
     """A past of modules with four tests each, an agent that does some of them whole, and tasks of its own to wait."""
 
+    source = Source.HISTORY
+
     def __init__(self, folder, environment, *, whole=("alpha", "gamma"), part=("beta", "delta"), waiting=1):
         self.past = Past(folder / "calc")
         self.past.commit("The beginning of it", pytest_dot_ini=CONFIG, one_dot_py="ONE = 1\n")
         for name in (*whole, *part):
-            files = {f"{name}_dot_py": module(), f"tests__test_{name}_dot_py": tests(name)}
+            files = {f"{name}_dot_py": module(), f"tests__test_{name}_dot_py": asked(name)}
             self.past.commit(f"Write the module {name}", **files)
         mine = {f"tests__test_own{number}_dot_py": OWN.format(number) for number in range(waiting)}
         self.past.commit("Ask for more of it", **mine)
@@ -94,14 +97,14 @@ class SeededLife:
         return self
 
     def _drill(self, agent, *, late, run=True):
-        asked = Asked(20, (agent,), task_defaults(self.settings), 0, late)
+        wanted = Asked(20, (agent,), task_defaults(self.settings), 0, late)
         if not run:
             self.world.stop.clear()
         clock = Clock(None, self.world.stop)
         with Progress(disable=True) as bars:
             if run:
-                return drilled(self.world, asked, Source.HISTORY, injector(self.settings, self.world), bars, clock)
-            return OnlyMined.of(self, asked, bars)
+                return drilled(self.world, wanted, self.source, injector(self.settings, self.world), bars, clock)
+            return OnlyMined.of(self, wanted, bars)
 
     def key(self, number=0, *, right):
         """Write a secret key that draws the wanted truth beside a task."""
@@ -157,7 +160,7 @@ class OnlyMined:
         from reeve.cli.drill import _mined
 
         base = life.world.objects.import_base(asked.repo, "HEAD")
-        return cls(_mined(life.world, asked, Source.HISTORY, base, injector(life.settings, life.world), bars))
+        return cls(_mined(life.world, asked, life.source, base, injector(life.settings, life.world), bars))
 
 
 def said(capfd, *arguments):

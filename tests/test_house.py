@@ -168,8 +168,8 @@ def test_public_names_are_sorted_and_there(path):
 PINNED = {
     "records": (
         "Action AgentSpec Answer Api Attempt Base Belief Budgets Canary CanaryKind Cell Challenge Change CheckResult Checks CommandCheck Decision "
-        "Declined Declines Defect Door Draw DrillResult Ending Environment Event Fit HiddenFile Judged KnownAnswer Landing LandingOutcome Limits McpServer Measurement Order Outcome Patch Pause Policy Provider Question QuestionKind Ranked RepoSource Request RequestOutcome Review "
-        "ReviewKind Rule Runner SandboxResult SandboxRun Seeded Seeding Selection SourceChange Status Strength Surplus Task "
+        "Declined Declines Defect Deferral Door Draw DrillResult Ending Environment Event Fit HiddenFile Judged KnownAnswer Landing LandingOutcome Level Limits McpServer Measurement Order Outcome Patch Pause Policy Provider Question QuestionKind Ranked RepoSource Request RequestOutcome Review "
+        "ReviewKind Rule Runner SandboxResult SandboxRun Scale Seeded Seeding Selection SourceChange Status Strength Surplus Task "
         "TestOutcome TestsDrilled Tight Trust Verdict Whose Word WordKind Workspace WrongKind WrongPatch"
     ),
     "ports": (

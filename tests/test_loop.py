@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from reeve import flow
+from reeve.adapters.checks.fake import FakeChallenger, agreeing
 from reeve.adapters.environments.fake import FakeEnvironments, copied_environment
 from reeve.cli.start import inverter, open_world
 from reeve.durable import reviews
@@ -32,6 +33,7 @@ from reeve.records import (
     Patch,
     Review,
     Status,
+    TestOutcome,
     Verdict,
 )
 from reeve.settings import read_settings, task_defaults
@@ -481,6 +483,46 @@ def test_verify_judges_a_patch_from_anywhere_without_beginning_the_task(project)
     assert (passed.outcome, failed.outcome) == (Outcome.PASSED, Outcome.FAILED)
     assert isinstance(world.journal.find(Verdict, "verdict", passed.id), Verdict)
     assert project.facts("task") == []
+
+
+def a_fix_for_a_test_of_what_pytest_says(project):
+    """Give the task and the fix where a required test looks at the message that pytest makes of an assertion."""
+    said = "    with pytest.raises(AssertionError, match='6 == 7'):\n        assert total([1, 2, 3]) == 7\n"
+    text = f"import pytest\nfrom calc import total\n\ndef test_said():\n{said}"
+    (project.root / "tests" / "test_said.py").write_text(text)
+    git(project.root, "add", ".")
+    git(project.root, "commit", "-q", "-m", "a test of a message")
+    project.task("total", checks={"required": ["tests/test_said.py::test_said"]})
+    (project.root / "calc.py").write_text(CALC.replace("prices[1:]", "prices"))
+    good = diff(project.root)
+    git(project.root, "checkout", "-q", "calc.py")
+    settings, world = project.world()
+    return world, project.tasks(settings)[0], good
+
+
+def test_a_test_of_what_pytest_makes_of_assertions_is_challenged_once_more_the_usual_way(project):
+    world, task, good = a_fix_for_a_test_of_what_pytest_says(project)
+    verdict = flow.verify(world, task, good)
+    assert (verdict.outcome, len(project.facts("challenge"))) == (Outcome.PASSED, 2)
+    assert verdict.strength is not None
+
+
+def test_what_is_forged_at_first_is_not_asked_again(project):
+    world, task, good = a_fix_for_a_test_of_what_pytest_says(project)
+
+    def forging(request):
+        told = agreeing(request)
+        if not request.plain_asserts:
+            return told
+        canaries = tuple(replace(each, outcome=TestOutcome.PASSED) for each in told.canaries)
+        return replace(told, again=dict.fromkeys(told.again, TestOutcome.FAILED), canaries=canaries)
+
+    challenger = FakeChallenger(forging)
+    verdict = flow.verify(replace(world, challenger=challenger), task, good)
+    assert verdict.outcome is Outcome.FAILED
+    assert "forged" in verdict.reason
+    assert [request.plain_asserts for request in challenger.requests][:1] == [True]
+    assert all(not request.canaries for request in challenger.requests[1:])
 
 
 def test_trouble_with_one_task_asks_a_person_and_the_next_run_goes_on_with_what_was_proved(project):

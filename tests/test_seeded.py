@@ -13,18 +13,21 @@ import pytest
 from reeve import flow
 from reeve.adapters.environments.fake import copied_environment
 from reeve.cli.policy import fitted, standings
+from reeve.decision.seeded import UNUSED
+from reeve.decision.trusted import RULE
 from reeve.durable import reviews, seeding
 from reeve.durable.believing import believe
 from reeve.durable.journal import Journal
 from reeve.durable.recompute import recompute
 from reeve.durable.reviews import Minutes
+from reeve.errors import InputError
 from reeve.ledger.attempt_rows import rows_of
 from reeve.ledger.audits import Results
 from reeve.ledger.inbox import Need
 from reeve.ledger.reviewing import reviewers_found
 from reeve.ledger.tracks import runs, tallies, tracks
 from reeve.ledger.views import first_round, summaries, task_views
-from reeve.records import Action, Policy, Status
+from reeve.records import Action, Decision, Order, Policy, Status
 from reeve.task.known import Mixing
 from reeve.web.report import fleet, render
 from seeded_life import SHARE, SeededLife, said
@@ -168,7 +171,11 @@ def estimates(store):
     return (
         [replace(each, human_minutes_per_landed=None) for each in found],
         (runs(store), tallies(store, set(agents)), first_round(store), believe(Policy("p"), agents, store)),
-        (results.known()[0], results.audits_waiting, standings(results, Policy("p"), fitted(results))),
+        (
+            {cell: judged for cell, (judged, _) in results.all().items()},
+            results.audits_waiting,
+            standings(results, Policy("p"), fitted(results)),
+        ),
         (top.rates, top.passed, top.wrong, top.declined, top.wall_seconds, top.cpu_seconds),
         [row for view in views for row in rows_of(view, {})],
     )
@@ -188,7 +195,7 @@ def test_an_item_is_part_of_no_estimate_before_or_after_the_answer_and_its_minut
     (track,) = tracks(life.store, Results(life.store))
     assert track.human_minutes_per_landed == 7.0
     assert item.task.id not in render(life.store, project="calc", at_utc=0.0)
-    (own,) = life.world.results.known()[0].values()
+    ((own, _),) = Results(life.store).all().values()
     assert [judged.draw.task for judged in own] == ["own0"]
 
 
@@ -245,6 +252,48 @@ def test_a_result_that_was_answered_meanwhile_gets_no_company(life):
     reviews.reject(life.world, "own0", "no", TWO)
     assert seeding.beside(life.world, life.task(), decision, SHARE) is None
     assert life.items == []
+
+
+def test_an_item_whose_proved_tree_is_not_what_was_examined_is_put_before_nobody(life):
+    """With `only_needed` what lands is another tree, of which nothing is known."""
+    life.key(right=True)
+    flow.run(life.world, [replace(life.task(), only_needed=True)], None, Mixing(seeded_share=SHARE))
+    (item,) = life.items
+    decision = life.view(item.task.id).decisions[-1]
+    assert (decision.action, decision.rule, decision.attempt) == (Action.GIVE_UP, UNUSED, None)
+    assert ([row.id for row in summaries(life.store)], [each.tasks for each in life.inbox]) == (["own0"], [("own0",)])
+    (fact,) = life.store.facts(kind="decision", task=item.task.id)
+    assert recompute(life.store, fact).same
+    with pytest.raises(InputError, match="nobody has to decide"):
+        reviews.accept(life.world, item.task.id, TWO)
+    life.run()
+    assert len(life.items) == 1
+
+
+def test_what_cannot_be_proved_is_not_tried_again(life):
+    """The agent's attempt is let pass, by what the drill saw; with other tests in the tree it is not any more."""
+    life.key(right=False)
+    flaky = life.world.check
+
+    class Unsteady:
+        """Port Check: every test disagrees with itself."""
+
+        def measure(self, request):
+            found = flaky.measure(request)
+            return replace(found, flaky=tuple(found.tests))
+
+    life.world = replace(life.world, check=Unsteady())
+    decision = Decision("own0", 1, Action.ASK, "own0.1", f"{RULE}: not certified yet", "own0.1 passed", {"passed": 1.0})
+    life.world.journal.add("task", "own0@1", "own0", life.task())
+    base = life.world.objects.import_base(life.past.root, "HEAD")
+    agent = life.world.agents["scribe"].spec
+    life.world.journal.add("order", "own0.1", "own0", Order("own0.1", "own0", "d", 1, 0, 1, agent, base, 1, "p"))
+    assert seeding.beside(life.world, life.task(), decision, SHARE) is None
+    assert life.items == []
+    assert len(life.store.facts(kind="seeding-refused")) == 2
+    measured = len(life.store.facts(kind="measurement"))
+    assert seeding.beside(life.world, life.task(), decision, SHARE) is None
+    assert len(life.store.facts(kind="measurement")) == measured
 
 
 # ---------------------------------------------------------------- crashes

@@ -64,7 +64,7 @@ class Outcome:
 
 def replay(life: Life, rule: Rule, highest_rate: float, seed: int) -> Outcome:
     """Play a rule over a life. The draws of audits come from the seed and from nothing that the rule knows."""
-    rng, scores, count = np.random.default_rng(seed), Scores(life, seed), Counter[str]()
+    rng, scores, count = np.random.default_rng(seed), Scores(life), Counter[str]()
     unseen, escapes = Counter[str](), Counter[str]()
     for result in life.results:
         uniform, suspicious = rng.random(2).tolist()
@@ -73,7 +73,7 @@ def replay(life: Life, rule: Rule, highest_rate: float, seed: int) -> Outcome:
         row = scores.row(result)
         score = scores.score(row)
         lands, drawn = rule.lands(result.version, score), uniform < rule.chance(result.version)
-        suspected = lands and suspicious < rule.suspicion_chance(score)
+        suspected = lands and suspicious < rule.suspicion_chance(score.chance)
         count.update(passed=1, passed_wrong=result.wrong)
         if lands:
             unseen[result.version] += 1
@@ -83,7 +83,7 @@ def replay(life: Life, rule: Rule, highest_rate: float, seed: int) -> Outcome:
         else:
             count.update(right_after_review=not result.wrong, caught_before=result.wrong)
         looked_at = not lands or drawn or suspected
-        rule.hear(Seen(result.version, score, lands, drawn, result.wrong if looked_at else None))
+        rule.hear(Seen(result.version, result.task, score, lands, drawn, result.wrong if looked_at else None))
         if looked_at:
             scores.found(result, row)
     enough = [version for version, number in unseen.items() if number >= FEWEST_UNSEEN]

@@ -4,11 +4,15 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from bench.trust.scores import Scored
 from reeve.decision.trusted import permission
 from reeve.policy.learn import learn
-from reeve.records import Cell, Draw, Judged, Policy
-from reeve.stats.anytime import Alarm
-from reeve.stats.levels import Levels
+from reeve.policy.tally import Tally
+from reeve.records import Cell, Draw, Fit, Judged, Policy
+from reeve.stats.anytime import Alarm, Bets, Certificate
+from reeve.stats.risk import Refused
+
+NO_FIT = Refused("nothing to fit to")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +23,8 @@ class Seen:
     """
 
     version: str
-    score: float
+    task: str
+    score: Scored
     unseen: bool
     drawn: bool
     wrong: bool | None
@@ -28,7 +33,7 @@ class Seen:
 class Rule(Protocol):
     name: str
 
-    def lands(self, version: str, score: float, /) -> bool:
+    def lands(self, version: str, score: Scored, /) -> bool:
         """Whether a result that passed lands without a look."""
         ...
 
@@ -52,8 +57,8 @@ class Fixed:
     name: str
     least: float
 
-    def lands(self, _version: str, score: float) -> bool:
-        return score >= self.least
+    def lands(self, _version: str, score: Scored) -> bool:
+        return score.chance >= self.least
 
     def chance(self, _version: str) -> float:
         return 0.0
@@ -72,69 +77,7 @@ FIXED_THRESHOLD = Fixed("fixed threshold .95", 0.95)
 
 @dataclass
 class Trusted:
-    """What reeve does under `land = trusted`: its own functions decide, from the same records as in the ledger."""
-
-    name: str
-    owner: Policy
-    policies: dict[str, Policy] = field(default_factory=dict)
-    judged: dict[str, list[Judged]] = field(default_factory=lambda: defaultdict(list))
-
-    def lands(self, version: str, score: float) -> bool:
-        return permission(self._cell(version), {"verdict": score}, self._policy(version)).granted
-
-    def chance(self, version: str) -> float:
-        trust = self._policy(version).trust_in(self._cell(version))
-        return self.owner.audit_share if trust.certified and not trust.alarm else 1.0
-
-    def suspicion_chance(self, score: float) -> float:
-        return self.owner.suspicion_share * (1.0 - score)
-
-    def hear(self, seen: Seen) -> None:
-        cell = self._cell(seen.version)
-        self.judged[cell.version].append(Judged(self._draw(cell, seen), seen.wrong))
-        # What landed and was not found wrong changes nothing: the certificate does not hear it, an alarm not rise by it.
-        if seen.drawn or seen.wrong:
-            self.policies[cell.version] = learn(self.owner, cell, {cell: self.judged[cell.version]}, 0)
-
-    def _draw(self, cell: Cell, seen: Seen) -> Draw:
-        """Describe a draw by its outcome; which numbers were drawn makes no difference to what is learnt."""
-        return Draw(
-            task="",
-            attempt="",
-            cell=cell,
-            unseen=seen.unseen,
-            confidence=seen.score,
-            suspicion=1.0 - seen.score,
-            chance=1.0 if seen.drawn else 0.0,
-            number=0.5,
-            suspicion_chance=0.0,
-            suspicion_number=0.5,
-            commitment="",
-            policy="",
-        )
-
-    def _policy(self, version: str) -> Policy:
-        cell = self._cell(version)
-        if cell.version not in self.policies:
-            self.policies[cell.version] = learn(self.owner, cell, {}, 0)
-        return self.policies[cell.version]
-
-    def _cell(self, version: str) -> Cell:
-        return Cell("agent", version, "", "task", "repository")
-
-
-@dataclass
-class Audits:
-    """What the audits of one version found since it began at zero."""
-
-    scores: list[float] = field(default_factory=list)
-    wrongs: list[bool] = field(default_factory=list)
-    threshold: float | None = None
-
-
-@dataclass
-class ByLevels:
-    """The part of the results that scores high may be certified where the whole is not: `stats.levels`.
+    """What reeve does under `land = trusted`: its own functions decide, from the same records as in the ledger.
 
     `restart` False is the mistake that reeve avoids: the audits of earlier versions count for the next.
     """
@@ -142,15 +85,90 @@ class ByLevels:
     name: str
     owner: Policy
     restart: bool = True
-    alarms: int = 0
-    audits: dict[str, Audits] = field(default_factory=lambda: defaultdict(Audits))
+    tallies: dict[Cell, Tally] = field(default_factory=dict)
+    drawn: defaultdict[Cell, int] = field(default_factory=lambda: defaultdict(int))
+    learned: dict[Cell, Policy] = field(default_factory=dict)
+    fit: Fit | None = None
 
-    def lands(self, version: str, score: float) -> bool:
-        threshold = self._of(version).threshold
-        return threshold is not None and score >= threshold
+    def lands(self, version: str, score: Scored) -> bool:
+        if score.fit is not self.fit:
+            self.fit = score.fit
+            self.learned.clear()
+        cell = self._cell(version)
+        return permission(cell, score.evidence, self._policy(cell)).granted
 
     def chance(self, version: str) -> float:
-        return 1.0 if self._of(version).threshold is None else self.owner.audit_share
+        cell = self._cell(version)
+        trust = self._policy(cell).trust_in(cell)
+        return self.owner.audit_share if trust.certified and not trust.alarm else 1.0
+
+    def suspicion_chance(self, score: float) -> float:
+        return self.owner.suspicion_share * (1.0 - score)
+
+    def hear(self, seen: Seen) -> None:
+        cell = self._cell(seen.version)
+        tally = self._tally(cell)
+        tally.put(self.drawn[cell], Judged(self._draw(cell, seen), seen.wrong))
+        self.drawn[cell] += 1
+        # What landed and was not found wrong changes nothing: no certificate hears it, no alarm rises by it.
+        if seen.drawn or seen.wrong:
+            self.learned.pop(cell, None)
+
+    def _draw(self, cell: Cell, seen: Seen) -> Draw:
+        """Describe a draw by its outcome; which numbers were drawn makes no difference to what is learnt."""
+        return Draw(
+            task=seen.task,
+            attempt="",
+            cell=cell,
+            unseen=seen.unseen,
+            confidence=seen.score.chance,
+            suspicion=1.0 - seen.score.chance,
+            chance=1.0 if seen.drawn else 0.0,
+            number=0.5,
+            suspicion_chance=0.0,
+            suspicion_number=0.5,
+            commitment="",
+            policy="",
+            evidence=seen.score.evidence,
+            fit="" if seen.score.fit is None else seen.score.fit.version,
+        )
+
+    def _policy(self, cell: Cell) -> Policy:
+        if cell not in self.learned:
+            self.learned[cell] = learn(self.owner, self._tally(cell), cell, 0, self.fit or NO_FIT)
+        return self.learned[cell]
+
+    def _tally(self, cell: Cell) -> Tally:
+        if cell not in self.tallies:
+            self.tallies[cell] = Tally(self.owner)
+        return self.tallies[cell]
+
+    def _cell(self, version: str) -> Cell:
+        return Cell("agent", version if self.restart else "any", "", "task", "repository")
+
+
+@dataclass
+class Whole:
+    """What the audits of one version found since it began at zero."""
+
+    bets: Bets
+    audits: int = 0
+    wrong: int = 0
+
+
+@dataclass
+class WholeCell:
+    """Trust by one certificate for all results of a version, as if no part could be better: what levels gain over."""
+
+    name: str
+    owner: Policy
+    known: dict[str, Whole] = field(default_factory=dict)
+
+    def lands(self, version: str, _score: Scored) -> bool:
+        return self._certified(version)
+
+    def chance(self, version: str) -> float:
+        return self.owner.audit_share if self._certified(version) else 1.0
 
     def suspicion_chance(self, score: float) -> float:
         return self.owner.suspicion_share * (1.0 - score)
@@ -158,26 +176,25 @@ class ByLevels:
     def hear(self, seen: Seen) -> None:
         if not seen.drawn or seen.wrong is None:
             return
-        audits = self._of(seen.version)
-        audits.scores.append(seen.score)
-        audits.wrongs.append(seen.wrong)
-        # A clean audit never raises the alarm, so it need not be asked after one.
-        if seen.wrong and audits.threshold is not None and self._alarmed(audits, audits.threshold):
-            self.alarms += 1
-            self.audits[seen.version if self.restart else ""] = Audits()
-            return
-        audits.threshold = self._levels().after(audits.scores, audits.wrongs).threshold
+        known = self._of(seen.version)
+        known.audits += 1
+        known.wrong += seen.wrong
+        if seen.unseen:
+            known.bets = self._alarm().hear(known.bets, wrong=seen.wrong)
+        if self._alarm().goes_off(known.bets):
+            del self.known[seen.version]
 
-    def _of(self, version: str) -> Audits:
-        return self.audits[version if self.restart else ""]
+    def _certified(self, version: str) -> bool:
+        known = self._of(version)
+        return (
+            Certificate(self.owner.highest_escape_rate, self.owner.confidence).at(known.audits, known.wrong).certified
+        )
 
-    def _alarmed(self, audits: Audits, threshold: float) -> bool:
-        inside = [wrong for score, wrong in zip(audits.scores, audits.wrongs, strict=True) if score >= threshold]
-        return Alarm(self.owner.highest_escape_rate, self.owner.confidence).after(inside).raised
+    def _alarm(self) -> Alarm:
+        return Alarm(self.owner.highest_escape_rate, self.owner.confidence)
 
-    def _levels(self) -> Levels:
-        rate = self.owner.highest_escape_rate
-        return Levels((1.0 - rate / 2.0, 1.0 - rate, 1.0 - 2.0 * rate, 0.0), rate, self.owner.confidence)
+    def _of(self, version: str) -> Whole:
+        return self.known.setdefault(version, Whole(self._alarm().begin()))
 
 
 def all_rules(highest_rate: float, confidence: float) -> tuple[Rule, ...]:
@@ -189,7 +206,7 @@ def all_rules(highest_rate: float, confidence: float) -> tuple[Rule, ...]:
         FIXED_THRESHOLD,
         Trusted("reeve", owner),
         Trusted("reeve, 10 % at 90 %", lenient),
-        ByLevels("by levels", owner),
-        ByLevels("by levels, 10 % at 90 %", lenient),
-        ByLevels("by levels, inherited", owner, restart=False),
+        WholeCell("whole cell only", owner),
+        WholeCell("whole cell only, 10 % at 90 %", lenient),
+        Trusted("inherited", owner, restart=False),
     )

@@ -52,7 +52,7 @@ def figures(outcome: Outcome) -> dict[str, object]:
 def findings(outcomes: Sequence[Outcome], life: Life, highest_rate: float) -> Iterator[str]:
     """Say of a life what a reader should not overlook, the unflattering as well."""
     by_rule = {each.rule: each for each in outcomes if each.life == life.name}
-    for name in ("reeve", "by levels"):
+    for name in ("reeve", "whole cell only"):
         yield _kept(name, by_rule[name], highest_rate)
     passing, fixed = by_rule["land whatever passes"].escape_rate(), by_rule["fixed threshold .95"].escape_rate()
     if passing is not None:
@@ -63,7 +63,7 @@ def findings(outcomes: Sequence[Outcome], life: Life, highest_rate: float) -> It
         outcome = by_rule["fixed threshold .95"]
         versions = f"{outcome.versions_above} of {outcome.versions_unseen} versions were above it"
         yield f"the fixed threshold lets {fixed.value:.1%} escape, {above} {highest_rate:.0%}, and has no means to know; {versions}"
-    inherited, restarted = by_rule["by levels, inherited"], by_rule["by levels"]
+    inherited, restarted = by_rule["inherited"], by_rule["reeve"]
     if inherited.versions_unseen:
         told = f"{inherited.versions_above} of {inherited.versions_unseen} versions were above {highest_rate:.0%}"
         yield f"with inherited trust {told}, against {restarted.versions_above} of {restarted.versions_unseen}"

@@ -1,8 +1,11 @@
 """What a full verdict costs, of this state of reeve's code and of an earlier one, in one run and patch by patch.
 
 Every honest patch gets a verdict by both, one right after the other, in turns first; each also runs the same tests
-plainly, and the mean of these two runs is what both are divided by. Two counts are given: all that the process and its
-children spent, and what ran in the sandbox alone.
+plainly, and the mean of these two runs is what both are divided by. Three counts are given. "all processes": all that
+reeve's process and its children spent for the verdict, divided by the plain pytest alone, which is the hardest way to
+count. "in the sandbox": what ran in the sandbox, divided by the same. "like with like": all processes for the verdict
+divided by all processes for the plain run, which has walls and a workspace too. A verdict of which a part was known
+already, because another patch leaves the same tree, is no full verdict and does not count.
 
     python -m bench.verifier.cost --before SRC [--only PACKAGE ...] [--patches N] [--record FILE]
 
@@ -98,8 +101,8 @@ def _serve(folder: Path, options: argparse.Namespace) -> int:
         said = {
             "state": digest(), "name": one.name, "package": row.package, "outcome": row.outcome,
             "cpu_seconds": row.cpu_seconds, "sandbox_cpu_seconds": row.verdict_cpu_seconds,
-            "plain_cpu_seconds": row.plain_cpu_seconds, "wall_seconds": row.wall_seconds,
-            "defects": row.strength,
+            "plain_cpu_seconds": row.plain_cpu_seconds, "plain_all_cpu_seconds": row.plain_all_cpu_seconds,
+            "wall_seconds": row.wall_seconds, "defects": row.strength,
         }  # fmt: skip
         print(json.dumps(said), flush=True)
     return 0
@@ -114,13 +117,19 @@ def _pairs(workers: dict[str, Any], work: Sequence[tuple[Group, Made]]) -> Itera
             workers[state].stdin.flush()
             pair[state] = json.loads(workers[state].stdout.readline())
         print(f"\r{number + 1} of {len(work)}", end="", file=sys.stderr, flush=True)
-        if number and all(pair[state]["outcome"] == Outcome.PASSED for state in STATES):
+        if number and all(_is_whole(pair[state]) for state in STATES):
             yield pair
+
+
+def _is_whole(row: dict[str, Any]) -> bool:
+    """Say whether a verdict passed and was made from nothing: what is kept costs nobody what it says that it cost."""
+    return row["outcome"] == Outcome.PASSED and row["cpu_seconds"] > row["sandbox_cpu_seconds"]
 
 
 def _figures(pairs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {"patches": len(pairs)}
     plain = [statistics.mean(pair[state]["plain_cpu_seconds"] for state in STATES) for pair in pairs]
+    plain_all = [statistics.mean(pair[state]["plain_all_cpu_seconds"] for state in STATES) for pair in pairs]
     for state in STATES:
         rows = [pair[state] for pair in pairs]
         own = [row["cpu_seconds"] - row["sandbox_cpu_seconds"] for row in rows]
@@ -131,6 +140,9 @@ def _figures(pairs: Sequence[dict[str, Any]]) -> dict[str, Any]:
             ),
             "verdict / plain run, in the sandbox, median": _median(
                 row["sandbox_cpu_seconds"] / each for row, each in zip(rows, plain, strict=True)
+            ),
+            "verdict / plain run, like with like, median": _median(
+                row["cpu_seconds"] / each for row, each in zip(rows, plain_all, strict=True)
             ),
             "CPU seconds of reeve's own processes, median": _median(own),
             "CPU seconds in the sandbox, median": _median(row["sandbox_cpu_seconds"] for row in rows),

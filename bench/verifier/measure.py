@@ -36,7 +36,8 @@ class Row:
     """One verdict. `cpu_seconds` is all that this process and its children spent for it, the base being known.
 
     `verdict_cpu_seconds` is what the verdict itself says; `plain_cpu_seconds` a plain run of the same tests on the
-    result, None where none was made (a result that did not pass needs no whole verdict).
+    result, None where none was made (a result that did not pass needs no whole verdict); `plain_all_cpu_seconds` that
+    run with all that this process and its children spent to make it, as `cpu_seconds` has it for the verdict.
     """
 
     key: str
@@ -57,6 +58,7 @@ class Row:
     verdict_cpu_seconds: float
     wall_seconds: float
     plain_cpu_seconds: float | None
+    plain_all_cpu_seconds: float | None = None
 
     @property
     def accepted(self) -> bool:
@@ -199,9 +201,11 @@ def measure_one(place: Place, group: Group, task: Task, one: Made) -> Row:
         verdict = Verdict("", task.id, "", base.tree, tree, Outcome.FAILED, f"refused: {error}", confidence=1.0)
     wall = time.monotonic() - began
     cpu = _used() - before
-    plain = None
+    plain = plain_all = None
     if verdict.outcome is Outcome.PASSED or one.corpus == "honest":
+        before = _used()
         plain = place.plain(task, base, tree, group.case.hidden_files() if group.hidden else ()).cpu_seconds
+        plain_all = _used() - before
     strength = verdict.strength
     return Row(
         key=key_of(group, one),
@@ -222,6 +226,7 @@ def measure_one(place: Place, group: Group, task: Task, one: Made) -> Row:
         verdict_cpu_seconds=round(verdict.cpu_seconds, 3),
         wall_seconds=round(wall, 3),
         plain_cpu_seconds=None if plain is None else round(plain, 3),
+        plain_all_cpu_seconds=None if plain_all is None else round(plain_all, 3),
     )
 
 

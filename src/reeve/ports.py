@@ -269,7 +269,8 @@ class ChallengeRequest:
     """What to doubt: a tree whose measurement gave `tests`.
 
     `explore_seconds` is the CPU time that the search for unneeded parts and unnoticed defects may take beyond its
-    start; 0 leaves both out, as a control run on the base does. `seed` None: drawn anew.
+    start; 0 leaves both out, as a control run on the base does. `seed` None: drawn anew. With `plain_asserts` a test
+    runner that rewrites assertions leaves them as they are, which costs less; what then fails may be a test of that.
     """
 
     check: CheckRequest
@@ -277,6 +278,7 @@ class ChallengeRequest:
     explore_seconds: float = 0.0
     canaries: bool = True
     seed: int | None = None
+    plain_asserts: bool = False
 
 
 class Challenger(Protocol):

@@ -30,6 +30,7 @@ __all__ = [
     "Declined",
     "Declines",
     "Defect",
+    "Deferral",
     "Door",
     "Draw",
     "DrillResult",
@@ -42,6 +43,7 @@ __all__ = [
     "KnownAnswer",
     "Landing",
     "LandingOutcome",
+    "Level",
     "Limits",
     "McpServer",
     "Measurement",
@@ -63,6 +65,7 @@ __all__ = [
     "Runner",
     "SandboxResult",
     "SandboxRun",
+    "Scale",
     "Seeded",
     "Seeding",
     "Selection",
@@ -892,6 +895,23 @@ class Review:
     told: str = ""  # what the person was told at once; only where the truth was known
 
 
+@dataclass(frozen=True, slots=True)
+class Deferral:
+    """A person puts off what needs them; `until_utc` not after `at_utc`: they take that back.
+
+    It holds until then, or until something new happens to the task. `minutes` are those spent on it so far, which count
+    with the decision that follows; `reviews` is how many decisions of a person there were before.
+    """
+
+    task: str
+    until_utc: float
+    at_utc: float
+    reason: str = ""
+    minutes: float = 0.0
+    reviews: int = 0
+    reviewer: str = ""  # who it was; "": not recorded then
+
+
 class Status(StrEnum):
     """Of a task, derived from its facts and never stored."""
 
@@ -1009,12 +1029,47 @@ class Judged:
     wrong: bool | None
 
 
+class Scale(StrEnum):
+    """By which confidence results belong to a level."""
+
+    ALL = "all"  # by none: every result does
+    VERDICT = "verdict"  # the verdict's own
+    FIT = "fit"  # the fitted one
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """The results of a cell whose confidence is at least `least`, and what the audits of them say.
+
+    `share` is the part that it has of the chance of certifying what is not good enough, fixed before the first audit.
+    """
+
+    scale: Scale
+    least: float
+    share: float
+    audits: int = 0
+    wrong: int = 0
+    e_value: float = 1.0
+    e_value_needed: float = 1.0
+    certified: bool = False
+    more_clean_audits: int = 0  # in the level, at least, until it is certified
+
+    @property
+    def words(self) -> str:
+        """Name what is in it."""
+        if self.scale is Scale.ALL:
+            return "everything"
+        whose = "fitted" if self.scale is Scale.FIT else "verdict's"
+        return f"a {whose} confidence of at least {self.least:.4g}"
+
+
 @dataclass(frozen=True, slots=True)
 class Trust:
     """What is known of the results of a cell, since it was last begun at zero.
 
-    `e_value` is the evidence against an escape rate at or above the highest that the owner accepts. `alarm` stays
-    until audits that came after it certify again. `threshold` is the confidence that a result must have.
+    `level` is the place of the level whose results may land without a look. `e_value` is the evidence of the level of
+    everything. `alarm` stays until audits that came after it certify a level again. `threshold` is a finer look, and
+    counts where everything is certified: the confidence that a result must have then.
     """
 
     cell: Cell
@@ -1024,12 +1079,19 @@ class Trust:
     wrong: int = 0  # of them
     waiting: int = 0  # drawn by the uniform stream, and not answered
     e_value: float = 1.0
-    certified: bool = False
-    more_clean_audits: int = 0  # at least, until it is certified
+    certified: bool = False  # a level is
+    more_clean_audits: int = 0  # at least, until one more level is certified
     alarm: bool = False
     alarm_e_value: float = 1.0
-    threshold: float | None = None  # None: no confidence is known to be safe
+    threshold: float | None = None  # None: there is no finer one
     no_threshold: str = ""  # why
+    levels: tuple[Level, ...] = ()  # everything first
+    level: int | None = None
+
+    @property
+    def granted(self) -> Level | None:
+        """Return the level whose results may land without a look; None: no result may."""
+        return None if self.level is None else self.levels[self.level]
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,8 @@ MODEL = {"anthropic": "claude-sonnet-4-5", "responses": "gpt-5", "chat": "gpt-5"
 def asked(name: str, *, stream: bool = True) -> dict[str, object]:
     if name == "gemini":
         return {"contents": [{"role": "user", "parts": [{"text": "hello"}]}]}
-    return {"model": MODEL[name], "stream": stream, "max_tokens": 100, "messages": []}
+    options = {"stream_options": {"include_usage": True}} if name == "chat" and stream else {}
+    return {"model": MODEL[name], "stream": stream, "max_tokens": 100, "messages": []} | options
 
 
 @dataclass

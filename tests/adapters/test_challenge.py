@@ -24,6 +24,8 @@ MUST_FAIL, INVERTED = CanaryKind.MUST_FAIL, CanaryKind.INVERTED
 MUST_PASS, COPY = CanaryKind.MUST_PASS, CanaryKind.COPY
 WANTED = "tests/test_a.py::test_wanted"
 CHECKS = Checks(required=(WANTED,))
+PLAIN = pytest.mark.parametrize("plain", [False, True], ids=["usual", "plain"])
+"""Whether pytest leaves assertions as they are."""
 PROJECT = {
     "a.py": "def f():\n    return 2\n",
     "tests/test_a.py": (
@@ -45,11 +47,12 @@ def challenger(at) -> SandboxedChallenger:
     return SandboxedChallenger(at.sandbox, at.trees, at.objects, at.store, programs=at.folder / "programs")
 
 
-def challenge(at, files: dict[str, str], checks: Checks = CHECKS, tests=None, **more) -> Challenge:
+def challenge(at, files: dict[str, str], checks: Checks = CHECKS, tests=None, env=None, **more) -> Challenge:
     """Challenge a tree; `tests` are what was measured, and are measured if they are not given."""
     tree = at.tree(files)
     tests = at.measure(tree, checks).tests if tests is None else tests
-    return challenger(at).challenge(ChallengeRequest(at.request(tree, checks, fresh=True), tests, **more))
+    request = at.request(tree, checks, fresh=True, env=env or {})
+    return challenger(at).challenge(ChallengeRequest(request, tests, **more))
 
 
 def is_as_it_must_be(found: Challenge) -> bool:
@@ -63,8 +66,9 @@ def is_as_it_must_be(found: Challenge) -> bool:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_an_honest_result_is_the_same_again_and_its_canaries_are_as_they_must(here, seed):
-    found = challenge(here, PROJECT, seed=seed)
+@PLAIN
+def test_an_honest_result_is_the_same_again_and_its_canaries_are_as_they_must(here, seed, plain):
+    found = challenge(here, PROJECT, seed=seed, plain_asserts=plain)
     assert (found.problem, found.seed) == ("", seed)
     assert dict(found.again) == dict(here.measure(here.tree(PROJECT), CHECKS).tests)
     assert is_as_it_must_be(found)
@@ -165,10 +169,11 @@ class TestSkips(unittest.TestCase):
 }
 
 
-def test_every_outcome_is_the_same_in_a_run_that_has_nothing_from_pytests_own(here):
+@PLAIN
+def test_every_outcome_is_the_same_in_a_run_that_has_nothing_from_pytests_own(here, plain):
     tree = here.tree(EVERYTHING)
     measured = here.measure(tree, CHECKS)
-    found = challenge(here, EVERYTHING, tests=measured.tests, seed=4)
+    found = challenge(here, EVERYTHING, tests=measured.tests, seed=4, plain_asserts=plain)
     assert found.problem == ""
     assert dict(found.again) == dict(measured.tests)
     assert {*measured.tests.values()} == {PASSED, FAILED, ERROR, SKIPPED, XFAILED, XPASSED}
@@ -441,12 +446,32 @@ def evidence(found: Challenge) -> set[str]:
 
 
 @pytest.mark.parametrize("cheat", CHEATS)
-def test_a_forged_result_shows(here, cheat):
+@PLAIN
+def test_a_forged_result_shows(here, cheat, plain):
     forging, expected = CHEATS[cheat]
     source = forging if "def f" in forging else forging + WRONG
     tests = {WANTED: PASSED, "tests/test_a.py::test_other": PASSED, "tests/test_a.py::TestCases::test_case": PASSED}
-    found = challenge(with_limits(here, check_seconds=60), {**PROJECT, "a.py": source}, tests=tests, seed=7)
+    limited = with_limits(here, check_seconds=60)
+    found = challenge(limited, {**PROJECT, "a.py": source}, tests=tests, seed=7, plain_asserts=plain)
     assert expected <= evidence(found)
+
+
+MESSAGE = "import pytest\n\ndef test_wanted():\n    with pytest.raises(AssertionError, match='1 == 2'):\n        assert 1 == 2\n"
+
+
+def test_an_assertion_that_is_left_as_it_is_has_no_message_of_pytest(here):
+    files = {**PROJECT, "tests/test_a.py": MESSAGE}
+    usual = challenge(here, files, tests={WANTED: PASSED}, seed=3)
+    plain = challenge(here, files, tests={WANTED: PASSED}, seed=3, plain_asserts=True)
+    assert (usual.again[WANTED], plain.again[WANTED]) == (PASSED, FAILED)
+
+
+def test_where_python_leaves_assertions_out_it_is_pytest_that_makes_them_hold(here):
+    found = challenge(here, PROJECT, seed=3, plain_asserts=True, env={"PYTHONOPTIMIZE": "1"})
+    assert is_as_it_must_be(found)
+    files = {**PROJECT, "a.py": WRONG}
+    found = challenge(here, files, tests={WANTED: PASSED}, seed=3, plain_asserts=True, env={"PYTHONOPTIMIZE": "1"})
+    assert found.again[WANTED] is FAILED
 
 
 def test_assertions_of_unittest_that_assert_nothing_show(here):

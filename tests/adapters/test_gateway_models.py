@@ -6,6 +6,7 @@ import http.client
 import json
 import socket
 import threading
+import zlib
 
 import pytest
 from gateways import (
@@ -223,13 +224,96 @@ def test_an_answer_in_one_piece_is_counted(story):
     assert (fact.input_tokens, fact.cached_tokens, fact.output_tokens, fact.complete) == (11, 5, 7, True)
 
 
-def test_an_answer_that_comes_compressed_all_the_same_is_passed_on_and_counted(story):
+@pytest.mark.parametrize(("encoding", "wbits"), [("gzip", 31), ("deflate", 15)])
+def test_an_answer_that_comes_compressed_all_the_same_is_unpacked_counted_and_without_the_key(story, encoding, wbits):
     site, attempt = story
-    stream = gzip.compress(said("anthropic"))
-    site.upstream.answer = events(stream, headers={"Content-Encoding": "gzip"})
+    packing = zlib.compressobj(wbits=wbits)
+    packed = packing.compress(said("anthropic", f"a key is {KEY}")) + packing.flush()
+    site.upstream.answer = events(packed[:70], packed[70:], headers={"Content-Encoding": encoding})
     status, headers, body = attempt.ask("/anthropic/v1/messages", asked("anthropic"))
-    assert (status, headers["content-encoding"], body) == (200, "gzip", stream)
-    assert site.settled(1, attempt.door.attempt)[0].output_tokens == 7
+    assert (status, "content-encoding" in headers) == (200, False)
+    assert body == said("anthropic", f"a key is {'*' * len(KEY)}")
+    (fact,) = site.settled(1, attempt.door.attempt)
+    assert (fact.output_tokens, fact.complete, fact.bytes_received) == (7, True, len(packed))
+
+
+def test_an_error_that_comes_compressed_is_searched_for_the_key_too(story):
+    site, attempt = story
+    site.upstream.answer = plain(401, gzip.compress(f"the key {KEY} is wrong".encode()), {"Content-Encoding": "gzip"})
+    assert attempt.ask("/anthropic/v1/messages", asked("anthropic"))[::2] == (401, b"the key *** is wrong")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "content", "why"),
+    [
+        ("zstd", b"\x28\xb5\x2f\xfd", "compressed as 'zstd'"),
+        ("gzip, gzip", gzip.compress(gzip.compress(KEY.encode())), "compressed as 'gzip, gzip'"),
+        ("gzip", KEY.encode(), "compressed, and broken"),
+        ("gzip", gzip.compress(b" " * (64 << 20)), "more than 4 MB"),
+    ],
+)
+@pytest.mark.parametrize("status", [200, 500])
+def test_an_answer_that_cannot_be_looked_into_is_not_passed_on(story, encoding, content, why, status):
+    site, attempt = story
+    site.upstream.answer = plain(status, content, {"Content-Encoding": encoding})
+    try:
+        found = attempt.ask("/anthropic/v1/messages", asked("anthropic"))
+        assert (found[0], why.encode() in found[2]) == (502, True)
+    except (http.client.HTTPException, ConnectionError):
+        pass  # its head was passed on by then
+    (fact,) = site.settled(1, attempt.door.attempt)
+    assert (fact.outcome, why in fact.reason) == (RequestOutcome.UNREACHABLE, True)
+
+
+CHAT = "/openai/v1/chat/completions"
+PART = event({"choices": [{"index": 0, "delta": {"content": "hello"}}], "usage": None})
+SAYS_USAGE = event({"choices": [], "usage": {"prompt_tokens": 11, "completion_tokens": 7}})
+DONE = b"data: [DONE]\n\n"
+SILENT = {"model": "gpt-5", "stream": True, "messages": [{"role": "user", "content": "a { and \\u00e9"}]}
+
+
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("options", [None, {}, {"include_usage": False, "include_obfuscation": False}])
+def test_a_chat_that_does_not_ask_for_its_usage_is_counted_exactly_and_sees_none(story, options, newline):
+    site, attempt = story
+    whole = b"".join((PART, SAYS_USAGE, DONE)).replace(b"\n", newline)
+    site.upstream.answer = events(*(whole[at : at + 7] for at in range(0, len(whole), 7)))
+    question = SILENT | ({} if options is None else {"stream_options": options})
+    status, _, body = attempt.ask(CHAT, question)
+    assert (status, body) == (200, (PART + DONE).replace(b"\n", newline))
+    sent = json.loads(site.upstream.seen[0].body)
+    assert sent == question | {"stream_options": (options or {}) | {"include_usage": True}}
+    (fact,) = site.settled(1, attempt.door.attempt)
+    assert (fact.input_tokens, fact.output_tokens, fact.complete) == (11, 7, True)
+
+
+def test_a_chat_that_asks_for_its_usage_sees_it_and_nothing_is_changed(story):
+    site, attempt = story
+    site.upstream.answer = events(PART, SAYS_USAGE, DONE)
+    body = json.dumps(asked("chat")).encode()
+    assert attempt.ask(CHAT, body)[2] == PART + SAYS_USAGE + DONE
+    assert site.upstream.seen[0].body == body
+
+
+def test_a_provider_that_cannot_say_the_usage_is_asked_as_the_agent_asked_and_not_twice(story):
+    site, attempt = story
+
+    def answer(seen, send):
+        refused = b"stream_options" in seen.body
+        (plain(400, {"error": "unknown field stream_options"}) if refused else events(PART, DONE))(seen, send)
+
+    site.upstream.answer = answer
+    assert [attempt.ask(CHAT, SILENT)[::2] for _ in range(2)] == [(200, PART + DONE)] * 2
+    assert ["stream_options" in str(each.body) for each in site.upstream.seen] == [True, False, False]
+    assert [fact.complete for fact in site.settled(2, attempt.door.attempt)] == [False, False]
+
+
+def test_a_long_event_of_a_chat_is_not_held_back_and_what_is_said_with_the_usage_stays(story):
+    site, attempt = story
+    long = event({"choices": [{"index": 0, "delta": {"content": "x" * 200_000}}]})
+    last = event({"choices": [{"index": 0, "delta": {}}], "usage": {"prompt_tokens": 1, "completion_tokens": 2}})
+    site.upstream.answer = events(long[:150_000], long[150_000:], last, SAYS_USAGE.rstrip())
+    assert attempt.ask(CHAT, SILENT)[2] == long + last
 
 
 def test_an_answer_without_a_word_on_usage_is_estimated_and_says_so(story):

@@ -1,6 +1,5 @@
 """What was used is read from answers of every form, in whatever pieces they come."""
 
-import gzip
 import json
 
 import pytest
@@ -146,30 +145,13 @@ def test_long_events_in_small_pieces_cost_no_more_than_their_length():
         ),
     ],
 )
-@pytest.mark.parametrize("encoding", ["", "gzip"])
-def test_an_answer_in_one_piece_is_read_too(name, body, encoding):
+def test_an_answer_in_one_piece_is_read_too(name, body):
     content = json.dumps(body).encode()
-    meter = Meter(Shape(name), Form.WHOLE, encoding=encoding)
-    for byte in gzip.compress(content) if encoding else content:
+    meter = Meter(Shape(name), Form.WHOLE)
+    for byte in content:
         meter.feed(bytes((byte,)))
     meter.end()
     assert (meter.usage, meter.complete) == (EXPECTED[name], True)
-
-
-def test_a_compressed_stream_is_read_from_a_copy():
-    assert metered("anthropic", gzip.compress(said("anthropic")), [20], encoding="gzip").usage == EXPECTED["anthropic"]
-
-
-def test_a_compression_that_cannot_be_read_leaves_the_usage_unknown():
-    meter = metered("anthropic", b"\x28\xb5\x2f\xfd" * 100, [20], encoding="zstd")
-    assert (meter.usage, meter.complete, meter.written > 0) == (None, False, True)
-
-
-def test_a_body_that_unpacks_without_end_is_given_up():
-    meter = Meter(Shape.ANTHROPIC, Form.WHOLE, encoding="gzip")
-    meter.feed(gzip.compress(b" " * (64 << 20)))
-    meter.end()
-    assert meter.usage is None
 
 
 @pytest.mark.parametrize("name", SHAPES)

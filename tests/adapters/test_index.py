@@ -9,10 +9,13 @@ from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
 from reeve.adapters.stores.index import LedgerIndex
 from reeve.adapters.stores.sqlite import NEXT, SqliteStore
-from reeve.ledger.inbox import Need, inbox
+from reeve.ledger.inbox import Need, apart, inbox
 from reeve.ledger.views import counts, summaries, task_views
-from reeve.records import Outcome, Status
-from stories import Story
+from reeve.records import Deferral, Outcome, ReviewKind, Status
+from stories import START, Story
+
+HOUR = 3600.0
+NOW = START + 1000 * HOUR
 
 
 @pytest.fixture
@@ -30,6 +33,11 @@ def lived(story, name, draw) -> None:
     chapters = [story.landed, story.failed, story.unproven, story.declined, story.conflicting, story.broken_setup]
     if draw.random() < 0.6:
         draw.choice(chapters)(name, human_minutes=float(draw.randint(1, 60)))
+        if draw.random() < 0.4:
+            until = NOW + draw.choice([-HOUR, HOUR, 2 * HOUR])
+            story.tell("deferral", f"{name}~1", name, Deferral(name, until, START, minutes=draw.choice([0.0, 2.5])))
+        if draw.random() < 0.1:
+            story.review(f"{name}.1", ReviewKind.AGAIN, "once more")
         return
     story.task(name, f"Mend {name} with care.\nAnd more.")
     for number in range(1, draw.randint(0, 2) + 1):
@@ -55,12 +63,17 @@ def agree(index, store) -> None:
         )
     views = task_views(store)
     assert {status: each.tasks for status, each in index.totals().items()} == counts(views)
-    told = inbox(views)
+    told, later = apart(inbox(views), NOW)
     alone = [item for item in told if item.need is not Need.SETUP_FAILED]
-    assert [row.item for row in index.needing(1000)] == alone
-    together = [(tuple(sorted(item.tasks)), item.human_minutes) for item in told if item.need is Need.SETUP_FAILED]
+    assert [row.item for row in index.needing(1000, NOW)] == alone
+    together = [
+        (tuple(sorted(item.tasks)), item.human_minutes) for item in (*told, *later) if item.need is Need.SETUP_FAILED
+    ]
     assert sorted((tasks, minutes) for _, tasks, minutes in index.held_up(1000)) == sorted(together)
-    assert index.asking() == len(told)
+    assert index.asking(NOW) == len(told)
+    assert [row.item for row in index.deferred(1000, NOW)] == [
+        item for item in later if item.need is not Need.SETUP_FAILED
+    ]
 
 
 def every(index):

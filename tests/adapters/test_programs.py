@@ -10,6 +10,7 @@ import pytest
 from reeve.adapters.checks import programs
 from reeve.adapters.checks.challenge import EXAMINER
 from reeve.adapters.checks.programs import compiled
+from reeve.adapters.sandboxes.supervised import bytecode_of
 
 
 @pytest.fixture
@@ -60,3 +61,30 @@ def test_another_content_is_another_copy_and_one_that_went_is_made_again(program
 
 def test_without_a_place_it_runs_from_where_it_is():
     assert compiled(EXAMINER, None) == EXAMINER
+
+
+# ---------------------------------------------------------------- a script beside its bytecode
+
+
+def test_a_script_is_started_by_its_bytecode_which_follows_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.dont_write_bytecode", False)
+    script = tmp_path / "script.py"
+    for said in ("one", "two, and longer"):
+        script.write_text(f"print({said!r})\n")
+        found = bytecode_of.__wrapped__(script)
+        assert found.parent == tmp_path / "__pycache__"
+        done = subprocess.run([sys.executable, str(found)], capture_output=True, text=True, check=True)
+        assert done.stdout == f"{said}\n"
+
+
+def test_a_script_is_started_as_it_is_where_no_bytecode_is_to_be_kept(tmp_path, monkeypatch):
+    script = tmp_path / "script.py"
+    script.write_text("print(1)\n")
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    assert bytecode_of.__wrapped__(script) == script
+    monkeypatch.setattr("sys.dont_write_bytecode", False)
+    (tmp_path / "__pycache__").write_text("no folder")
+    assert bytecode_of.__wrapped__(script) == script
+    script.write_text("no code (\n")
+    (tmp_path / "__pycache__").unlink()
+    assert bytecode_of.__wrapped__(script) == script

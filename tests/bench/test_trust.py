@@ -16,8 +16,8 @@ from bench.trust import __main__ as command
 from bench.trust.lives import Life, Result, first_that_passes, lives, metr, simulated, swe_bench, terminal_bench
 from bench.trust.plot import specification, svg
 from bench.trust.replay import REVIEW_MINUTES, Outcome, replay
-from bench.trust.rules import LAND_WHATEVER_PASSES, REVIEW_EVERYTHING, ByLevels, Fixed, Seen, Trusted, all_rules
-from bench.trust.scores import Scores
+from bench.trust.rules import LAND_WHATEVER_PASSES, REVIEW_EVERYTHING, Fixed, Seen, Trusted, WholeCell, all_rules
+from bench.trust.scores import Scored, Scores
 from bench.trust.table import BEGIN, END, PICTURE, figures, lines, page
 
 from reeve.records import Policy
@@ -29,15 +29,16 @@ GOOD_THEN_BAD = (("v1", 0.005, 0.005), ("v2", 0.3, 0.3))
 OWNER = Policy("owner")
 
 
-def by_levels(**change):
-    return ByLevels("by levels", OWNER, **change)
+def reeve(**change):
+    return Trusted("reeve", OWNER, **change)
 
 
-RULES = {"reeve": lambda: Trusted("reeve", OWNER), "by levels": by_levels}
+RULES = {"reeve": reeve, "whole cell only": lambda: WholeCell("whole cell only", OWNER)}
+SURE = Scored(0.99, None, {"verdict": 0.5})
 
 
 def clean(rule, version):
-    rule.hear(Seen(version, 0.99, unseen=rule.lands(version, 0.99), drawn=True, wrong=False))
+    rule.hear(Seen(version, "t", SURE, unseen=rule.lands(version, SURE), drawn=True, wrong=False))
 
 
 # ---------------------------------------------------------------- what is not there, or not as it should be
@@ -149,7 +150,7 @@ def test_the_public_records_are_read_whole():
 
 def test_a_score_knows_nothing_of_what_is_found_later():
     life = simulated(1, GOOD_THEN_BAD, 150)
-    told, blind = Scores(life, 1), Scores(life, 1)
+    told, blind = Scores(life), Scores(life)
     scores = []
     for result in life.results[:200]:
         row = told.row(result)
@@ -164,10 +165,10 @@ def test_a_score_knows_nothing_of_what_is_found_later():
 
 def test_scores_tell_right_from_wrong_once_there_was_something_to_learn_from():
     life = simulated(2, (("v", 0.3, 0.3),), 1500)
-    scores, given = Scores(life, 1), []
+    scores, given = Scores(life), []
     for result in life.results:
         row = scores.row(result)
-        given.append((scores.score(row), result.wrong))
+        given.append((scores.score(row).chance, result.wrong))
         scores.found(result, row)
     assert given[0][0] == 0.5
     late = given[750:]
@@ -195,31 +196,31 @@ def test_what_did_not_pass_counts_nowhere_but_among_the_results():
     assert (found.results, found.passed, found.unseen, found.escapes) == (2, 1, 1, 0)
 
 
-@pytest.mark.parametrize(("name", "confidence"), [("reeve", 0.95), ("by levels", 1 - 0.05 / 4)])
+@pytest.mark.parametrize(("name", "confidence"), [("reeve", 1 - 0.05 / 2), ("whole cell only", 0.95)])
 def test_nothing_lands_unseen_before_its_version_is_certified(name, confidence):
     """The first result of each version waits, however many clean ones others had; so do all before the bound."""
     rule = RULES[name]()
     for _ in range(Certificate(0.05, confidence).after([]).more_clean_audits_needed):
-        assert not rule.lands("v1", 0.99)
+        assert not rule.lands("v1", SURE)
         assert rule.chance("v1") == 1.0
         clean(rule, "v1")
-    assert rule.lands("v1", 0.99)
+    assert rule.lands("v1", SURE)
     assert rule.chance("v1") == 0.1
-    assert not rule.lands("v2", 0.99)
+    assert not rule.lands("v2", SURE)
     assert rule.chance("v2") == 1.0
 
 
 def test_planted_version_changes_never_inherit_trust():
     """A bad version follows a good one: none of its results lands unseen; with inherited trust many do."""
-    of_the_second = dict.fromkeys(("reeve", "by levels", "inherited"), 0)
+    of_the_second = dict.fromkeys((*RULES, "inherited"), 0)
     for seed in range(2):
         life = simulated(seed, GOOD_THEN_BAD, 400)
-        for name, rule in (*RULES.items(), ("inherited", lambda: by_levels(restart=False))):
+        for name, rule in (*RULES.items(), ("inherited", lambda: reeve(restart=False))):
             whole = replay(life, rule(), 0.05, seed)
             first = replay(Life("x", "x", life.features, life.results[:400]), rule(), 0.05, seed)
             of_the_second[name] += whole.unseen - first.unseen
             assert first.unseen > 100
-    assert of_the_second["reeve"] == of_the_second["by levels"] == 0
+    assert of_the_second["reeve"] == of_the_second["whole cell only"] == 0
     assert of_the_second["inherited"] > 10
 
 
@@ -242,7 +243,7 @@ def test_in_one_of_twenty_versions_at_most_more_than_the_highest_rate_is_certifi
     for seed in range(60):
         rng = np.random.default_rng(seed)
         results = [Result("v", f"{n}", True, bool(rng.random() < 0.0501)) for n in range(400)]
-        landed += replay(Life("x", "x", (), tuple(results)), by_levels(), 0.05, seed).unseen > 0
+        landed += replay(Life("x", "x", (), tuple(results)), reeve(), 0.05, seed).unseen > 0
     assert landed / 60 <= 0.05 + 3 * (0.05 * 0.95 / 60) ** 0.5
 
 
@@ -251,10 +252,23 @@ def test_wrong_results_end_what_clean_ones_allowed(name):
     rule = RULES[name]()
     for _ in range(200):
         clean(rule, "v")
-    assert rule.lands("v", 0.99)
+    assert rule.lands("v", SURE)
     for _ in range(20):
-        rule.hear(Seen("v", 0.99, unseen=rule.lands("v", 0.99), drawn=True, wrong=True))
-    assert not rule.lands("v", 0.99)
+        rule.hear(Seen("v", "t", SURE, unseen=rule.lands("v", SURE), drawn=True, wrong=True))
+    assert not rule.lands("v", SURE)
+
+
+def test_a_part_lands_where_the_whole_is_not_good_enough_and_the_whole_cell_rule_lands_nothing():
+    """One result in five is wrong, and the score tells most of them: by levels the surest land, and few are wrong."""
+    results = []
+    for number in range(1200):
+        wrong = number % 5 == 0
+        results.append(Result("v", f"{number}", True, wrong, (-3.0 if wrong and number % 60 else 3.0,)))
+    life = Life("x", "x", ("hint",), tuple(results))
+    by_level, whole = (replay(life, RULES[name](), 0.05, 1) for name in ("reeve", "whole cell only"))
+    assert whole.unseen == 0
+    assert by_level.unseen > 300
+    assert by_level.escapes < 0.05 * by_level.unseen
 
 
 # ---------------------------------------------------------------- what is shown

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -17,6 +18,8 @@ from reeve.records import (
     KnownAnswer,
     Outcome,
     Pause,
+    Request,
+    RequestOutcome,
     ReviewKind,
 )
 
@@ -240,6 +243,8 @@ def test_the_inbox_as_json(reeve, fleet):
         "reason": "numbers.1 passed on its base but conflicts with what landed before it: conflict in parser.py",
         "lines": 2,
         "human_minutes": 20.0,
+        "until_utc": None,
+        "put_off": "",
         "look_minutes": 6.2,
         "worth": 2.58,
         "next": [
@@ -339,10 +344,40 @@ def test_show_as_json_of_task_attempt_and_verdict(reeve, fleet):
         "started_utc",
         "questions",
         "words",
+        "requests",
     }
     assert attempt["kind"] == "attempt"
+    assert attempt["requests"] == {"outcomes": {}, "estimated": 0, "unpriced": 0, "reason": ""}
     verdict = reeve("show", "patch:abc", "--json").json
     assert (verdict["kind"], verdict["task"], verdict["verdict"]["outcome"]) == ("verdict", "docs", "passed")
+
+
+def test_show_says_what_an_attempt_asked_and_how_much_of_its_cost_is_an_estimate(reeve, story):
+    story.task("t")
+    spent = replace(story.attempt("other.1"), id="t.1", task="t", tokens=500, usd=0.0125)
+    story.order("t.1")
+    story.tell("attempt", "t.1", "t", spent)
+    shared = {"attempt": "t.1", "task": "t", "run": "r", "at_utc": 1.0, "host": "h", "method": "POST", "path": "/v1"}
+    for number, more in enumerate(
+        (
+            {"outcome": RequestOutcome.ANSWERED, "tokens": 400, "usd": 0.01},
+            {"outcome": RequestOutcome.ANSWERED, "tokens": 100, "usd": 0.0025, "complete": False},
+            {"outcome": RequestOutcome.OVER_BUDGET, "usd": 0.0, "reason": "used \x1b[31mup"},
+            {"attempt": "t.2", "outcome": RequestOutcome.REFUSED, "reason": "of another attempt"},
+        ),
+        start=1,
+    ):
+        request = Request(**{**shared, "number": number, **more})
+        story.tell("request", str(number), "t", request)
+    said = reeve("show", "t.1").out
+    assert "spent     500 tokens, 0.0125 dollars (an estimate: of 1 request the provider did not say it)\n" in said
+    assert "requests  2 answered, 1 over-budget; the last that failed: used ␛[31mup\n" in said
+    assert reeve("show", "t.1", "--json").json["requests"] == {
+        "outcomes": {"answered": 2, "over-budget": 1},
+        "estimated": 1,
+        "unpriced": 0,
+        "reason": "used \x1b[31mup",
+    }
 
 
 def test_hidden_tests_are_never_printed(reeve, story):

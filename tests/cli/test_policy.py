@@ -1,5 +1,6 @@
 """`reeve policy` and `reeve audit`: a person sees in a minute why a result did or did not land without a look."""
 
+import re
 import sqlite3
 import subprocess
 from pathlib import Path
@@ -14,8 +15,8 @@ kind = "command"
 version = "7"
 command = "sed -i s/broken/mended/ $(head -n 1 $REEVE_INSTRUCTION_FILE)"
 [trust]
-highest_escape_rate = 0.4
-confidence = 0.6
+highest_escape_rate = 0.5
+confidence = 0.5
 audit_share = 1.0
 """
 CELL = ["mender", "7", "commands"]
@@ -57,9 +58,9 @@ def test_without_a_ledger_it_says_what_a_new_one_begins_with(reeve, project):
     said = reeve("policy")
     assert said.code == 0
     assert "at most 5 % escapes, with 95 % confidence" in said.out
-    assert "all of it waits for you, until 79 clean audits" in said.out
+    assert "all of it waits for you, until 96 clean audits" in said.out
     found = reeve("policy", "--json").json
-    assert (found["land"], found["cells"], found["clean_audits_of_a_new_cell"]) == ("trusted", [], 79)
+    assert (found["land"], found["cells"], found["clean_audits_of_a_new_cell"]) == ("trusted", [], 96)
     assert not (project / ".reeve").exists()
 
 
@@ -69,7 +70,7 @@ def test_it_says_of_whom_what_may_land_and_what_is_missing(fleet, reeve):
     (row,) = [line for line in reeve("policy").out.splitlines() if line.startswith("mender")]
     assert row.split()[:4] == ["mender", "7", "commands", "parser"]
     assert "no: not certified yet" in row
-    assert "1 clean of 1 audit so far, 2 more clean ones would certify at most 40 % escapes" in row
+    assert "1 clean of 1 audit so far, 2 more clean ones would certify at most 50 % escapes" in row
     fleet("b", "c")
     for name in "bc":
         reeve("accept", name, "--minutes", "2", "--sandbox", "none")
@@ -116,7 +117,8 @@ def test_a_decision_is_explained_by_rule_and_numbers_and_computed_again(fleet, r
     said = reeve("policy", "explain", "d")
     assert said.code == 0
     assert said.out.startswith("d#1: land\n  rule     land = trusted: certified\n")
-    assert "3 clean of 3 audits certify at most 40 % escapes with 60 % confidence" in said.out
+    assert "3 clean of 3 audits certify at most 50 % escapes with 50 % confidence" in said.out
+    assert re.search(r"  level    everything: 3 clean of 3 audits, evidence \S+ of 4, certified\n", said.out)
     assert "computed again from the ledger: the same" in said.out
     (found,) = reeve("policy", "explain", "a.1", "--json").json["decisions"]
     assert (found["same"], found["stored"]["action"], found["stored"]["numbers"]["audits"]) == (True, "ask", 0.0)

@@ -1,13 +1,24 @@
 """The API: what it describes is what it does, whatever it is asked; and the stream that misses nothing."""
 
 import json
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 
-from reeve.records import ReviewKind
+from reeve.records import (
+    AgentSpec,
+    Change,
+    CheckResult,
+    Checks,
+    Outcome,
+    Question,
+    QuestionKind,
+    ReviewKind,
+)
 
 
 @pytest.fixture
@@ -34,7 +45,7 @@ def test_it_does_what_it_describes_whatever_it_is_asked(described, served):
 
         ask()
         asked.add(operation.path)
-    assert len(asked) == 18
+    assert len(asked) == 22
 
 
 # ---------------------------------------------------------------- what it says
@@ -51,7 +62,7 @@ def test_tasks_go_on_page_by_page(served):
 
 
 def test_hidden_tests_are_not_told(served):
-    from reeve.records import Checks, HiddenFile
+    from reeve.records import HiddenFile
 
     hidden = Checks(
         required=("t",), hidden=(HiddenFile("tests/test_secret.py", b"the answer"),), test_patch="the answer"
@@ -90,6 +101,63 @@ def ended(client, number) -> dict:
         act = client.get(f"/api/v1/acts/{number}").json()
         if act["ok"] is not None:
             return act
+
+
+# ---------------------------------------------------------------- names that are no text
+
+LATIN = b"caf\xe9.py".decode("utf-8", "surrogateescape")
+
+
+@pytest.fixture
+def latin(served):
+    """A task, a patch, a trajectory and a verdict full of a name whose bytes are no UTF-8."""
+    story = served.story
+    task = story.task("one", checks=Checks(required=(f"tests/{LATIN}::t",)), tags=(LATIN,), human_minutes=5.0)
+    story.tell("task", "one@2", "one", replace(task, source=f"backlog/{LATIN}:1", instruction=f"Mend {LATIN}"))
+    diff = f"diff --git a/{LATIN} b/{LATIN}\n--- a/{LATIN}\n+++ b/{LATIN}\n@@ -1 +1 @@\n-a\n+b {LATIN}\n"
+    story.attempt(
+        "one.1",
+        agent=AgentSpec(LATIN, "command", LATIN),
+        changes=[Change(LATIN, "modified", 1, 1)],
+        refused=(LATIN,),
+        reason=LATIN,
+        diff=diff.encode("utf-8", "surrogateescape"),
+        said=b'{"kind": "tool_call", "text": "\\udce9", "paths": ["/work/caf\\udce9.py"]}\n\xff\xfe\n',
+    )
+    story.verdict("one.1", Outcome.UNVERIFIED, LATIN, checks=(CheckResult(LATIN, Outcome.FAILED, (LATIN,)),))
+    story.decide("one", "ask", "one.1", LATIN)
+    story.working("names")
+    question = Question("names.1", "p", QuestionKind.PERMISSION, LATIN, "edit", (LATIN,))
+    story.tell("question", "names.1?p", "names", question)
+    return served
+
+
+@pytest.mark.parametrize(
+    "path", ["fleet", "tasks", "tasks/one", "tasks/names", "attempts/one.1/events", "inbox", "tasks/caf%FF", "trust"]
+)
+def test_a_name_that_is_no_utf8_is_told_as_its_bytes(latin, path):
+    with latin.client() as client:
+        said = client.get(f"/api/v1/{path}")
+    text = said.content.decode("utf-8")
+    said.json()
+    assert said.status_code == (404 if "%" in path else 200)
+    assert not re.search(r"\\ud[89a-f]", text, re.IGNORECASE)
+    assert ("caf\\\\xe9.py" in text) == (path in ("tasks", "tasks/one", "tasks/names", "inbox"))
+
+
+@pytest.mark.parametrize("path", ["/", "/inbox", "/task/one", "/attempt/one.1", "/attempt/names.1", "/?q=%ff"])
+def test_pages_show_a_name_that_is_no_utf8_as_its_bytes(latin, path):
+    with latin.client() as client:
+        said = client.get(path)
+    assert said.status_code == 200
+    assert ("caf\\xe9.py" in said.content.decode("utf-8")) == (path != "/?q=%ff")
+
+
+def test_a_word_that_is_no_utf8_is_refused(latin):
+    with latin.client() as client:
+        body = b'{"why": "caf\\udce9"}'
+        said = client.post("/api/v1/tasks/one/reject", content=body, headers={"content-type": "application/json"})
+    assert (said.status_code, "why" in said.json()["error"]) == (422, True)
 
 
 # ---------------------------------------------------------------- the stream

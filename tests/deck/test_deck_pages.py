@@ -1,6 +1,7 @@
 """The pages in a real browser: what a person sees, live, by keyboard alone, narrow, dark, and with hostile content."""
 
 import re
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -10,14 +11,17 @@ from reeve.ledger.codec import dumps
 from reeve.ports import Fact
 from reeve.records import (
     AgentSpec,
+    Cell,
     Change,
     CheckResult,
     Checks,
     Measurement,
     Outcome,
+    Policy,
     Question,
     QuestionKind,
     TestOutcome,
+    Trust,
     Word,
     WordKind,
 )
@@ -26,6 +30,7 @@ EVIL = (
     "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">\u202egnp.exe\x1b[31mred\x00"
 )
 SOON = 15_000
+STAGES = tuple(path.stem.split("_", 2)[2] for path in sorted((Path(__file__).parents[1] / "flow").glob("test_?_*.py")))
 
 
 @pytest.fixture
@@ -122,10 +127,22 @@ def test_tests_are_compared_with_the_base_one_by_one(served, page):
     expect(page.locator("main")).to_contain_text("1 test passed before and after")
 
 
+def test_a_review_shows_the_numbers_of_the_policy_that_decided(served, page):
+    story, cell = served.story, Cell("repair", "0.1.0", "c", "tests", "/home/ada/parser")
+    known = Trust(cell, unseen=40, escapes=1, audits=12, wrong=1, more_clean_audits=47, threshold=0.8)
+    story.tell("policy", "p1", "", Policy("p1", highest_escape_rate=0.03, audit_share=0.2, trust=(known,)))
+    story.unproven("docs")
+    page.goto(f"{served.base}/task/docs")
+    said = " ".join(page.locator("#policy + dd").inner_text().replace("\u202f", " ").split())
+    assert 'land = "trusted", at most 3 % escapes with 95 % confidence, 20 % audited' in said
+    assert "not certified, 47 more clean audits to go; 1 wrong of 12 audits, 1 known wrong of 40 unseen" in said
+    assert "lands from a confidence of 0.8" in said
+
+
 def test_stages_are_named_in_their_order(fleet, page):
     page.goto(f"{fleet.base}/task/first-line")
     named = page.locator(".stages a").all_inner_texts()
-    assert named == ["task", "attempt", "verdict", "selection", "decision", "landing", "ledger", "policy"]
+    assert named == list(STAGES)
     for each in named:
         assert page.locator(f"#{each}").count() == 1
 
@@ -332,3 +349,127 @@ def test_no_fault_for_anybody_and_nothing_wider_than_the_window(fleet, browser, 
         assert serious == [], path
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
     context.close()
+
+
+# ---------------------------------------------------------------- later, and once more
+
+
+def test_a_key_puts_off_what_one_is_at_and_another_brings_it_back(fleet, page):
+    page.goto(f"{fleet.base}/inbox")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    expect(page.locator(".here .name")).to_have_text("docs")
+    page.keyboard.press("d")
+    expect(page.locator(".later .name")).to_have_text("docs", timeout=SOON)
+    assert page.locator("ol.inbox:not(.later) .name").all_inner_texts() == ["numbers", "speed-a, speed-b"]
+    (deferral,) = fleet.story.store.facts(kind="deferral", task="docs")
+    assert deferral.body["until_utc"] > deferral.at_utc
+    page.goto(f"{fleet.base}/inbox")
+    expect(page.locator(".top .count")).to_have_text("2")
+    page.keyboard.press("k")
+    expect(page.locator(".here .name")).to_have_text("docs")
+    page.keyboard.press("b")
+    expect(page.locator(".later")).to_have_count(0, timeout=SOON)
+    assert page.locator(".inbox .name").all_inner_texts() == ["numbers", "docs", "speed-a, speed-b"]
+
+
+def test_what_was_put_off_returns_to_an_open_page_when_its_time_comes(fleet, page):
+    with fleet.client() as client:
+        client.post("/api/v1/tasks/docs/defer", json={"how_long": "0.001h"})
+    page.goto(f"{fleet.base}/inbox")
+    expect(page.locator("ol.inbox:not(.later) #item-docs")).to_be_visible(timeout=SOON)
+
+
+def test_putting_off_a_task_leads_to_the_next(fleet, page):
+    page.goto(f"{fleet.base}/task/numbers")
+    page.select_option("#how-long", "4h")
+    page.keyboard.press("Escape")
+    page.keyboard.press("d")
+    page.wait_for_url("**/task/docs")
+    expect(page.locator("#say")).to_contain_text("numbers put off until", timeout=SOON)
+    page.goto(f"{fleet.base}/task/numbers")
+    expect(page.get_by_role("button", name="Bring back")).to_be_visible()
+    page.goto(f"{fleet.base}/task/first-line")  # landed, and not drawn for an audit: nothing to put off
+    assert page.locator("[data-key=d]").count() == 0
+
+
+def test_what_failed_is_tried_again_from_the_list_by_keys(fleet, page):
+    page.goto(f"{fleet.base}/?show=not landed")
+    page.keyboard.press("j")
+    page.keyboard.press("r")
+    page.keyboard.type("Mind the leap years.")
+    page.keyboard.press("Enter")
+    expect(page.locator("#say")).to_contain_text("dates sent back: Mind the leap years.", timeout=SOON)
+    page.goto(fleet.base)
+    expect(page.locator("#row-dates")).to_contain_text("queued")
+
+
+def test_what_failed_is_tried_again_without_words_and_without_scripts(fleet, browser):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(fleet.entrance)
+    page.locator("#row-dates summary").click()
+    page.locator("#row-dates").get_by_role("button", name="Try again").click()
+    page.wait_for_url("**/?did=*")
+    expect(page.locator(".act")).to_contain_text("retry dates: dates sent back")
+    expect(page.locator("#row-dates summary")).to_have_count(0)
+    (review,) = fleet.story.store.facts(kind="review", task="dates")
+    assert (review.body["kind"], review.body["reason"], review.body["minutes"]) == ("again", "", 0.0)
+    page.goto(f"{fleet.base}/inbox")
+    page.locator("#item-docs button").click()
+    page.wait_for_url("**/inbox?did=*")
+    expect(page.locator(".later #item-docs")).to_be_visible()
+    context.close()
+
+
+@pytest.mark.parametrize("task", ["docs", "first-line", "names"])
+def test_only_what_failed_is_tried_again(fleet, task):
+    with fleet.client() as client:
+        number = client.post(f"/api/v1/tasks/{task}/retry", json={}).json()["number"]
+        while (act := client.get(f"/api/v1/acts/{number}").json())["ok"] is None:
+            pass
+    assert not act["ok"]
+    assert "it has not failed, it is" in act["said"]
+
+
+# ---------------------------------------------------------------- long patches, and who wrote what
+
+
+def test_files_beyond_the_first_lines_come_when_they_are_opened(served, page):
+    many = "".join(
+        f"diff --git a/f{file} b/f{file}\n--- a/f{file}\n+++ b/f{file}\n@@ -0,0 +1,900 @@\n"
+        + "".join(f"+line {number} <b>of</b> {file}\n" for number in range(900))
+        for file in range(6)
+    )
+    served.story.task("long")
+    served.story.attempt("long.1", diff=many.encode())
+    page.goto(f"{served.base}/task/long")
+    assert page.locator(".diff tr.add").count() == 4 * 900
+    last = page.locator("details.file").nth(5)
+    last.locator("summary").click()
+    expect(last.locator("tr.add")).to_have_count(900, timeout=SOON)
+    expect(last.locator(".code").last).to_have_text("line 899 <b>of</b> 5")
+    with served.client() as client:
+        assert client.get("/task/long/patch/6?attempt=long.1").status_code == 404
+        assert client.get("/task/long/patch/0?attempt=long.9").status_code == 404
+        assert client.get("/task/long/patch/-1?attempt=long.1").status_code == 422
+
+
+def test_a_hunk_leads_to_the_step_that_wrote_it(served, page):
+    events = [
+        {"kind": "text", "text": "    return line[0]"},  # says it, and touches no file
+        {"kind": "tool_call", "text": "edit", "input": "return line[9]", "paths": ["/work/parser.py"]},
+        {"kind": "tool_call", "text": "edit", "input": "now: return line[0]", "paths": ["/work/parser.py"]},
+        {"kind": "file_change", "text": "other.py: return line[0]", "paths": ["/work/other.py"]},
+        {"kind": "tool_call", "text": "cat", "input": "cat parser.py", "paths": ["/work/parser.py"]},
+    ]
+    import json
+
+    served.story.task("one")
+    served.story.attempt("one.1", said="".join(json.dumps(event) + "\n" for event in events).encode())
+    page.goto(f"{served.base}/task/one")
+    link = page.locator(".diff .hunk .step")
+    assert link.all_inner_texts() == ["step 3"]
+    link.click()
+    page.wait_for_url("**/attempt/one.1#event-2")
+    expect(page.locator("#event-2")).to_contain_text("now: return line[0]")

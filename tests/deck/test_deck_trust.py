@@ -141,7 +141,7 @@ def test_it_says_what_the_command_line_says(measured, reeve_in):
         each["trust"] | {key: each[key] for key in ("state", "may_land", "why", "fit", "no_fit")}
         for each in policy["cells"]
     ] == wanted["cells"]
-    assert policy["clean_audits_of_a_new_cell"] == wanted["clean_audits_of_a_new_cell"] == 79
+    assert policy["clean_audits_of_a_new_cell"] == wanted["clean_audits_of_a_new_cell"] == 96
 
 
 @pytest.mark.parametrize("agent", [REPAIR, EVIL_AGENT], ids=["repair", "evil"])
@@ -209,9 +209,11 @@ def test_evidence_audit_by_audit_ends_where_the_cell_stands(served, figures):
     worked(served.story)
     owner = Policy("", highest_escape_rate=0.05, confidence=0.95)
     for cell in figures().trust.policy.cells:
-        assert cell.progress[-1] == pytest.approx(cell.trust.e_value)
-        assert len(cell.progress) == cell.trust.audits
-    assert progress_of((), owner) == ()
+        assert [len(course) for course in cell.progress] == [level.audits for level in cell.trust.levels]
+        for level, course in zip(cell.trust.levels, cell.progress, strict=True):
+            assert course[-1:] == ((pytest.approx(level.e_value),) if level.audits else ())
+        assert cell.progress[0]
+    assert not any(progress_of((), owner))
     assert trust_of(cell.trust.cell, (), owner).e_value == pytest.approx(1.0)
 
 
@@ -379,6 +381,37 @@ def test_money_is_drawn_where_attempts_say_what_they_cost(served, figures):
     story.decide("paid", Action.LAND, "paid.1")
     story.land("paid.1")
     assert figures().trust.periods[-1].usd_per_landed_so_far == 0.5
+
+
+def test_money_is_a_picture_that_has_loaded_and_a_sheet_with_the_same_numbers(served, page):
+    story = served.story
+    story.task("free")
+    made = story.attempt("free.1")
+    for number, usd in enumerate((0.5, 1.5, 4.0)):
+        task = f"paid-{number}"
+        story.task(task)
+        story.order(f"{task}.1")
+        story.tell("attempt", f"{task}.1", task, replace(made, id=f"{task}.1", task=task, usd=usd))
+        story.verdict(f"{task}.1")
+        story.decide(task, Action.LAND, f"{task}.1")
+        story.land(f"{task}.1")
+        story.now += 7200.0
+    page.goto(f"{served.base}/trust")
+    picture = page.locator("section[aria-labelledby=cost] figure img")
+    expect(picture).to_have_count(1, timeout=LATE)
+    picture.scroll_into_view_if_needed()
+    expect(picture).to_have_js_property("complete", value=True)
+    assert picture.evaluate("each => each.naturalWidth") > 200
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        expect(picture).to_have_js_property("complete", value=True)
+        assert ("dark=true" in picture.evaluate("each => each.currentSrc")) == (scheme == "dark")
+    with served.client() as client:
+        rows = list(csv.DictReader(io.StringIO(client.get("/trust/plot/cost.csv").text)))
+        assert client.get("/trust/plot/cost.png").content.startswith(b"\x89PNG\r\n\x1a\n")
+        assert "<text" in client.get("/trust/plot/cost.svg").text
+    numbers = [float(cell) for row in rows for cell in row.values() if cell and re.fullmatch(r"[0-9.]+", cell)]
+    assert {0.5, 1.5, 4.0, 1.0, 2.0} <= set(numbers)  # of each period, and so far
 
 
 @pytest.mark.parametrize("name", ["horizon", "certificates"])

@@ -25,8 +25,11 @@ from reeve.stats.calibration import part_of
 from reeve.stats.fitted import chance_of
 from reeve.task import read_backlog
 
-LOOSE = "highest_escape_rate = 0.4\nconfidence = 0.6\n"
+LOOSE = "highest_escape_rate = 0.5\nconfidence = 0.5\n"
 """Three clean audits certify this: a story need not be as long as a life."""
+
+SHARED = 1 - 0.5 / 2
+"""The confidence of the certificate for everything: half of the chance of failing is its own."""
 
 NOT_YET, CERTIFIED = "land = trusted: not certified yet", "land = trusted: certified"
 
@@ -99,7 +102,7 @@ def test_a_fresh_ledger_asks_for_a_review_of_everything_and_accepting_lands_it(l
         view, decision = fleet.view(number), fleet.decision(number)
         assert (view.status, decision.action, decision.attempt) == (Status.NEEDS_YOU, Action.ASK, f"t0{number}.1")
         assert decision.rule == NOT_YET
-        assert "no audit so far, 79 more clean ones would certify at most 5 % escapes" in decision.reason
+        assert "no audit so far, 96 more clean ones would certify at most 5 % escapes" in decision.reason
     assert fleet.needs() == {"t00": Need.ASKED, "t01": Need.ASKED}
     fleet.accept(0)
     assert fleet.branch() == ["t00"]
@@ -107,7 +110,7 @@ def test_a_fresh_ledger_asks_for_a_review_of_everything_and_accepting_lands_it(l
 
 
 def test_clean_reviews_let_results_through_exactly_when_the_bound_allows(life):
-    fleet, bound = life(6), Certificate(0.4, 0.6)
+    fleet, bound = life(6), Certificate(0.5, SHARED)
     for number in range(6):
         fleet.run(number)
         decision, known = fleet.decision(number), bound.at(min(number, 3), 0)
@@ -128,7 +131,7 @@ def test_what_a_review_found_wrong_pushes_the_bound_away(life):
     fleet.run(2)
     decision = fleet.decision(2)
     assert (decision.numbers["audits"], decision.numbers["wrong"]) == (2, 1)
-    assert decision.numbers["more_clean_audits"] == Certificate(0.4, 0.6).at(2, 1).more_clean_audits_needed > 3
+    assert decision.numbers["more_clean_audits"] == Certificate(0.5, SHARED).at(2, 1).more_clean_audits_needed > 3
 
 
 def test_a_draw_is_recorded_before_anybody_knows_what_will_be_found_and_can_be_checked_later(life):

@@ -20,10 +20,12 @@ from reeve.records import (
     KnownAnswer,
     Landing,
     LandingOutcome,
+    Level,
     Outcome,
     Patch,
     Policy,
     RepoSource,
+    Scale,
     Selection,
     Strength,
     Task,
@@ -121,7 +123,14 @@ def test_the_first_conflict_is_a_new_attempt_and_the_second_goes_to_a_person(fai
 
 CELL = Cell("repair", "1.0", "c0ffee", "tests", "/home/ada/parser")
 TRUSTED = Policy(version="p2", highest_escape_rate=0.05, confidence=0.95)
-EARNED = Trust(CELL, audits=90, e_value=31.0, certified=True, threshold=0.4)
+EVERYTHING = Level(Scale.ALL, 0.0, 0.5, 98, 0, 41.0, 40.0, certified=True)
+SURE = Level(Scale.FIT, 0.95, 0.4, 101, 0, 51.0, 50.0, certified=True)
+WELL_PROVED = Level(Scale.VERDICT, 0.6, 0.1, 132, 0, 201.0, 200.0, certified=True)
+EARNED = Trust(CELL, audits=98, e_value=41.0, certified=True, threshold=0.4, levels=(EVERYTHING,), level=0)
+NOT_ALL = replace(EVERYTHING, audits=300, wrong=30, e_value=1e-9, certified=False, more_clean_audits=600)
+IN_PART = Trust(
+    CELL, audits=300, wrong=30, e_value=1e-9, certified=True, more_clean_audits=100, levels=(NOT_ALL, SURE), level=1
+)
 
 
 def trusted(trust, confidence=0.7, cell=CELL):
@@ -134,23 +143,31 @@ def trusted(trust, confidence=0.7, cell=CELL):
     ("trust", "confidence", "case", "said"),
     [
         (
-            Trust(CELL, more_clean_audits=79),
+            Trust(CELL, more_clean_audits=96),
             0.7,
             "not certified yet",
-            "repair 1.0 on tests in parser: no audit so far, 79 more",
+            "repair 1.0 on tests in parser: no audit so far, 96 more",
         ),
         (
-            replace(EARNED, audits=30, wrong=1, certified=False, more_clean_audits=66),
+            Trust(CELL, audits=30, wrong=1, more_clean_audits=66),
             0.7,
             "not certified yet",
             "29 clean of 30 audits so far, 66 more clean ones would certify at most 5 % escapes with 95 % confidence",
         ),
-        (replace(EARNED, alarm=True, certified=True), 0.7, "alarm", "trust began again at zero"),
+        (replace(EARNED, alarm=True, certified=False, level=None), 0.7, "alarm", "trust began again at zero"),
         (
-            replace(EARNED, threshold=None, no_threshold="2 of the 59 surest results were wrong"),
+            replace(
+                IN_PART, certified=False, level=None, levels=(NOT_ALL, replace(SURE, audits=70, more_clean_audits=31))
+            ),
             0.7,
-            "no safe threshold",
-            "2 of the 59 surest results were wrong",
+            "not certified yet",
+            "31 more clean ones with a fitted confidence of at least 0.95, or 600 more of any, would certify at most 5 %",
+        ),
+        (
+            replace(IN_PART, levels=(NOT_ALL, WELL_PROVED)),
+            0.59,
+            "below the level",
+            "0.59 is below 0.6, from which on results may land: 132 clean of 132 audits of results with a verdict's",
         ),
         (EARNED, 0.39, "below the threshold", "the verdict's confidence 0.39 is below 0.4"),
     ],
@@ -162,13 +179,40 @@ def test_a_result_that_passed_asks_for_as_long_as_anything_is_missing(trust, con
     assert said in decision.reason
 
 
+def test_what_is_in_the_level_lands_though_the_whole_cell_may_not():
+    decision = trusted(replace(IN_PART, levels=(NOT_ALL, WELL_PROVED)), 0.6)
+    assert (decision.action, decision.rule) == (Action.LAND, "land = trusted: certified")
+    known = {"audits": 300, "wrong": 30, "level": 0.6, "level_audits": 132, "level_wrong": 0, "e_value": 201.0}
+    assert known.items() <= decision.numbers.items()
+    assert decision.numbers["e_value_needed"] == 200.0
+    assert "the verdict's confidence 0.6 reaches 0.6, from which on results may land, and 132 clean" in decision.reason
+
+
+def test_where_everything_is_certified_and_no_finer_threshold_is_known_all_of_it_lands():
+    decision = trusted(replace(EARNED, threshold=None, no_threshold="2 of the 59 surest results were wrong"), 0.0)
+    assert (decision.action, decision.rule) == (Action.LAND, "land = trusted: certified")
+    assert "threshold" not in decision.numbers
+
+
+@pytest.mark.parametrize(("least", "action"), [(0.9, Action.LAND), (0.91, Action.ASK)])
+def test_a_level_of_a_fitted_confidence_is_compared_with_that_and_one_of_the_verdicts_with_its_own(least, action):
+    passed = replace(verdict(1, Outcome.PASSED, confidence=0.1), strength=Strength(9, 10))
+    fitted = replace(IN_PART, levels=(NOT_ALL, replace(SURE, least=least)))
+    policy = replace(TRUSTED, trust=(fitted,), fit=replace(FIT, chances=(0.3, 0.9)))
+    assert decide(TASK, selection("fix-x.1"), [passed], 0, policy, cell=CELL).action is action
+    own = replace(policy, trust=(replace(IN_PART, levels=(NOT_ALL, WELL_PROVED)),))
+    decision = decide(TASK, selection("fix-x.1"), [passed], 0, own, cell=CELL)
+    assert (decision.action, decision.numbers["confidence"]) == (Action.ASK, 0.9)
+    assert "the verdict's confidence 0.1 is below 0.6" in decision.reason
+
+
 def test_what_audits_allow_lands_and_the_decision_holds_every_number_it_rests_on():
     decision = trusted(EARNED, 0.4)
     assert (decision.action, decision.rule) == (Action.LAND, "land = trusted: certified")
-    known = {"audits": 90, "wrong": 0, "e_value": 31.0, "alarm": 0, "confidence": 0.4, "threshold": 0.4}
+    known = {"audits": 98, "wrong": 0, "e_value": 41.0, "alarm": 0, "confidence": 0.4, "threshold": 0.4}
     assert known.items() <= decision.numbers.items()
-    assert decision.numbers["e_value_needed"] == pytest.approx(20)
-    assert "90 clean of 90 audits" in decision.reason
+    assert decision.numbers["e_value_needed"] == 40.0
+    assert "98 clean of 98 audits" in decision.reason
 
 
 FIT = Fit(

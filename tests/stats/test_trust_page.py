@@ -6,6 +6,8 @@ from pathlib import Path
 
 from test_anytime import DELAYS
 
+from reeve.policy.levels import levels_of
+from reeve.records import Policy
 from reeve.stats.anytime import Certificate
 from reeve.stats.levels import Levels
 from reeve.stats.risk import audits_needed
@@ -25,7 +27,8 @@ def test_the_numbers_of_audits_are_those_that_certify():
         numbers = (rate / 100, confidence / 100)
         assert one_look == audits_needed(*numbers)
         assert every_look == Certificate(*numbers).after([]).more_clean_audits_needed
-        assert levels == Levels((0.9, 0.8, 0.7, 0.0), *numbers).after([], []).more_clean_audits_needed
+        shares = tuple(level.share for level in levels_of(Policy("", highest_escape_rate=rate / 100)))
+        assert levels == Levels(shares, *numbers).after([(0, 0)] * len(shares))[0].more_clean_audits_needed
 
 
 def test_the_price_of_wrong_results_is_the_one_that_is_told():

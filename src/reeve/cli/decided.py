@@ -9,25 +9,30 @@ from types import MappingProxyType
 from reeve.cli.output import minutes as said_minutes
 from reeve.cli.output import print_json, safe, screen
 from reeve.durable.reviews import Minutes
-from reeve.ledger.looks import measured_minutes
+from reeve.ledger.looks import measured_minutes, minutes_since_look
 from reeve.ledger.plain import one_line
 from reeve.ledger.views import task_view
 from reeve.ports import Store
 from reeve.records import Landing, LandingOutcome, Review, ReviewKind
 from reeve.units import short_hash
 
-__all__ = ["said", "say", "spent"]
+__all__ = ["reviewer", "said", "say", "spent"]
 
 
-def spent(store: Store, wanted: str, given: float | None) -> Minutes:
-    """Return the minutes a person gave, or else those since their first look."""
+def spent(store: Store, wanted: str, given: float | None, unseen: float | None = None) -> Minutes:
+    """Return the minutes a person gave, or else those since their first look.
+
+    `unseen` are the minutes of whoever decides without a look; None: that is refused.
+    """
     view = task_view(store, wanted.partition(".")[0])
+    if given is None and unseen is not None and minutes_since_look(store, view, time.time()) is None:
+        given = unseen + view.deferred_minutes
     if given is not None:
-        return Minutes(given, measured=False, reviewer=_reviewer())
-    return Minutes(measured_minutes(store, view, time.time()), measured=True, reviewer=_reviewer())
+        return Minutes(given, measured=False, reviewer=reviewer())
+    return Minutes(measured_minutes(store, view, time.time()), measured=True, reviewer=reviewer())
 
 
-def _reviewer() -> str:
+def reviewer() -> str:
     """Name who decides, as the system knows them; its number, where it has no name for it."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name

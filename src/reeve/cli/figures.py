@@ -82,7 +82,7 @@ NICE = 10
 LOOK_SECONDS = 0.2
 LANDED = str(LandingOutcome.LANDED)
 MOST_EVIDENCE = 2_000
-"""Audits of a cell that a plot shows, the newest."""
+"""Audits of a level that a plot shows, the newest."""
 
 
 # ---------------------------------------------------------------- another process
@@ -317,7 +317,7 @@ def _cell(row: Standing, judged: Sequence[Judged], owner: Policy) -> CellFigures
         fit=row.fit or None,
         no_fit=row.no_fit,
         streams=tuple(_stream(name, drawn) for name, drawn in streams.items()),
-        progress=progress_of(judged, owner)[-MOST_EVIDENCE:],
+        progress=tuple(course[-MOST_EVIDENCE:] for course in progress_of(judged, owner)),
     )
 
 

@@ -43,6 +43,7 @@ COMMANDS = {
     "reject": DECIDE,
     "revert": DECIDE,
     "audit": DECIDE,
+    "defer": DECIDE,
     "agents": MACHINE,
     "doctor": MACHINE,
     "playback": MACHINE,

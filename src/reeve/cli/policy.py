@@ -17,7 +17,7 @@ from reeve.ledger.audits import Results
 from reeve.ledger.plain import one_line
 from reeve.ledger.views import find
 from reeve.ports import Fact, Store
-from reeve.records import Cell, Draw, Fit, Policy, Trust, Verdict
+from reeve.records import Cell, Draw, Fit, Level, Policy, Scale, Trust, Verdict
 from reeve.settings import MEASURED, Settings, to_policy
 from reeve.stats.risk import Refused
 from reeve.units import duration, plural, short_hash
@@ -76,30 +76,29 @@ def policy(words: Words = None, *, as_json: Json = False) -> None:
         more = {"confidences": _fit_json(fit), "check_ins": _check_ins(settings), "reviewers": asdict(reviewers)}
         print_json(_json(owner, rows, unlike) | more)
         return
-    _print(owner, rows, unlike, _check_ins(settings), _confidences(fit, rows))
+    _print(owner, rows, unlike, _check_ins(settings), _confidences(fit))
     for said in reviewers.sentences:
         screen().print(safe(f"{said}."))
     screen().print(safe("reeve policy explain ID   why a result was or was not landed without a look", "dim"))
 
 
 def fitted(results: Results) -> Fit | Refused:
-    """Fit a confidence to what is known of all results now."""
-    from reeve.policy.confidence import fit_of
+    """Return the fit that makes the confidence of results now."""
+    from reeve.durable.learning import fit_now
 
-    return fit_of(judged for some in results.known()[0].values() for judged in some)
+    return fit_now(results)
 
 
 def standings(results: Results, owner: Policy, fit: Fit | Refused) -> list[Standing]:
     """Say how every cell stands, the one that was heard of last first."""
     from reeve.decision.trusted import standing
-    from reeve.policy.learn import fit_for, trust_of
+    from reeve.policy.learn import trust_of
 
+    used, reason = (None, fit.reason) if isinstance(fit, Refused) else (fit, "")
     rows = []
     for cell, (judged, _) in sorted(results.all().items(), key=lambda item: -item[1][1]):
-        own = fit_for(judged, fit, owner)
-        used, no_fit = (None, own.reason) if isinstance(own, Refused) else (own, "")
         trust = trust_of(cell, judged, owner, used)
-        rows.append(Standing(trust, *standing(trust, owner), "" if used is None else used.version, no_fit))
+        rows.append(Standing(trust, *standing(trust, owner), "" if used is None else used.version, reason))
     return rows
 
 
@@ -160,18 +159,12 @@ def _fit_json(fit: Fit | Refused) -> dict[str, object]:
     return {"fit": asdict(fit), "reason": ""}
 
 
-def _confidences(fit: Fit | Refused, rows: list[Standing]) -> str:
+def _confidences(fit: Fit | Refused) -> str:
     """Say what the confidences of results are made of."""
     if isinstance(fit, Refused):
         return f"Confidences are the verdicts' own: {fit.reason}."
     ends = f"AUC {fit.auc:.2f} ({fit.auc_low:.2f} to {fit.auc_high:.2f}) on {fit.calibrated} others"
-    used = sum(bool(row.fit) for row in rows)
-    rest = "" if used == len(rows) else f"; {len(rows) - used} of {len(rows)} use the verdicts' own: {_rest(rows)}"
-    return f"Confidences are fitted to {fit.right + fit.wrong} results, {ends} (fit {fit.version}){rest}."
-
-
-def _rest(rows: list[Standing]) -> str:
-    return next(row.no_fit for row in rows if not row.fit)
+    return f"Confidences are fitted to {fit.right + fit.wrong} results, {ends} (fit {fit.version})."
 
 
 def _print(owner: Policy, rows: list[Standing], unlike: list[str], pauses: dict[str, Any], confidences: str) -> None:
@@ -211,12 +204,22 @@ def _row(row: Standing) -> list[Text]:
         safe(f"{cell.agent} {cell.version}"),
         safe(one_line(cell.kind)),
         safe(one_line(cell.repository.rstrip("/").rpartition("/")[2])),
-        safe("yes" if row.may_land else f"no: {row.state}", styles.get(row.state, "yellow")),
+        safe(_lands(row), styles.get(row.state, "yellow")),
         safe(trust.audits),
         safe(trust.wrong),
         safe(f"{trust.escapes} of {trust.unseen}"),
         safe(one_line(row.why)),
     ]
+
+
+def _lands(row: Standing) -> str:
+    """Say what of a cell lands without a look: all, from which confidence on, or why nothing."""
+    level = row.trust.granted
+    if not row.may_land or level is None:
+        return f"no: {row.state}"
+    if level.scale is Scale.ALL:
+        return "yes" if row.trust.threshold is None else f"from {row.trust.threshold:.3g} on"
+    return f"from {level.least:.4g} on"
 
 
 # ---------------------------------------------------------------- explain
@@ -258,10 +261,20 @@ def _print_explained(console: Console, found: "Recomputed") -> None:
     hanging(console, safe("  why      ", "dim"), safe(one_line(stored.reason)))
     numbers = ", ".join(f"{name} {value:g}" for name, value in stored.numbers.items())
     hanging(console, safe("  numbers  ", "dim"), safe(numbers or "none"))
+    for level in (level for trust in found.policy.trust for level in trust.levels if level.audits):
+        hanging(console, safe("  level    ", "dim"), safe(_level(level)))
     learned = f", learned from the facts up to number {found.policy.learned_through}" if found.policy.trust else ""
     hanging(console, safe("  policy   ", "dim"), safe(f"{short_hash(stored.policy)}{learned}"))
     hanging(console, safe("  again    ", "dim"), _again(found))
     console.print()
+
+
+def _level(level: Level) -> str:
+    """Say what the audits of a level were evidence for when it was decided."""
+    clean = f"{level.audits - level.wrong} clean of {plural(level.audits, 'audit')}"
+    evidence = f"evidence {level.e_value:.3g} of {level.e_value_needed:.3g}"
+    missing = "certified" if level.certified else f"{level.more_clean_audits} more clean ones"
+    return f"{level.words}: {clean}, {evidence}, {missing}"
 
 
 def _again(found: "Recomputed") -> Text:

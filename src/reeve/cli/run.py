@@ -131,9 +131,7 @@ def run(
         agents = tuple(agent or ()) or (("command",) if command else ())
         tasks = _overridden(tasks, settings, agents, attempts)
         progress.begin(tasks, task_views(world.journal.store))
-        rate = settings.canary_rate if canary_rate is None else canary_rate
-        share = settings.trust.seeded_share
-        interrupted = _run(world, progress, Mixing(rate, inverter(), share) if rate else Mixing(seeded_share=share))
+        interrupted = _run(world, progress, mixing_of(settings, canary_rate))
     raise typer.Exit(_report(settings, progress, interrupted, as_json=as_json))
 
 
@@ -169,6 +167,13 @@ def _overridden(
 
 
 # ---------------------------------------------------------------- running
+
+
+def mixing_of(settings: Settings, canary_rate: float | None) -> Mixing:
+    """Say what goes along with the tasks that were asked for; `canary_rate` takes the place of what reeve.toml says."""
+    rate = settings.canary_rate if canary_rate is None else canary_rate
+    share = settings.trust.seeded_share
+    return Mixing(rate, inverter(), share) if rate else Mixing(seeded_share=share)
 
 
 def _run(world: World, progress: Progress, mixing: Mixing) -> bool:

@@ -3,6 +3,7 @@
 import secrets
 import socket
 import sys
+import time
 import webbrowser
 from functools import cached_property
 from pathlib import Path
@@ -11,14 +12,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reeve.cli.active import run_is_active
-from reeve.cli.decided import said, spent
+from reeve.cli.decided import reviewer, said, spent
+from reeve.cli.defer import told
+from reeve.cli.later import until
 from reeve.cli.opened import project
 from reeve.cli.options import Json, SandboxName
 from reeve.cli.output import print_json, safe, screen
 from reeve.cli.start import open_store, open_world
-from reeve.durable import reviews, stopping, talking
+from reeve.durable import deferring, reviews, stopping, talking
 from reeve.errors import InputError
-from reeve.records import WordKind
+from reeve.ledger.views import task_view
+from reeve.records import Status, WordKind
 from reeve.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PORT = 7333
 SHORTEST_PASSWORD = 12
+NEXT = "the next `reeve run` attempts it again"
 
 Port = Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="Where to listen; 0: any free port.")]
 Host = Annotated[str, typer.Option(metavar="ADDRESS", help="Any but loopback needs a password or a proxy.")]
@@ -149,15 +154,16 @@ def deck_of(settings: Settings, access: "Access", sandbox: str | None) -> "Deck"
     from reeve.web.deck import Deck
     from reeve.web.deck.computed import Computed
     from reeve.web.deck.reading import Reading
+    from reeve.web.deck.spending import Spending
 
     store = open_store(settings)
-    rows = LedgerIndex(store)
+    rows, spending = LedgerIndex(store), Spending(store, settings.state, settings.budgets)
     console = screen(stderr=True)
     with console.status("reading the ledger") as shown:
         rows.catch_up(lambda done, of: shown.update(f"reading the ledger: {done} of {of} facts"))
     return Deck(
         settings=settings,
-        reading=Reading(store, rows, GitObjects(settings.state / "objects.git"), settings.state, store.spent),
+        reading=Reading(store, rows, GitObjects(settings.state / "objects.git"), settings.state, spending),
         acts=Deeds(settings, store, sandbox),
         access=access,
         last=store.last,
@@ -201,7 +207,23 @@ class Deeds:
         review = reviews.again(self._speaking, wanted, why, took)
         result = said(review, took)
         over = review.told or run_is_active(self._settings.state)
-        return result if over else f"{result}; `reeve run` attempts it again"
+        return result if over else f"{result}; {NEXT}"
+
+    def retry(self, wanted: str, why: str) -> str:
+        """Have what failed attempted once more; on the list of all tasks, nobody takes a minute for it."""
+        if (status := task_view(self._store, wanted).status) is not Status.FAILED:
+            raise InputError(f"trying {wanted!r} once more: it has not failed, it is {status}")
+        took = spent(self._store, wanted, None, unseen=0.0)
+        return f"{said(reviews.again(self._speaking, wanted, why, took), took)}; {NEXT}"
+
+    def defer(self, wanted: str, how_long: str, why: str) -> str:
+        """Put off what needs a person."""
+        now = time.time()
+        return told(deferring.defer(self._speaking.journal, wanted, until(how_long, now), now, why, reviewer()))
+
+    def bring_back(self, wanted: str) -> str:
+        """Take back what was put off."""
+        return told(deferring.bring_back(self._speaking.journal, wanted, time.time(), reviewer()))
 
     def revert(self, wanted: str, why: str, minutes: float | None) -> str:
         """Take back what landed."""

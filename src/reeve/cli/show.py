@@ -11,9 +11,10 @@ from reeve.cli.opened import ledger
 from reeve.cli.options import Id, Json
 from reeve.cli.output import STYLES, Column, hanging, listing, minutes, print_json, safe, screen
 from reeve.ledger.plain import one_line, plain
+from reeve.ledger.requests import Asked, asked_by
 from reeve.ledger.told import told, told_attempt
 from reeve.ledger.views import AttemptView, TaskView, find
-from reeve.records import Attempt, Review, Status, Verdict
+from reeve.records import Attempt, RequestOutcome, Review, Status, Verdict
 from reeve.units import duration, plural, short_hash
 
 ASKED_CHARACTERS = 100
@@ -32,14 +33,15 @@ def show(wanted: Id, *, as_json: Json = False) -> None:
         print_verdict(console, found)
         return
     view, attempt = found if isinstance(found, tuple) else (found, None)
+    asked = None if attempt is None else asked_by(store, view.id, attempt.id)
     if as_json:
-        print_json(told(view) if attempt is None else told_attempt(view, attempt))
+        print_json(told(view) if attempt is None or asked is None else told_attempt(view, attempt, asked))
         return
     record_look(store, view)
-    if attempt is None:
+    if attempt is None or asked is None:
         _task(console, view)
     else:
-        _attempt(console, view, attempt)
+        _attempt(console, view, attempt, asked)
 
 
 def _head(console: Console, title: str, state: str, more: str = "") -> None:
@@ -141,7 +143,7 @@ def _setup(console: Console, view: TaskView) -> None:
         console.print(safe(f"reeve log {view.id}   what the set-up printed", "dim"))
 
 
-def _attempt(console: Console, view: TaskView, item: AttemptView) -> None:
+def _attempt(console: Console, view: TaskView, item: AttemptView, asked: Asked) -> None:
     state = item.attempt.ending if item.attempt else "at work"
     _head(console, item.id, item.verdict.outcome if item.verdict else state, f"task {view.id}: {view.status}")
     order, attempt = item.order, item.attempt
@@ -156,7 +158,8 @@ def _attempt(console: Console, view: TaskView, item: AttemptView) -> None:
             ("ending", f"{attempt.ending}: {one_line(attempt.reason)}"),
             ("time", f"{duration(attempt.wall_seconds)}, CPU {duration(attempt.cpu_seconds)}"),
             ("memory", f"{attempt.peak_memory_mb:.0f} MB at its peak"),
-            ("spent", _spent(attempt)),
+            ("spent", _spent(attempt, asked)),
+            ("requests", _requests(asked)),
             ("sandbox", attempt.sandbox),
             ("patch", _patch_words(attempt.patch.lines, len(attempt.patch.changes))),
         ]
@@ -182,10 +185,20 @@ def _said(item: AttemptView) -> list[tuple[str, str]]:
     return rows + [("told", one_line(word.text)) for word in item.words if not word.answers]
 
 
-def _spent(attempt: Attempt) -> str:
+def _spent(attempt: Attempt, asked: Asked) -> str:
     tokens = "" if attempt.tokens is None else plural(attempt.tokens, "token")
     usd = "" if attempt.usd is None else f"{attempt.usd:.4f} dollars"
-    return ", ".join(part for part in (tokens, usd) if part)
+    estimated = f"an estimate: of {plural(asked.estimated, 'request')} the provider did not say it"
+    unpriced = f"of {plural(asked.unpriced, 'request')} no price is known"
+    doubts = "; ".join([*([estimated] if asked.estimated else []), *([unpriced] if asked.unpriced else [])])
+    said = ", ".join(part for part in (tokens, usd) if part)
+    return f"{said} ({doubts})" if said and doubts else said
+
+
+def _requests(asked: Asked) -> str:
+    """Count what went through the gateway, and say why the last failed of them did."""
+    counts = ", ".join(f"{asked.outcomes[each]} {each}" for each in RequestOutcome if asked.outcomes.get(each))
+    return f"{counts}; the last that failed: {one_line(asked.reason)}" if asked.reason else counts
 
 
 def _changed(item: AttemptView) -> str:

@@ -97,6 +97,7 @@ def open_world(
     from reeve.durable.admission import Admission
     from reeve.durable.drawing import Drawing
     from reeve.durable.journal import Journal
+    from reeve.durable.learning import Learner
     from reeve.durable.world import World
     from reeve.ledger.audits import Results
 
@@ -130,7 +131,7 @@ def open_world(
         clock=clock,
         workers=places,
         admission=Admission(journal, rooms_of(settings, store)),
-        results=Results(store),
+        learner=Learner(Results(store)),
         drawing=Drawing(state, ledger, journal, clock),
         rules=rules,
         slots=threading.Semaphore(places),

@@ -10,13 +10,13 @@ from reeve.decision.known import decide_known
 from reeve.decision.seeded import decide_seeded
 from reeve.decision.trusted import RULE
 from reeve.durable.believing import believe
+from reeve.durable.learning import Learner
 from reeve.durable.steps import TROUBLE
 from reeve.errors import LedgerError
 from reeve.ledger.audits import Results
 from reeve.ledger.codec import decode
 from reeve.ledger.seeded import KIND as SEEDED
 from reeve.policy.cells import cell_of
-from reeve.policy.learn import learn
 from reeve.policy.versioned import versioned
 from reeve.ports import Fact, Store
 from reeve.records import (
@@ -79,7 +79,7 @@ def recomputed_policy(store: Store, policy: Policy) -> Policy:
     if not policy.trust:
         return owner
     cell = policy.trust[0].cell
-    return learn(owner, cell, *Results(store, through=policy.learned_through).known())
+    return Learner(Results(store, through=policy.learned_through)).policy(owner, cell)
 
 
 class _Past:

@@ -80,7 +80,8 @@ def reject(world: World, id_: str, reason: str, spent: Minutes, rule_for: Whose 
 def again(world: World, id_: str, reason: str, spent: Minutes) -> Review:
     """Send a result back: the next run makes attempts anew, which are told the reason.
 
-    Raises InputError if it has landed, if it is under way, or if a person has turned it down for good.
+    Raises InputError if it has landed, if it is under way, if a person has turned it down for good, or without a
+    reason where there is a result: what failed may simply be tried once more.
     """
     task, now = _task(world, id_)
     if _landed(now) is not None:
@@ -89,8 +90,10 @@ def again(world: World, id_: str, reason: str, spent: Minutes) -> Review:
         raise InputError(f"{task.id} is to be attempted already; `reeve tell` speaks to an attempt while it runs")
     if any(review.kind is ReviewKind.REJECT for review in _reviews(world, task)[-1:]):
         raise InputError(f"{task.id} is rejected; edit the task to have it attempted anew")
+    if not reason.strip() and now.decisions[-1].action is not Action.GIVE_UP:
+        raise InputError(f"{task.id} has not failed, so say why: `reeve again {task.id} -m WHY` tells the next attempt")
     attempt = id_ if "." in id_ else now.decisions[-1].attempt
-    return _review(world, task, attempt, ReviewKind.AGAIN, reason, spent)
+    return _review(world, task, attempt, ReviewKind.AGAIN, reason.strip(), spent)
 
 
 def audit(world: World, id_: str, reason: str, spent: Minutes, *, ok: bool) -> Review:

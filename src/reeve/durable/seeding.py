@@ -18,7 +18,8 @@ from reeve.durable.world import World
 from reeve.errors import CheckError, InputError, LedgerError, RepositoryError, SandboxError, SetupError
 from reeve.ledger.codec import decode, loads
 from reeve.ledger.drill import drill_results, measurement_of
-from reeve.ledger.seeded import KIND, SEEDING
+from reeve.ledger.seeded import KIND, REFUSED, SEEDING
+from reeve.ports import Fact
 from reeve.records import (
     Action,
     AgentSpec,
@@ -137,6 +138,8 @@ def _made(world: World, task: Task, drawn: Seeding, share: float) -> Seeded | No
     materials = _in_drawn_order(world, drawn, _materials(world, order), right=right)
     for material in materials[:MOST_TRIED]:
         seeded = _proved(world, task, order, material)
+        if seeded is None:
+            store.append(Fact(REFUSED, material.name, "", {}, world.clock.now()))
         if seeded is None or store.facts(task=seeded.task.id):
             continue
         if store.facts(kind="review", task=task.id, after=_since(world, task)):
@@ -183,6 +186,7 @@ ATTEMPT, SOLUTION, PAIR = 0, 1, 2
 def _materials(world: World, order: Order) -> list[_Material]:
     """List what items could be made of: results at tasks of drills in this repository of which no item was made yet."""
     store = world.journal.store
+    refused = {fact.key for fact in store.facts(kind=REFUSED)}
     used = {name for fact in store.facts(kind=KIND) for name in decode(Seeded, fact.body).made_of}
     results: defaultdict[str, list[DrillResult]] = defaultdict(list)
     for result in drill_results(store):
@@ -197,7 +201,7 @@ def _materials(world: World, order: Order) -> list[_Material]:
         if like := _like(order.agent, results[example.task.id]):
             for other in injected[place + 1 : place + 1 + PARTNERS]:
                 found += _of_two(world, example, other, like)
-    return found
+    return [each for each in found if each.name not in refused]
 
 
 def _examples(world: World, repo: str) -> list[Example]:
@@ -352,7 +356,7 @@ def _proved(world: World, task: Task, order: Order, material: _Material) -> Seed
     probe = replace(example, checks=Checks(required=result.shown.required))
     environment = prepared(world, probe, base)
     if not environment.ok:
-        return None
+        raise SetupError(f"proving {material.name}: {environment.reason}")
     found = measured(world, probe, environment, result.base, result.tree, RUNS)
     proof = _proof(found, result, right=material.right)
     if proof is None:

@@ -5,7 +5,6 @@ from reeve.durable.world import World
 from reeve.errors import LedgerError
 from reeve.ledger.codec import decode
 from reeve.policy.cells import cell_of
-from reeve.policy.learn import learn
 from reeve.policy.suspicion import suspicion_of
 from reeve.records import (
     Action,
@@ -33,15 +32,15 @@ def cell_of_attempt(world: World, task: Task, attempt: str) -> Cell:
 
 def policy_for(world: World, cell: Cell) -> Policy:
     """Learn the policy for a cell from the ledger as it is now, and store it: decisions name its version."""
-    policy = learn(world.policy, cell, *world.results.known())
+    policy = world.learner.policy(world.policy, cell)
     return world.journal.once(Policy, "policy", policy.version, "", lambda: policy)
 
 
 def draw_for(world: World, task: Task, decision: Decision) -> Draw | None:
     """Draw whether a result is audited that landed without a look, or that waits for one; None for any other.
 
-    Uniformly, all results have the same chance at a time: 1 until the cell is certified, since then all are looked at
-    anyway, and the owner's share from then on, whether this one has landed or waits.
+    Uniformly, all results of a cell have the same chance at a time: 1 until one of its levels is certified, as all are
+    looked at anyway, and the owner's share from then on, whether this one is in the level or not.
     """
     if not decision.rule.startswith(RULE) or decision.attempt is None:
         return None
@@ -82,7 +81,7 @@ def draw_missing(world: World) -> None:
     decided = {}
     for fact in store.facts(kind="decision"):
         rule, attempt = fact.body["rule"], fact.body["attempt"]  # most are drawn for: to decode them all takes longest
-        if str(rule).startswith(RULE) and attempt and world.results.draw_of(str(attempt)) is None:
+        if str(rule).startswith(RULE) and attempt and world.learner.results.draw_of(str(attempt)) is None:
             decided[str(attempt)] = decode(Decision, fact.body)
     for attempt, decision in decided.items():
         landing = world.journal.find(Landing, "landing", attempt)

@@ -9,8 +9,8 @@ from pathlib import Path
 from reeve.durable.admission import Admission
 from reeve.durable.drawing import Drawing
 from reeve.durable.journal import Journal
+from reeve.durable.learning import Learner
 from reeve.errors import Interrupted
-from reeve.ledger.audits import Results
 from reeve.ports import (
     Agent,
     Challenger,
@@ -95,7 +95,7 @@ class World:
     clock: Clock
     workers: int
     admission: Admission
-    results: Results  # that landed without a look, or wait for one
+    learner: Learner  # of what results teach that landed without a look, or wait for one
     drawing: Drawing  # of audits
     rules: tuple[str, ...] = ()  # of the person and the repository, for every attempt ordered from now on
     stop: threading.Event = field(default_factory=threading.Event)

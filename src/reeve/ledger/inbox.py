@@ -7,13 +7,13 @@ round numbers for how likely that is and how long a look takes (`GAIN`, `LOOK_MI
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from reeve.ledger.views import AttemptView, TaskView
 from reeve.records import LandingOutcome, Outcome, QuestionKind, Status
 
-__all__ = ["InboxItem", "Need", "inbox", "inbox_order"]
+__all__ = ["InboxItem", "Need", "apart", "deferred_order", "inbox", "inbox_order"]
 
 
 class Need(StrEnum):
@@ -75,6 +75,12 @@ class InboxItem:
     reason: str
     lines: int | None  # of the patch to look at; None: there is none
     human_minutes: float | None  # expected for the tasks by hand; None: not estimated
+    until_utc: float | None = None  # a person put it off until then; None: nobody did
+    put_off: str = ""  # why
+
+    def deferred(self, now_utc: float) -> bool:
+        """Say whether it is put off to a later time."""
+        return self.until_utc is not None and self.until_utc > now_utc
 
     @property
     def look_minutes(self) -> float:
@@ -113,25 +119,44 @@ class InboxItem:
 
 
 def inbox(views: Iterable[TaskView]) -> tuple[InboxItem, ...]:
-    """List what needs a person, most valuable first."""
+    """List what needs a person, most valuable first; with what a person has put off, which `apart` takes out."""
     items: list[InboxItem] = []
     broken: defaultdict[str, list[TaskView]] = defaultdict(list)
     for view in views:
         if view.status is Status.LANDED:
-            items += _landed(view)
+            items += (_put_off(item, [view]) for item in _landed(view))
         if view.status is not Status.NEEDS_YOU:
             continue
         if view.environment is not None and not view.environment.ok:
             broken[view.environment.key].append(view)
         else:
-            items.append(_item(view))
+            items.append(_put_off(_item(view), [view]))
     items.extend(_setup_failed(group) for group in broken.values())
     return tuple(sorted(items, key=inbox_order))
+
+
+def apart(items: Iterable[InboxItem], now_utc: float) -> tuple[tuple[InboxItem, ...], tuple[InboxItem, ...]]:
+    """Divide what needs a person into what waits now, in its order, and what is put off, the next to return first."""
+    found = tuple(items)
+    later = sorted((item for item in found if item.deferred(now_utc)), key=deferred_order)
+    return tuple(item for item in found if not item.deferred(now_utc)), tuple(later)
+
+
+def deferred_order(item: InboxItem) -> tuple[float, tuple[str, ...]]:
+    """Return what the list of what is put off is sorted by."""
+    return item.until_utc or 0.0, item.tasks
 
 
 def inbox_order(item: InboxItem) -> tuple[float, int, tuple[str, ...]]:
     """Return what the list is sorted by."""
     return -item.worth, list(Need).index(item.need), item.tasks
+
+
+def _put_off(item: InboxItem, views: Sequence[TaskView]) -> InboxItem:
+    """Say until when it is put off: one cause for many tasks, as long as one of them is."""
+    found = [view.deferral for view in views if view.deferral is not None]
+    last = max(found, key=lambda each: each.until_utc, default=None)
+    return item if last is None else replace(item, until_utc=last.until_utc, put_off=last.reason)
 
 
 def _item(view: TaskView) -> InboxItem:
@@ -165,7 +190,7 @@ def _landed(view: TaskView) -> list[InboxItem]:
 def _setup_failed(group: Sequence[TaskView]) -> InboxItem:
     minutes = [view.task.human_minutes for view in group if view.task.human_minutes is not None]
     environment = group[0].environment
-    return InboxItem(
+    item = InboxItem(
         need=Need.SETUP_FAILED,
         tasks=tuple(view.id for view in group),
         attempt=None,
@@ -173,6 +198,7 @@ def _setup_failed(group: Sequence[TaskView]) -> InboxItem:
         lines=None,
         human_minutes=sum(minutes) if minutes else None,
     )
+    return _put_off(item, group)
 
 
 def _need(view: TaskView, result: AttemptView | None) -> Need:

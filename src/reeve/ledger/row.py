@@ -15,7 +15,7 @@ from reeve.ledger.seeded import closed
 from reeve.ledger.status import current, status_of
 from reeve.ledger.views import Judged, Summary, judged_first, view_of
 from reeve.ports import Fact
-from reeve.records import Landing, Status
+from reeve.records import Landing, Limits, Status
 
 __all__ = ["Live", "Page", "Row", "Totals", "read_row", "row_of"]
 
@@ -24,11 +24,14 @@ TITLE_CHARACTERS = 120
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """An attempt under way: of which agent, since when it was ordered."""
+    """An attempt under way: of which agent, since when it was ordered, and what it may cost; None: no limit."""
 
     attempt: str
     agent: str
     since_utc: float
+    limit_seconds: float = 0.0
+    limit_usd: float | None = None
+    limit_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +104,10 @@ def row_of(facts: Sequence[Fact]) -> Row | None:
         status=derived.status,
         reason=derived.reason,
         attempts=len(orders),
-        live=tuple(Live(fact.key, _agent(fact), fact.at_utc) for fact in orders if fact.key not in attempts),
+        live=tuple(_live(fact, task) for fact in orders if fact.key not in attempts),
         agents=tuple(dict.fromkeys(map(_agent, orders))),
         commit=decode(Landing, landing.body).commit if landing else None,
-        spent_minutes=_sum(_numbers(facts, "review", "minutes")) or 0.0,
+        spent_minutes=_spent_minutes(facts),
         expected_minutes=_number(task.body.get("human_minutes")),
         usd=_sum(_numbers(facts, "attempt", "usd")),
         tokens=_whole(_sum(_numbers(facts, "attempt", "tokens"))),
@@ -127,6 +130,12 @@ def read_row(body: Mapping[str, Any]) -> Row:
     return Row(**{**body, **more, "first": first})
 
 
+def _live(order: Fact, task: Fact) -> Live:
+    given = task.body.get("limits")
+    limits = decode(Limits, given if given is not None else {})
+    return Live(order.key, _agent(order), order.at_utc, limits.wall_seconds, limits.usd, limits.tokens)
+
+
 def _first_line(task: Fact) -> str:
     lines = str(task.body.get("instruction", "")).strip().splitlines()
     return lines[0].lstrip("# ") if lines else ""
@@ -144,6 +153,13 @@ def _numbers(facts: Sequence[Fact], kind: str, name: str) -> list[float]:
 
 def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) else None
+
+
+def _spent_minutes(facts: Sequence[Fact]) -> float:
+    """Add up the minutes of decisions, and those of deferrals that no decision has followed."""
+    reviews = _numbers(facts, "review", "minutes")
+    open_ = [fact for fact in facts if fact.kind == "deferral" and fact.body["reviews"] == len(reviews)]
+    return sum(reviews) + sum(_numbers(open_, "deferral", "minutes"))
 
 
 def _sum(numbers: Sequence[float]) -> float | None:

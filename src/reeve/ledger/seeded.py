@@ -13,17 +13,19 @@ from reeve.records import Action, Review, ReviewKind, Seeded
 
 __all__ = [
     "KIND",
+    "REFUSED",
     "SEEDING",
+    "TELLING",
     "Answered",
     "answered",
     "closed",
     "is_seeded",
-    "seeded_tasks",
     "told_seeded",
     "truth_of",
 ]
 
-KIND, SEEDING = "seeded", "seeding"
+KIND, SEEDING, REFUSED = "seeded", "seeding", "seeding-refused"
+TELLING = (KIND, SEEDING, REFUSED)
 """The kinds of facts that tell; whoever passes facts on by kind leaves them out."""
 
 PROOF_NAMED = 3
@@ -40,11 +42,6 @@ class Answered:
     def found_right(self) -> bool:
         """The person took it as right."""
         return self.review.kind is ReviewKind.ACCEPT
-
-
-def seeded_tasks(store: Store) -> frozenset[str]:
-    """Name the tasks of all such items."""
-    return frozenset(fact.task for fact in store.facts(kind=KIND))
 
 
 def is_seeded(facts: Iterable[Fact]) -> bool:

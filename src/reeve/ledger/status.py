@@ -113,7 +113,8 @@ def _reviewed(fact: Fact, facts: Sequence[Fact]) -> Derived:
     if review.kind is ReviewKind.REJECT:
         return Derived(Status.REJECTED, f"rejected: {review.reason}", (fact,))
     if review.kind is ReviewKind.AGAIN:
-        return Derived(Status.QUEUED, f"sent back, will be attempted again: {review.reason}", (fact,))
+        why = f": {review.reason}" if review.reason else ""
+        return Derived(Status.QUEUED, f"sent back, will be attempted again{why}", (fact,))
     if review.kind is ReviewKind.REVERT:
         return Derived(Status.REVERTED, f"reverted: {review.reason}", (fact,))
     landings = [item for item in facts if item.kind == "landing" and item.seq < fact.seq]

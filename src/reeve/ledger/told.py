@@ -6,6 +6,7 @@ Who pipes this into a page or a prompt should not give the answers away.
 from typing import Any
 
 from reeve.ledger.codec import encode
+from reeve.ledger.requests import Asked
 from reeve.ledger.seeded import told_seeded
 from reeve.ledger.views import AttemptView, TaskView
 from reeve.records import Task
@@ -33,9 +34,10 @@ def told(view: TaskView) -> dict[str, Any]:
     }
 
 
-def told_attempt(view: TaskView, item: AttemptView) -> dict[str, Any]:
-    """Tell one attempt."""
-    return {"kind": "attempt", "id": item.id, "task": view.id, "live": item.live, **encode(item)}
+def told_attempt(view: TaskView, item: AttemptView, asked: Asked) -> dict[str, Any]:
+    """Tell one attempt, with what it asked of the gateway."""
+    said = {"kind": "attempt", "id": item.id, "task": view.id, "live": item.live, **encode(item)}
+    return said | {"requests": encode(asked)}
 
 
 def _without_hidden(task: Task) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from reeve.records import (
     Action,
     Attempt,
     Decision,
+    Deferral,
     Draw,
     Ending,
     Environment,
@@ -49,6 +50,7 @@ __all__ = [
     "TaskView",
     "attempt_view",
     "counts",
+    "deferral_of",
     "find",
     "first_round",
     "first_rounds",
@@ -63,7 +65,7 @@ __all__ = [
 Record = TypeVar("Record")
 
 STATUS_KINDS = ("task", "order", "question", "word", "attempt", "verdict", "decision", "landing", "review")
-VIEW_KINDS = (*STATUS_KINDS, "selection", "environment", "draw", SEEDED)
+VIEW_KINDS = (*STATUS_KINDS, "selection", "environment", "draw", "deferral", SEEDED)
 """The kinds of facts that a view, a row and a status are derived from."""
 
 
@@ -123,6 +125,8 @@ class TaskView:
     verdicts: tuple[Verdict, ...] = ()  # of no attempt: on the untouched base, and on patches from elsewhere
     draws: tuple[Draw, ...] = ()
     seeded: Seeded | None = None  # its truth is known; only to be told of what `answered` says
+    deferrals: tuple[Deferral, ...] = ()
+    deferral: Deferral | None = None  # nothing has happened since; whether its time has come is for others to say
 
     @property
     def answered(self) -> bool:
@@ -175,7 +179,12 @@ class TaskView:
     @property
     def spent_minutes(self) -> float:
         """Return the minutes that people spent on deciding about it."""
-        return float(sum(review.minutes for review in self.reviews))
+        return _minutes(self.reviews, self.deferrals)
+
+    @property
+    def deferred_minutes(self) -> float:
+        """Return those of them that no decision counts yet: the task was looked at and put off."""
+        return _minutes((), self.deferrals, after=len(self.reviews))
 
     def attempt(self, wanted: str) -> AttemptView | None:
         """Return one attempt by its id."""
@@ -247,7 +256,7 @@ def summaries(store: Store) -> tuple[Summary, ...]:
     Here as in `task_views` and `first_round`, tasks with a known answer are left out: they are no work of anybody.
     Items of known truth are left out once they are answered, and of `first_round` always.
     """
-    return tuple(_summary(task, facts) for task, facts in _by_task(store, (*STATUS_KINDS, SEEDED)).items())
+    return tuple(_summary(task, facts) for task, facts in _by_task(store, (*STATUS_KINDS, "deferral", SEEDED)).items())
 
 
 def counts(items: Iterable[Summary | TaskView]) -> dict[Status, int]:
@@ -350,7 +359,7 @@ def _summary(task: str, facts: tuple[Fact, ...]) -> Summary:
         attempts=sum(fact.kind == "order" for fact in facts),
         landed=decode(Landing, landing.body).commit if landing else None,
         reason=derived.reason,
-        human_minutes=float(sum(review.minutes for review in _decoded(Review, "review", facts))),
+        human_minutes=_minutes(_decoded(Review, "review", facts), _decoded(Deferral, "deferral", facts)),
     )
 
 
@@ -387,7 +396,23 @@ def view_of(facts: Sequence[Fact]) -> TaskView:
         verdicts=tuple(verdict for verdict in verdicts if verdict.attempt not in ordered),
         draws=_decoded(Draw, "draw", facts),
         seeded=next(iter(_decoded(Seeded, SEEDED, facts)), None),
+        deferrals=_decoded(Deferral, "deferral", facts),
+        deferral=deferral_of(facts),
     )
+
+
+def deferral_of(facts: Sequence[Fact]) -> Deferral | None:
+    """Return the deferral after which nothing has happened to a task; None: there is none, or it was taken back."""
+    newest = max((fact for fact in facts if fact.kind in VIEW_KINDS), key=lambda fact: fact.seq, default=None)
+    found = decode(Deferral, newest.body) if newest is not None and newest.kind == "deferral" else None
+    return None if found is None or found.until_utc <= found.at_utc else found
+
+
+def _minutes(reviews: Sequence[Review], deferrals: Sequence[Deferral], after: int | None = None) -> float:
+    """Add up minutes; those of a deferral are in the review that followed it, so only later ones count beside it."""
+    after = len(reviews) if after is None else after
+    spent = sum(review.minutes for review in reviews)
+    return float(spent + sum(each.minutes for each in deferrals if each.reviews >= after))
 
 
 def _decoded(record: type[Record], kind: str, facts: Iterable[Fact]) -> tuple[Record, ...]:

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
+from math import ceil, floor, log
 from typing import TYPE_CHECKING
 
 from reeve.records import Fit, Judged
@@ -18,7 +19,7 @@ from reeve.stats.risk import Refused
 if TYPE_CHECKING:
     from reeve.stats.calibration import Model
 
-__all__ = ["fit_of", "kept_apart"]
+__all__ = ["answers_to_fit", "fit_of", "kept_apart", "part_of_task"]
 
 SHARES = (1.0, 1.0, 2.0)
 FITS, CALIBRATES, TESTS = range(3)
@@ -26,14 +27,36 @@ SEED = 0
 FEWEST_OF_EACH = 10
 """Right and wrong results that fitting and calibrating need, each."""
 
+ALL_UP_TO = 100
+GROWTH = 1.1
+ROUNDING = 1e-9
+
 NO_BETTER = 0.5
 DIGITS = 12
 SIGNIFICANT = 9
 
 
+def answers_to_fit(answers: int) -> int:
+    """Say how many of the first answers the fit of now is made of: all up to a hundred, then at least ten elevenths.
+
+    A fit is made anew when a tenth more is known, and not for each answer: it looks at everything that is known.
+    """
+    if answers <= ALL_UP_TO:
+        return answers
+    steps = floor(log(answers / ALL_UP_TO) / log(GROWTH) + ROUNDING)
+    return ceil(ALL_UP_TO * GROWTH**steps - ROUNDING)
+
+
 def kept_apart(result: Judged) -> bool:
     """Say whether a result belongs to the half that no fit ever sees."""
-    return _part(result) == TESTS
+    return part_of_task(result.draw.task) == TESTS
+
+
+def part_of_task(task: str) -> int:
+    """Say what the answers about a task are for: 0 to fit to, 1 to calibrate on, 2 neither."""
+    from reeve.stats.calibration import part_of
+
+    return part_of(task, SHARES, SEED)
 
 
 def fit_of(results: Iterable[Judged]) -> Fit | Refused:
@@ -49,8 +72,8 @@ def fit_of(results: Iterable[Judged]) -> Fit | Refused:
     if (few := _too_few(usable, "fit to and calibrate on", 2 * FEWEST_OF_EACH)) is not None:
         return few
     usable.sort(key=lambda result: result.draw.attempt)
-    fitted = [result for result in usable if result.draw.audited and _part(result) == FITS]
-    calibrated = [result for result in usable if result.draw.uniform and _part(result) == CALIBRATES]
+    fitted = [result for result in usable if result.draw.audited and part_of_task(result.draw.task) == FITS]
+    calibrated = [result for result in usable if result.draw.uniform and part_of_task(result.draw.task) == CALIBRATES]
     for some, what in ((fitted, "fit to"), (calibrated, "calibrate on")):
         if (few := _too_few(some, what)) is not None:
             return few
@@ -109,12 +132,6 @@ def _too_few(results: Sequence[Judged], what: str, fewest: int = FEWEST_OF_EACH)
     if min(right, wrong) >= fewest:
         return None
     return Refused(f"{right} right and {wrong} wrong results to {what}, at least {fewest} of each are needed")
-
-
-def _part(result: Judged) -> int:
-    from reeve.stats.calibration import part_of
-
-    return part_of(result.draw.task, SHARES, SEED)
 
 
 def _row(result: Judged) -> list[float]:

@@ -18,7 +18,7 @@ from math import ceil, exp, fsum, log, log1p
 from reeve.stats.beta import log_below, log_beta
 from reeve.stats.risk import Refused
 
-__all__ = ["Alarm", "Alert", "Certificate", "Evidence", "weighted_rate"]
+__all__ = ["Alarm", "Alert", "Bets", "Certificate", "Evidence", "weighted_rate"]
 
 PRIOR_CLEAN = 1.0
 PRIOR_WRONG = 1.5
@@ -142,6 +142,15 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
+class Bets:
+    """Where an alarm stands after so many `audits`: what lies on each of its bets, and the stake as a whole."""
+
+    audits: int
+    placed: tuple[float, ...]
+    stake: float
+
+
+@dataclass(frozen=True, slots=True)
 class Alarm:
     """Goes off when the rate of wrong results has become higher than `highest_rate`, from the start or from any time.
 
@@ -171,16 +180,30 @@ class Alarm:
 
     def after(self, wrongs: Sequence[bool]) -> Alert:
         """Weigh the results of all audits so far, in their order: True where the result was wrong."""
-        bets, bar = self._rates(), 1.0 / (1.0 - self.confidence)
-        placed, kept, stake = [0.0] * len(bets), 1.0, 1.0
-        for number, wrong in enumerate(wrongs, start=1):
-            new = kept - _kept(number)
-            kept = _kept(number)
-            placed = [(each + new) * self._factor(q, wrong) for each, q in zip(placed, bets, strict=True)]
-            stake = kept + fsum(placed) / len(bets)
-            if stake >= bar:
-                return Alert(stake, number, len(wrongs), sum(map(bool, wrongs)))
-        return Alert(stake, None, len(wrongs), sum(map(bool, wrongs)))
+        bets = self.begin()
+        for wrong in wrongs:
+            bets = self.hear(bets, wrong=wrong)
+            if self.goes_off(bets):
+                return Alert(bets.stake, bets.audits, len(wrongs), sum(map(bool, wrongs)))
+        return Alert(bets.stake, None, len(wrongs), sum(map(bool, wrongs)))
+
+    def begin(self) -> Bets:
+        """Return where it stands before the first audit."""
+        return Bets(0, (0.0,) * len(TIMES_THE_RATE), 1.0)
+
+    def hear(self, bets: Bets, *, wrong: bool) -> Bets:
+        """Return where it stands after one audit more."""
+        number = bets.audits + 1
+        kept = _kept(number)
+        new = (1.0 if number == 1 else _kept(number - 1)) - kept
+        placed = tuple(
+            (each + new) * self._factor(q, wrong) for each, q in zip(bets.placed, self._rates(), strict=True)
+        )
+        return Bets(number, placed, kept + fsum(placed) / len(placed))
+
+    def goes_off(self, bets: Bets) -> bool:
+        """Say whether it goes off where it stands."""
+        return bets.stake >= 1.0 / (1.0 - self.confidence)
 
     def _rates(self) -> tuple[float, ...]:
         """Give the rates to bet on; a multiple that would not be below 1 is drawn half the way there."""

@@ -114,7 +114,7 @@ def plan(
             seed=_seed(task, number + index),
             policy=policy.version,
             rules=tuple(rules),
-            words=history.words,
+            words=tuple(word for word in history.words if word),  # who tries once more need not say why
         )
         for index in range(size)
     )

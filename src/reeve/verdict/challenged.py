@@ -19,7 +19,7 @@ from reeve.verdict.confidence import strength_of
 from reeve.verdict.recheck import GOOD, kept
 from reeve.verdict.words import cut, listed, short
 
-__all__ = ["Doubts", "challenged", "disagreements"]
+__all__ = ["Doubts", "challenged", "disagreements", "forged"]
 
 MUST_NOT_PASS = (CanaryKind.MUST_FAIL, CanaryKind.INVERTED)
 FELL = (TestOutcome.FAILED, TestOutcome.ERROR)
@@ -52,6 +52,11 @@ def disagreements(task: Task, base: Measurement, result: Measurement, challenge:
         and challenge.again.get(name) not in GOOD
         and (name in required or kept(name, task.checks.keep))
     )
+
+
+def forged(challenge: Challenge) -> tuple[Canary, ...]:
+    """List the tests that must fail and passed."""
+    return tuple(one for one in challenge.canaries if one.kind in MUST_NOT_PASS and one.outcome in GOOD)
 
 
 def challenged(
@@ -105,10 +110,9 @@ def _canaries(challenge: Challenge) -> CheckResult | None:
     if not challenge.canaries:
         return None
     fatal = [one for one in challenge.canaries if one.kind in MUST_NOT_PASS]
-    forged = [one for one in fatal if one.outcome in GOOD]
-    if forged:
-        head = f"{plural(len(forged), 'test')} of {len(fatal)} that must fail passed: the outcomes are forged"
-        return CheckResult("canaries", Outcome.FAILED, (head, *cut([_canary_words(one) for one in forged])))
+    if passed := forged(challenge):
+        head = f"{plural(len(passed), 'test')} of {len(fatal)} that must fail passed: the outcomes are forged"
+        return CheckResult("canaries", Outcome.FAILED, (head, *cut([_canary_words(one) for one in passed])))
     fell = [one for one in fatal if one.outcome in FELL]
     if fatal and not fell:
         return CheckResult("canaries", Outcome.UNVERIFIED, ("none of the tests that must fail was run",))

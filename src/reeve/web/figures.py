@@ -57,16 +57,19 @@ class StreamOfAudits:
 
 @dataclass(frozen=True, slots=True)
 class CellFigures:
-    """One cell as it stands; `progress` is the evidence after each audit that counts, since it was begun at zero."""
+    """One cell as it stands.
+
+    `progress` is the evidence of each of its levels after each of the level's audits, since it was begun at zero.
+    """
 
     trust: Trust
-    state: str  # certified, alarm, not certified yet, no safe threshold
+    state: str  # certified, alarm, not certified yet
     may_land: bool
     why: str
     fit: str | None  # version of what makes its confidences; None: they are the verdicts' own
     no_fit: str  # why
     streams: tuple[StreamOfAudits, ...]
-    progress: tuple[float, ...]
+    progress: tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +101,9 @@ class PolicyFigures:
     draws_unlike_the_key: tuple[str, ...]
 
     @property
-    def evidence_needed(self) -> float:
-        """Return the e-value at which a cell is certified."""
-        return 1.0 / (1.0 - self.confidence)
+    def alarm_needed(self) -> float:
+        """Return the e-value at which one of the two alarms goes off."""
+        return 2.0 / (1.0 - self.confidence)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import vl_convert
 from reeve.ledger.periods import Period
 from reeve.ledger.plain import one_line
 from reeve.policy.horizon import HorizonReport
+from reeve.records import Level
 from reeve.stats.horizon import AgentHorizon
 from reeve.web.figures import (
     CellFigures,
@@ -272,37 +273,55 @@ def _time(at_utc: float) -> str:
 
 
 def _certificates(policy: PolicyFigures) -> Drawing:
-    title, needed = "Evidence of certificates, audit by audit", policy.evidence_needed
-    cells = [each for each in policy.cells if each.progress][:MOST_LINES]
+    title = "Evidence of certificates, audit by audit"
+    cells = [each for each in policy.cells if any(each.progress)][:MOST_LINES]
     if not cells:
         return Plot(title, "", "nothing was audited yet"), [], None
-    names = _names(cells)
     rows: list[Row] = [
-        {"cell": name, "audits": each.trust.audits - len(each.progress) + place, "e_value": value, "needed": needed}
-        for name, each in zip(names, cells, strict=True)
-        for place, value in enumerate(each.progress, start=1)
+        {
+            "cell": name,
+            "level": level.words,
+            "audits": level.audits - len(course) + place,
+            "e_value": value,
+            "needed": level.e_value_needed,
+        }
+        for name, each in zip(_names(cells), cells, strict=True)
+        for level, course in _lines(each)
+        for place, value in enumerate(course, start=1)
     ]
     shown = [
-        {"cell": one_line(row["cell"], 2 * NAME_WIDTH), "audits": row["audits"], "e_value": _within(row["e_value"])}
+        {
+            "line": one_line(f"{row['cell']}: {row['level']}", 3 * NAME_WIDTH),
+            "audits": row["audits"],
+            "share": _within(row["e_value"] / row["needed"]),
+        }
         for row in rows
     ]
     x = {"field": "audits", "type": "quantitative", "title": "audits", "axis": {"tickMinStep": 1, "format": "d"}}
     y = {
-        "field": "e_value",
+        "field": "share",
         "type": "quantitative",
-        "title": "evidence (e-value)",
+        "title": "evidence, of what certifies",
         "scale": {"type": "log"},
         "axis": {"format": "~g", "tickCount": 6},
     }
-    legend = {"orient": "bottom", "columns": 1, "title": None}
-    color = {"field": "cell", "type": "nominal", "legend": legend}
-    bar = [{"e_value": needed, "words": f"certified from {needed:.3g}"}]
+    legend = {"orient": "bottom", "columns": 1, "title": None, "labelLimit": WIDTH}
+    color = {"field": "line", "type": "nominal", "legend": legend}
+    bar = [{"share": 1.0, "words": "certified from 1"}]
     layers = [
         _layer(shown, {"type": "line", "point": {"size": 14}}, {"x": x, "y": y, "color": color}),
         _layer(bar, {"type": "rule", **DASHED}, {"y": y}),
     ]
-    says = f"A cell is certified while its line is at or above {needed:.3g}; a result found wrong takes it down."
+    says = "A level of a cell is certified while its line is at or above 1; a result found wrong takes it down."
     return Plot(title, says), rows, _panel(title, layers)
+
+
+def _lines(cell: CellFigures) -> list[tuple[Level, tuple[float, ...]]]:
+    """Choose the levels of a cell that are drawn: everything, and what may land or is nearest to it."""
+    levels = list(zip(cell.trust.levels, cell.progress, strict=True))
+    parts = [each for each in levels[1:] if each[1]]
+    best = max(parts, key=lambda each: each[0].e_value / each[0].e_value_needed, default=None)
+    return [levels[0]] if best is None else [levels[0], best]
 
 
 def _names(cells: Sequence[CellFigures]) -> list[str]:

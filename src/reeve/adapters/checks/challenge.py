@@ -115,6 +115,7 @@ class SandboxedChallenger:
             "patience_seconds": max(5.0, check.limits.check_seconds * PATIENCE_SHARE),
             "explore": explore,
             "explore_seconds": more,
+            "plain_asserts": request.plain_asserts,
         }
         with clean.run(
             (clean.python, "-S", "-B", "/reeve/examiner/__main__.py", "/out/plan", "/reeve/plugin", "/reeve/repair"),
@@ -261,5 +262,6 @@ def key_of(request: ChallengeRequest, version: str) -> str:
         "explore": request.explore_seconds,
         "canaries": request.canaries,
         "seed": request.seed,
+        "plain_asserts": request.plain_asserts,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]

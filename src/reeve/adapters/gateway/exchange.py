@@ -94,11 +94,11 @@ class Exchange:
         self._asked, self._secrets = asked[:KEPT_BYTES], tuple(secrets)
         self._answered = []
 
-    def received(self, chunk: bytes) -> None:
-        """Count a piece of the answer."""
+    def received(self, chunk: bytes, wire_bytes: int | None = None) -> None:
+        """Count a piece of the answer; `wire_bytes`: how many it had before it was unpacked, None: as many."""
         if self.first_byte_seconds is None:
             self.first_byte_seconds = time.monotonic() - self._began
-        self.bytes_received += len(chunk)
+        self.bytes_received += len(chunk) if wire_bytes is None else wire_bytes
         if self._answered is not None and self.bytes_received <= KEPT_BYTES:
             self._answered.append(chunk)
         if self.meter is not None:

@@ -33,7 +33,7 @@ ELSEWHERE = (
 
 WHO_PAYS = frozenset(("openai-organization", "openai-project", "x-goog-user-project"))
 CREDENTIALS = ("api-key", "apikey", "auth", "cookie", "credential", "secret", "token", "x-real-ip")
-NOT_BACK = HOP_BY_HOP | frozenset(("content-length", "set-cookie"))
+NOT_BACK = HOP_BY_HOP | frozenset(("content-encoding", "content-length", "set-cookie"))
 CREDENTIAL_QUERY = frozenset(("$httpmethod", "access_token", "api_key", "key", "oauth_token"))
 PLACE_OF_KEY = {Api.ANTHROPIC: "x-api-key", Api.OPENAI: "Authorization", Api.GEMINI: "x-goog-api-key"}
 
@@ -71,7 +71,7 @@ def passed_query(query: str) -> str:
 
 
 def passed_back(headers: "CIMultiDictProxy[str]", key: str) -> CIMultiDict[str]:
-    """Return what the agent is told of the head of an answer: no cookie, and no key that is repeated there."""
+    """Return what the agent is told of the head of an answer: no cookie, no compression, no key that is repeated."""
     return CIMultiDict(
         (name, value) for name, value in headers.items() if name.lower() not in NOT_BACK and not (key and key in value)
     )

@@ -6,8 +6,7 @@ __all__ = ["Masking"]
 class Masking:
     """Replaces each occurrence of a key by as many stars, also one that comes in pieces.
 
-    Only what may be the beginning of the key is held back, until the next piece shows whether it is. What is
-    compressed cannot be looked into.
+    Only what may be the beginning of the key is held back, until the next piece shows whether it is.
     """
 
     def __init__(self, key: str) -> None:

@@ -19,9 +19,11 @@ from yarl import URL
 from reeve.adapters.gateway.counting import Counting, Visitor
 from reeve.adapters.gateway.exchange import Exchange, Refused, masked
 from reeve.adapters.gateway.headers import carries, passed_back, passed_on, passed_query
-from reeve.adapters.gateway.masking import Masking
+from reeve.adapters.gateway.passing import Passing
 from reeve.adapters.gateway.pauses import retry_after_seconds
 from reeve.adapters.gateway.routes import Question, Route, Unacceptable, below, read_question, route
+from reeve.adapters.gateway.told_usage import asking_usage, refuses_asking
+from reeve.adapters.gateway.unpacked import Illegible, unpacking
 from reeve.adapters.gateway.usage import Form, Meter, Shape
 from reeve.adapters.gateway.words import cut_element, cut_event, error_body
 from reeve.records import Api, Pause, Provider, RequestOutcome
@@ -91,6 +93,11 @@ class Call:
     headers: CIMultiDict[str]
     question: Question | None = None  # None: it costs nothing
 
+    @property
+    def streamed(self) -> bool:
+        """Say whether the answer is asked for as a stream."""
+        return self.question is not None and self.question.streamed
+
 
 class ModelDoor:
     """Answers the requests of one attempt; `over` is called at the end of each connection."""
@@ -103,6 +110,7 @@ class ModelDoor:
         self._session = session
         self._providers = {each.name: each for each in counting.configuration.providers}
         self._bodies_bytes = 0
+        self._silent = set[str]()  # providers that do not know how to say the usage of a stream
         self.server = Server(self._answer, over)
 
     # ------------------------------------------------------------ a request
@@ -129,6 +137,9 @@ class ModelDoor:
             raise
         except aiohttp.ClientError as error:
             return _unreachable(exchange, api, error)
+        except Illegible as error:
+            exchange.settle(RequestOutcome.UNREACHABLE, status=502, reason=_illegible(error))
+            return _said(api, 502, _illegible(error))
         except Exception as error:
             print(f"gateway: request {exchange.request.number}: {type(error).__name__}: {error}", file=sys.stderr)
             raise
@@ -210,13 +221,17 @@ class ModelDoor:
             if call.question is not None and not exchange.reserved:
                 await exchange.reserve(call.question, body, hold_seconds)
             exchange.left = True
+            sent = self._sent(call, body)
             async with self._session.request(
-                request.method, call.url, data=body or None, headers=call.headers, allow_redirects=False
+                request.method, call.url, data=sent or None, headers=call.headers, allow_redirects=False
             ) as answer:
                 seconds = retry_after_seconds(answer.status, answer.headers, time.time())
                 if answer.status < 300:  # a redirection is told, and nobody follows it
-                    return await self._pass_back(request, exchange, call, answer)
+                    return await self._pass_back(request, exchange, call, answer, withholds_usage=sent != body)
                 said = await _body_of(answer)
+                if sent != body and refuses_asking(answer.status, said):
+                    self._silent.add(call.provider.name)
+                    continue
                 exchange.received(said)
                 told = _told(answer, said, call.provider.key)
                 if seconds is None:
@@ -224,6 +239,11 @@ class ModelDoor:
                     return told
                 exchange.left = False
                 self._counting.pauses.note(call.provider.name, answer.status, seconds, self._visitor.door.attempt)
+
+    def _sent(self, call: Call, body: bytes) -> bytes:
+        """Return the question as it leaves: as it is, but for asking for the usage where it would not be said."""
+        tells = call.question is None or call.question.tells_usage or call.provider.name in self._silent
+        return body if tells else asking_usage(body)
 
     async def _still_paused(self, provider: Provider, deadline: float) -> Pause | None:
         """Wait for the end of a pause; returns the pause that is longer than there is time for."""
@@ -235,33 +255,47 @@ class ModelDoor:
         return None
 
     async def _pass_back(
-        self, request: web.BaseRequest, exchange: Exchange, call: Call, answer: aiohttp.ClientResponse
+        self,
+        request: web.BaseRequest,
+        exchange: Exchange,
+        call: Call,
+        answer: aiohttp.ClientResponse,
+        *,
+        withholds_usage: bool,
     ) -> web.StreamResponse:
+        form = _form(answer, call)
+        encoding = answer.headers.get("Content-Encoding", "")
+        withholds_usage = withholds_usage and form is Form.EVENTS
+        passing = Passing(call.provider.key, encoding, withholds_usage=withholds_usage)
         headers = passed_back(answer.headers, call.provider.key)
         out = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
-        if (length := answer.headers.get("Content-Length", "")).isdigit():
+        length = answer.headers.get("Content-Length", "")
+        if length.isdigit() and not encoding and not withholds_usage:
             out.content_length = int(length)
-        streamed = call.question is not None and call.question.streamed
         if call.route.shape is not None:
-            form = _form(answer, call.route.shape, streamed=streamed)
-            exchange.meter = Meter(call.route.shape, form, answer.headers.get("Content-Encoding", "").lower())
+            exchange.meter = Meter(call.route.shape, form)
         await _to_agent(out.prepare(request))
-        masking = Masking(call.provider.key)
         try:
             async for chunk in answer.content.iter_any():
+                content = passing.read(chunk)
                 try:
-                    if passed := masking.pass_on(chunk):
+                    if passed := passing.pass_on(content):
                         await _to_agent(out.write(passed))  # first: what is counted has been said by then
                 finally:
-                    exchange.received(chunk)
-                if streamed and not await exchange.covered():
+                    exchange.received(content, len(chunk))
+                if call.streamed and not await exchange.covered():
                     answer.close()
                     return await self._cut(request, exchange, call, out)
         except (AgentGone, asyncio.CancelledError):
             # What has come and nobody reads was paid for all the same.
-            with suppress(aiohttp.ClientError, RuntimeError):
-                exchange.received(answer.content.read_nowait(-1))
+            with suppress(aiohttp.ClientError, RuntimeError, Illegible):
+                chunk = answer.content.read_nowait(-1)
+                exchange.received(passing.read(chunk), len(chunk))
             raise
+        except Illegible as error:
+            answer.close()
+            exchange.settle(RequestOutcome.UNREACHABLE, status=answer.status, reason=_illegible(error))
+            return _broken_off(request, out)
         except aiohttp.ClientError as error:
             exchange.settle(
                 RequestOutcome.UNREACHABLE,
@@ -270,7 +304,7 @@ class ModelDoor:
             )
             return _broken_off(request, out)
         _settle(exchange, answer.status)
-        await _to_agent(out.write_eof(masking.end()))
+        await _to_agent(out.write_eof(passing.end()))
         return out
 
     async def _cut(
@@ -287,10 +321,14 @@ class ModelDoor:
         return out
 
 
-def _form(answer: aiohttp.ClientResponse, shape: Shape, *, streamed: bool) -> Form:
+def _form(answer: aiohttp.ClientResponse, call: Call) -> Form:
     if "text/event-stream" in answer.headers.get("Content-Type", ""):
         return Form.EVENTS
-    return Form.ARRAY if streamed and shape is Shape.GEMINI else Form.WHOLE
+    return Form.ARRAY if call.streamed and call.route.shape is Shape.GEMINI else Form.WHOLE
+
+
+def _illegible(error: Illegible) -> str:
+    return f"the answer of the provider is not passed on, as it cannot be searched for the key: {error}"
 
 
 def _last_words(meter: Meter | None, shape: Shape | None, reason: str) -> bytes:
@@ -339,11 +377,11 @@ def _unreachable(exchange: Exchange, api: Api, error: aiohttp.ClientError) -> we
 
 
 async def _body_of(answer: aiohttp.ClientResponse) -> bytes:
-    """Read an error, which is short."""
+    """Read an error, which is short; raises Illegible."""
     body = bytearray()
     while len(body) < ERROR_BYTES and (piece := await answer.content.read(ERROR_BYTES - len(body))):
         body += piece
-    return bytes(body)
+    return unpacking(answer.headers.get("Content-Encoding", "")).pass_on(bytes(body))
 
 
 def _told(answer: aiohttp.ClientResponse, body: bytes, key: str) -> web.Response:

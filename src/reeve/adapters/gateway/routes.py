@@ -65,6 +65,7 @@ class Question:
     fast: bool = False
     answers: int = 1  # at one time
     hidden: bool = False  # what is thought is not in the stream; only its end says how much it was
+    tells_usage: bool = True  # False: a stream that ends without a word on it, as it is asked for
 
     @property
     def reserved_tokens(self) -> int:
@@ -121,7 +122,11 @@ def _question(called: Route, message: Mapping[str, Any]) -> Question:
     fast = message.get("speed") == "fast" or message.get("service_tier") in FAST_TIERS
     hidden = called.shape in (Shape.RESPONSES, Shape.CHAT)
     streamed = message.get("stream") is True
-    return Question(model, streamed, _least(limits), fast, answers=_most([message.get("n")]), hidden=hidden)
+    options = message.get("stream_options")
+    asks = isinstance(options, dict) and options.get("include_usage") is True
+    tells = called.shape is not Shape.CHAT or not streamed or asks
+    answers = _most([message.get("n")])
+    return Question(model, streamed, _least(limits), fast, answers, hidden=hidden, tells_usage=tells)
 
 
 def _least(limits: list[object]) -> int | None:

@@ -5,7 +5,6 @@ Every API says it differently. Here `input` is never cached, `output` has the re
 
 import json
 import re
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -81,7 +80,7 @@ class Meter:
     text that passed. `error` is what the provider said went wrong after it had begun to answer.
     """
 
-    def __init__(self, shape: Shape, form: Form, encoding: str = "") -> None:
+    def __init__(self, shape: Shape, form: Form) -> None:
         self.usage: Usage | None = None
         self.complete = False
         self.error = ""
@@ -90,8 +89,7 @@ class Meter:
         self._pieces = READERS_OF[form]()
         self._body = bytearray()
         self._characters = 0
-        self._inflate = _inflater(encoding)
-        self._legible = encoding in ("", "identity", "gzip", "x-gzip", "deflate")
+        self._legible = True
 
     @property
     def between(self) -> bool:
@@ -109,8 +107,6 @@ class Meter:
         if not self._legible:
             self._characters += len(chunk)
             return
-        if self._inflate is not None:
-            chunk = self._inflated(chunk, self._inflate)
         if self._pieces is None:
             self._keep(chunk)
             return
@@ -140,16 +136,6 @@ class Meter:
             self._body.clear()
         else:
             self._body += chunk
-
-    def _inflated(self, chunk: bytes, inflate: Any) -> bytes:
-        try:
-            found: bytes = inflate.decompress(chunk, BODY_BYTES)
-        except zlib.error:
-            self._legible = False
-            return b""
-        if inflate.unconsumed_tail:  # a bomb
-            self._legible = False
-        return found
 
     def _event(self, data: bytes) -> None:
         if b"usage" in data or b"error" in data or b"_stop" in data or b"finishReason" in data:
@@ -187,12 +173,6 @@ def _within(message: Mapping[str, Any], *names: str) -> object:
     for name in names:
         value = value.get(name) if isinstance(value, Mapping) else None
     return value
-
-
-def _inflater(encoding: str) -> Any:
-    if encoding in ("gzip", "x-gzip"):
-        return zlib.decompressobj(wbits=31)
-    return zlib.decompressobj() if encoding == "deflate" else None
 
 
 # ---------------------------------------------------------------- the APIs

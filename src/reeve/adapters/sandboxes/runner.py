@@ -756,7 +756,8 @@ def prepare(spec: Spec) -> Doorway | None:
 
 def doorway(door: Spec) -> Doorway:
     """Open the listening sockets of a door."""
-    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    here, kept = os.path.split(os.path.dirname(os.path.abspath(__file__)))
+    sys.path.insert(0, here if kept == "__pycache__" else os.path.join(here, kept))
     import doorway as way  # type: ignore[import-not-found]  # it stands beside this file
 
     try:

@@ -4,12 +4,16 @@ import binascii
 import fcntl
 import json
 import os
+import py_compile
 import select
+import struct
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import cache
+from importlib.util import MAGIC_NUMBER, cache_from_source
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +21,7 @@ from reeve.errors import SandboxError
 from reeve.records import Door, Ending, SandboxResult, SandboxRun
 from reeve.units import megabytes
 
-__all__ = ["FILES_LIMIT", "FILES_PER_MB", "RunState", "Supervised", "common_spec"]
+__all__ = ["FILES_LIMIT", "FILES_PER_MB", "RunState", "Supervised", "bytecode_of", "common_spec"]
 
 FILES_LIMIT = 200_000
 """How many files one run may make at most."""
@@ -34,7 +38,35 @@ Spec = dict[str, Any]
 def _runner_argv(*args: str) -> list[str]:
     # The interpreter itself, not the one of a virtual environment, which would look for its site packages.
     python = getattr(sys, "_base_executable", None) or sys.executable
-    return [python, "-I", "-S", "-B", "-X", "utf8", str(_RUNNER), *args]
+    return [python, "-I", "-S", "-B", "-X", "utf8", str(bytecode_of(_RUNNER)), *args]
+
+
+@cache
+def bytecode_of(source: Path) -> Path:
+    """Give the bytecode of a script, as Python keeps it beside an import, or the script itself where there is none.
+
+    Python never keeps any for a script, and to compile this one anew takes longer than the interpreter's own start.
+    """
+    kept = Path(cache_from_source(str(source), optimization=""))
+    if kept.parent.parent != source.parent:  # the runner looks for what stands beside it
+        return source
+    found = source.stat()
+    head = MAGIC_NUMBER + struct.pack("<III", 0, int(found.st_mtime) & 0xFFFFFFFF, found.st_size & 0xFFFFFFFF)
+    try:
+        if not _begins(kept, head) and not sys.dont_write_bytecode:
+            py_compile.compile(str(source), str(kept), doraise=True, optimize=0)
+        return kept if _begins(kept, head) else source
+    except (OSError, py_compile.PyCompileError):
+        return source
+
+
+def _begins(path: Path, head: bytes) -> bool:
+    """Say whether a file begins like that; one that is not there does not."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(head)) == head
+    except FileNotFoundError:
+        return False
 
 
 def common_spec(run: SandboxRun) -> Spec:

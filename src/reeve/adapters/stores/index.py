@@ -41,6 +41,7 @@ CREATE TABLE rows (
     need INTEGER NOT NULL,
     cause TEXT NOT NULL,
     minutes REAL,
+    until REAL NOT NULL,
     body TEXT NOT NULL
 );
 CREATE INDEX rows_by_change ON rows (last_seq DESC);
@@ -54,7 +55,7 @@ CREATE TABLE first_rounds (
 );
 CREATE VIRTUAL TABLE words USING fts5 (task, title, tokenize = 'trigram');
 """
-COLUMNS = "status, last_seq, live, asks, worth, need, cause, minutes, body"
+COLUMNS = "status, last_seq, live, asks, worth, need, cause, minutes, until, body"
 SHORTEST_SEARCHED = 3
 BATCH = 5_000
 BUSY_SECONDS = 30.0
@@ -195,27 +196,39 @@ class LedgerIndex:
             _row(body) for (body,) in self._read("SELECT body FROM rows WHERE live > 0 ORDER BY last_seq DESC")
         )
 
-    def asking(self) -> int:
-        """Count the things that a person is asked about; one cause that holds up many tasks is one thing."""
-        statement = (
-            "SELECT COUNT(*) FILTER (WHERE cause = ''), COUNT(DISTINCT NULLIF(cause, '')) FROM rows WHERE asks > 0"
+    def asking(self, now_utc: float) -> int:
+        """Count what a person is asked now; one cause that holds up many tasks is one thing."""
+        alone = "SELECT COUNT(*) FROM rows WHERE asks > 0 AND cause = '' AND until <= ?"
+        together = (
+            "SELECT COUNT(*) FROM (SELECT 1 FROM rows WHERE asks > 0 AND cause != '' GROUP BY cause "
+            "HAVING MAX(until) <= ?)"
         )
-        ((alone, together),) = self._read(statement)
-        return int(alone + together)
+        return sum(int(self._read(statement, (now_utc,))[0][0]) for statement in (alone, together))
 
-    def needing(self, at_most: int) -> tuple[Row, ...]:
-        """Read the rows of tasks that a person is asked about, most valuable first; none that shares its cause."""
-        statement = "SELECT body FROM rows WHERE asks > 0 AND cause = '' ORDER BY worth DESC, need, task LIMIT ?"
-        return tuple(_row(body) for (body,) in self._read(statement, (at_most,)))
+    def needing(self, at_most: int, now_utc: float) -> tuple[Row, ...]:
+        """Read the rows of tasks that a person is asked about now, most valuable first; none that shares its cause."""
+        statement = (
+            "SELECT body FROM rows WHERE asks > 0 AND cause = '' AND until <= ? ORDER BY worth DESC, need, task LIMIT ?"
+        )
+        return tuple(_row(body) for (body,) in self._read(statement, (now_utc, at_most)))
+
+    def deferred(self, at_most: int, now_utc: float) -> tuple[Row, ...]:
+        """Read the rows of tasks that a person has put off, the next to return first; none that shares its cause."""
+        statement = "SELECT body FROM rows WHERE asks > 0 AND cause = '' AND until > ? ORDER BY until, task LIMIT ?"
+        return tuple(_row(body) for (body,) in self._read(statement, (now_utc, at_most)))
 
     def held_up(self, at_most: int) -> tuple[tuple[Row, tuple[str, ...], float | None], ...]:
-        """Read the causes that hold up tasks: the row of one, the ids of so many, the minutes by hand of all."""
-        statement = "SELECT cause, MIN(task), SUM(minutes) FROM rows WHERE asks > 0 AND cause != '' GROUP BY cause"
+        """Read the causes that hold up tasks: the row of one, the ids of so many, the minutes by hand of all.
+
+        Where one of them is put off, the row is that of the one that is put off the longest.
+        """
+        statement = "SELECT cause, SUM(minutes) FROM rows WHERE asks > 0 AND cause != '' GROUP BY cause"
         found = []
-        for cause, task, minutes in self._read(statement):
+        for cause, minutes in self._read(statement):
             named = "SELECT task FROM rows WHERE asks > 0 AND cause = ? ORDER BY task LIMIT ?"
             tasks = tuple(each for (each,) in self._read(named, (cause, at_most)))
-            row = self.row(task)
+            told = "SELECT task FROM rows WHERE asks > 0 AND cause = ? ORDER BY until DESC, task LIMIT 1"
+            row = self.row(self._read(told, (cause,))[0][0]) if tasks else None
             if row is not None:  # else it went on meanwhile
                 found.append((row, tasks, minutes))
         return tuple(found)
@@ -270,14 +283,15 @@ def _put(connection: sqlite3.Connection, task: str, row: Row | None, seq: int) -
     body = json.dumps(encode(row), separators=(",", ":"))
     order = inbox_order(row.item) if row.item else (0.0, 0, ())
     minutes = row.item.human_minutes if row.item else None
-    asked = (int(row.item is not None), -order[0], order[1], row.environment, minutes)
+    until = (row.item.until_utc if row.item else None) or 0.0
+    asked = (int(row.item is not None), -order[0], order[1], row.environment, minutes, until)
     values = (row.status, seq, len(row.live), *asked, body)
     if before is None:
-        statement = f"INSERT INTO rows ({COLUMNS}, task) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own
+        statement = f"INSERT INTO rows ({COLUMNS}, task) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own
         number = connection.execute(statement, (*values, task)).lastrowid
         connection.execute("INSERT INTO words (rowid, task, title) VALUES (?, ?, ?)", (number, task, row.title))
         return
-    changed = f"UPDATE rows SET ({COLUMNS}) = (?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?"  # noqa: S608 - our own
+    changed = f"UPDATE rows SET ({COLUMNS}) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?"  # noqa: S608 - our own
     connection.execute(changed, (*values, before[0]))
     if old.title != row.title:
         connection.execute("UPDATE words SET title = ? WHERE rowid = ?", (row.title, before[0]))

@@ -72,12 +72,15 @@ NEXT = (
     .order_by(FACTS.c.seq)
     .limit(bindparam("at_most", type_=Integer))
 )
-SPENT = select(
-    func.sum(func.json_extract(FACTS.c.body, "$.usd")), func.sum(func.json_extract(FACTS.c.body, "$.tokens"))
-).where(
-    FACTS.c.task == bindparam("task"),
-    FACTS.c.kind == "request",
-    func.json_extract(FACTS.c.body, "$.attempt") == bindparam("attempt"),
+OF_ATTEMPT = func.json_extract(FACTS.c.body, "$.attempt", type_=String)
+SPENT = (
+    select(
+        OF_ATTEMPT,
+        func.sum(func.json_extract(FACTS.c.body, "$.usd")),
+        func.sum(func.json_extract(FACTS.c.body, "$.tokens")),
+    )
+    .where(FACTS.c.task == bindparam("task"), FACTS.c.kind == "request")
+    .group_by(OF_ATTEMPT)
 )
 LAST = select(func.max(FACTS.c.seq))
 READ_OF = READ.where(FACTS.c.task == bindparam("task"), FACTS.c.kind.in_(bindparam("kinds", expanding=True))).order_by(
@@ -198,11 +201,11 @@ class SqliteStore:
         """Read the facts of one task of some kinds; those of others, however many, cost nothing."""
         return self._read(READ_OF, {"task": task, "kinds": list(kinds)})
 
-    def spent(self, task: str, attempt: str) -> tuple[float | None, int | None]:
-        """Add up dollars and tokens of the requests of an attempt; None: there was none, or no price is known."""
+    def spent(self, task: str) -> Mapping[str, tuple[float | None, int]]:
+        """Add up dollars and tokens of the requests of each attempt at a task; None: no price is known."""
         with self._reading() as connection:
-            usd, tokens = connection.execute(SPENT, {"task": task, "attempt": attempt}).one()
-        return usd, None if tokens is None else int(tokens)
+            rows = connection.execute(SPENT, {"task": task}).all()
+        return {str(attempt): (usd, int(tokens or 0)) for attempt, usd, tokens in rows}
 
     def since(self, kinds: Sequence[str], at_utc: float) -> Sequence[Fact]:
         """Read facts of some kinds from a time on, the newest first; reads no further back than it must."""

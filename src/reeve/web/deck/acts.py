@@ -4,7 +4,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -27,6 +27,15 @@ class Acts(Protocol):
 
     def again(self, wanted: str, why: str, minutes: float | None) -> str:
         """Send a result back; the next attempts are told why."""
+
+    def retry(self, wanted: str, why: str) -> str:
+        """Have a task that failed attempted once more, whether anybody looked at it or not; `why` may be empty."""
+
+    def defer(self, wanted: str, how_long: str, why: str) -> str:
+        """Put off what a person is asked about a task; `how_long` as for `reeve defer --for`."""
+
+    def bring_back(self, wanted: str) -> str:
+        """Take back what was put off."""
 
     def revert(self, wanted: str, why: str, minutes: float | None) -> str:
         """Take back what landed."""
@@ -61,6 +70,7 @@ class Desk:
         self._acts: OrderedDict[int, Act] = OrderedDict()
         self._lock = threading.Lock()
         self._number = 0
+        self._last: Future[None] | None = None
 
     def do(self, what: str, on: str, deed: Callable[[], str]) -> Act:
         """Begin a deed; it is under way when this returns."""
@@ -70,8 +80,15 @@ class Desk:
             self._acts[act.number] = act
             while len(self._acts) > KEPT:
                 self._acts.popitem(last=False)
-        self._pool.submit(self._run, act, deed)
+            self._last = self._pool.submit(self._run, act, deed)
         return act
+
+    def settle(self, seconds: float) -> None:
+        """Wait until all deeds begun so far have ended, at most so long."""
+        with self._lock:
+            last = self._last
+        if last is not None:
+            wait([last], seconds)
 
     def _run(self, act: Act, deed: Callable[[], str]) -> None:
         try:

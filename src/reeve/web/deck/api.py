@@ -1,10 +1,11 @@
 """The API under /api/v1: what the pages show, as JSON, and what a person can do from them."""
 
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import HTTPException, Query, Request
 from fastapi import Path as InPath
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,6 +16,8 @@ from reeve.ledger.told import told
 from reeve.records import Event, Status, WordKind
 from reeve.web.deck.acts import Act
 from reeve.web.deck.reading import AtWork, Load
+from reeve.web.deck.spending import Account
+from reeve.web.deck.utf8 import Utf8Router
 
 __all__ = ["NEWEST", "RESPONSES", "router"]
 
@@ -38,7 +41,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     422: {"model": Problem, "description": "Not understood."},
 }
 
-router = APIRouter(responses=RESPONSES)
+router = Utf8Router(responses=RESPONSES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class Fleet:
     active: bool  # a run is at work
     totals: Mapping[Status, Totals]
     work: tuple[AtWork, ...]
+    budgets: tuple[Account, ...]  # of the run and of the day
     load: Load
 
 
@@ -91,6 +95,19 @@ class Stopping(Body):
     why: Annotated[str, Field(max_length=20_000)] = ""
 
 
+class Retrying(Body):
+    """What to do otherwise; "": nothing."""
+
+    why: Annotated[str, Field(max_length=20_000)] = ""
+
+
+class Deferring(Body):
+    """How long (`30min`, `2h`, `1d`, `1w` or `tomorrow`), and why."""
+
+    how_long: Annotated[str, Field(max_length=40)] = "tomorrow"
+    why: Annotated[str, Field(max_length=20_000)] = ""
+
+
 class Saying(Body):
     """A word to an attempt."""
 
@@ -107,7 +124,9 @@ def fleet(request: Request) -> Fleet:
     deck = request.app.state.deck
     seq = deck.reading.rows.catch_up()
     rows = deck.reading.rows
-    return Fleet(seq, deck.active(), rows.totals(), deck.reading.at_work(rows.live()), deck.reading.load())
+    active = deck.active()
+    budgets = deck.reading.spending.whole(time.time(), active=active)
+    return Fleet(seq, active, rows.totals(), deck.reading.at_work(rows.live()), budgets, deck.reading.load())
 
 
 @router.get("/tasks")
@@ -142,10 +161,19 @@ def events(request: Request, attempt: Id, after: Annotated[int, Query(ge=0, le=N
 
 @router.get("/inbox")
 def inbox(request: Request) -> tuple[InboxItem, ...]:
-    """List what needs a person, most valuable first."""
+    """List what needs a person now, most valuable first."""
     reading = request.app.state.deck.reading
     reading.rows.catch_up()
-    found: tuple[InboxItem, ...] = reading.inbox()
+    found: tuple[InboxItem, ...] = reading.inbox(time.time())
+    return found
+
+
+@router.get("/inbox/deferred")
+def deferred(request: Request) -> tuple[InboxItem, ...]:
+    """List what a person has put off, the next to return first; `until_utc` says when."""
+    reading = request.app.state.deck.reading
+    reading.rows.catch_up()
+    found: tuple[InboxItem, ...] = reading.deferred(time.time())
     return found
 
 
@@ -197,6 +225,27 @@ def again(request: Request, task: Id, body: Refusing) -> Act:
     """Send a result back: the next run makes attempts anew, which are told why."""
     acts = request.app.state.deck.acts
     return _begin(request, "send back", task, task, lambda: acts.again(task, body.why, body.minutes))
+
+
+@router.post("/tasks/{task}/retry", status_code=202)
+def retry(request: Request, task: Id, body: Retrying) -> Act:
+    """Have a task that failed attempted once more by the next run."""
+    acts = request.app.state.deck.acts
+    return _begin(request, "retry", task, task, lambda: acts.retry(task, body.why))
+
+
+@router.post("/tasks/{task}/defer", status_code=202)
+def defer(request: Request, task: Id, body: Deferring) -> Act:
+    """Put off what a person is asked about a task, until a time or until something new happens to it."""
+    acts = request.app.state.deck.acts
+    return _begin(request, "defer", task, task, lambda: acts.defer(task, body.how_long, body.why))
+
+
+@router.post("/tasks/{task}/bring-back", status_code=202)
+def bring_back(request: Request, task: Id) -> Act:
+    """Take back what was put off."""
+    acts = request.app.state.deck.acts
+    return _begin(request, "bring back", task, task, lambda: acts.bring_back(task))
 
 
 @router.post("/tasks/{task}/revert", status_code=202)

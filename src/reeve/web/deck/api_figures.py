@@ -3,16 +3,17 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 
 from reeve.ledger.attempt_rows import AttemptPage, RowsWanted
 from reeve.web.deck.api import NEWEST, RESPONSES
 from reeve.web.deck.computed import Known
+from reeve.web.deck.utf8 import Utf8Router
 from reeve.web.figures import AgentHealth, DrillFigures, PolicyFigures, TrustFigures
 
 __all__ = ["router"]
 
-router = APIRouter(responses=RESPONSES)
+router = Utf8Router(responses=RESPONSES)
 
 Name = Annotated[str, Query(max_length=2_000)]
 

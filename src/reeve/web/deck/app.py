@@ -20,6 +20,7 @@ from reeve.web.deck.computed import Computed
 from reeve.web.deck.guard import Access, Guard
 from reeve.web.deck.reading import Reading
 from reeve.web.deck.stream import Stream
+from reeve.web.deck.utf8 import utf8
 from reeve.web.figures import AttemptPages, House
 
 __all__ = ["Deck", "deck"]
@@ -96,5 +97,5 @@ def _not_understood(request: Request, error: Exception) -> Response:
 
 def _say(request: Request, status: int, said: str) -> Response:
     if request.url.path.startswith("/api/"):
-        return JSONResponse({"error": said}, status)
+        return JSONResponse({"error": utf8(said)}, status)
     return HTMLResponse(pages.render(request, "problem.html.j2", status=status, said=said), status)

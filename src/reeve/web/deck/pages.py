@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Form, HTTPException, Query, Request
+from fastapi import Path as InPath
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment
 
@@ -16,6 +17,7 @@ from reeve.ledger.inbox import InboxItem
 from reeve.ledger.looks import look
 from reeve.records import Status, WordKind
 from reeve.web.deck.acts import Act, Desk
+from reeve.web.deck.diff_rows import diff_rows, steps_of
 from reeve.web.deck.reading import Reading
 from reeve.web.report import environment_of
 
@@ -23,6 +25,7 @@ __all__ = ["render", "router"]
 
 FOLDER = Path(__file__).parent / "templates"
 ROWS = 50
+SOON_SECONDS = 2.0
 MOST_LINES = 3_000
 EVENTS_SHOWN = 400
 FILTERS: Mapping[str, tuple[Status, ...]] = {
@@ -43,7 +46,8 @@ Minutes = Annotated[float | None, Form(ge=0, le=600)]
 def _environment() -> Environment:
     made = environment_of(FOLDER)
     more: dict[str, Any] = {"address": lambda text: quote(str(text), safe=""), "in_words": in_words}
-    made.filters |= more | {"dollars": _dollars}
+    made.filters |= more | {"dollars": _dollars, "count": _count}
+    made.globals |= {"diff_rows": diff_rows, "steps_of": steps_of}
     # As globals, so that a part can be made without the page around it.
     made.globals |= {
         name: each for name, each in vars(made.get_template("parts.html.j2").module).items() if callable(each)
@@ -53,6 +57,14 @@ def _environment() -> Environment:
 
 def _dollars(usd: float) -> str:
     return f"${usd:.2f}" if usd >= 0.01 or usd == 0 else f"${usd:.4f}"
+
+
+def _count(number: float) -> str:
+    """Say a count of tokens in as many digits as matter: ``950``, ``12.3 k``, ``4.1 M``."""
+    for size, letter in ((1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.1f}".removesuffix(".0") + f"\u202f{letter}"
+    return f"{number:.0f}"
 
 
 def render(request: Request, name: str, **values: Any) -> str:
@@ -72,7 +84,9 @@ def render(request: Request, name: str, **values: Any) -> str:
         if block is None:
             raise HTTPException(404, "there is no such part")
         return "".join(block(template.new_context(context)))
-    context["waiting"] = deck.reading.rows.asking()
+    did = request.query_params.get("did", "")
+    context["did"] = request.app.state.desk.act(int(did)) if did.isascii() and did.isdigit() and len(did) < 10 else None
+    context["waiting"] = deck.reading.rows.asking(time.time())
     return template.render(context)
 
 
@@ -103,7 +117,8 @@ def fleet(
         work=reading.at_work(live[:ROWS]),
         more_work=sum(len(row.live) for row in live[ROWS:]),
         load=reading.load(),
-        budgets=request.app.state.deck.settings.budgets,
+        now=time.time(),
+        budgets=reading.spending.whole(time.time(), active=request.app.state.deck.active()),
         show=show if show in FILTERS else "all",
         filters=list(FILTERS),
         q=q,
@@ -119,7 +134,9 @@ def inbox(request: Request) -> Response:
     """What needs a person, most valuable first."""
     reading = request.app.state.deck.reading
     reading.rows.catch_up()
-    return _page(request, "inbox.html.j2", items=(items := reading.inbox()), titles=_titles(reading, items))
+    now = time.time()
+    items, later = reading.inbox(now), reading.deferred(now)
+    return _page(request, "inbox.html.j2", items=items, later=later, titles=_titles(reading, (*items, *later)))
 
 
 def _titles(reading: Reading, items: Sequence[InboxItem]) -> dict[str, str]:
@@ -137,6 +154,7 @@ def task(request: Request, task: str, attempt: str = "", whole: bool = False) ->
     deck.reading.rows.catch_up()
     view = deck.reading.task(task)
     busy = {act.on.partition(".")[0] for act in desk.under_way()}
+    now = time.time()
     chosen = view.attempt(attempt) or view.chosen or (view.attempts[-1] if view.attempts else None)
     files = deck.reading.patch(chosen) if chosen else ()
     return _page(
@@ -147,20 +165,36 @@ def task(request: Request, task: str, attempt: str = "", whole: bool = False) ->
         files=files,
         tests={each.id: deck.reading.tests(view.task, each) for each in chosen.verdicts} if chosen else {},
         most_lines=10**9 if whole else MOST_LINES,
-        steps=_steps(deck.reading.events(chosen)) if chosen else {},
+        touching=_touching(deck.reading.events(chosen)) if chosen else {},
         row=deck.reading.rows.row(task),
+        policy=deck.reading.policy(view),
+        budget=deck.reading.spending.of_task(task)[0],
+        now=now,
         act=desk.recent(task),
-        next=_next(deck.reading.inbox(), task, busy),
+        next=_next(deck.reading.inbox(now), task, busy),
     )
 
 
-def _steps(events: Any) -> dict[str, list[int]]:
-    """Which events touched a file, by its path: the way from a change to whatever wrote it."""
-    found: dict[str, list[int]] = {}
+@router.get("/task/{task}/patch/{number}")
+def patch(request: Request, task: str, number: Annotated[int, InPath(ge=0, le=10**9)], attempt: str = "") -> Response:
+    """All lines of one file of a patch, for a page that left them out."""
+    reading = request.app.state.deck.reading
+    view = reading.task(task)
+    chosen = view.attempt(attempt)
+    files = reading.patch(chosen) if chosen else ()
+    if number >= len(files):
+        raise HTTPException(404, "there is no such file in this patch")
+    events = _touching(reading.events(chosen)).get(files[number].path, [])
+    return HTMLResponse(diff_rows(files[number].lines, attempt, steps_of(files[number], events)))
+
+
+def _touching(events: Any) -> dict[str, list[tuple[int, Any]]]:
+    """Give the events that touched a file, by its path: the way from a change to whatever wrote it."""
+    found: dict[str, list[tuple[int, Any]]] = {}
     for number, event in enumerate(events):
         if event.kind in ("file_change", "tool_call"):
             for path in event.paths:
-                found.setdefault(path.removeprefix("/work/"), []).append(number)
+                found.setdefault(path.removeprefix("/work/"), []).append((number, event))
     return found
 
 
@@ -188,6 +222,8 @@ def attempt(request: Request, attempt: str, all_events: bool = False) -> Respons
         item=item,
         events=list(enumerate(events))[skipped:],
         skipped=skipped,
+        row=row,
+        now=time.time(),
         work=work[0] if work else None,
         act=request.app.state.desk.recent(attempt),
     )
@@ -228,6 +264,27 @@ def again(request: Request, task: str, why: Text = "", minutes: Minutes = None) 
     return _done(request, "send back", task, lambda: acts.again(task, why, minutes))
 
 
+@router.post("/task/{task}/retry")
+def retry(request: Request, task: str, why: Text = "") -> Response:
+    """Have what failed attempted once more."""
+    acts = request.app.state.deck.acts
+    return _done(request, "retry", task, lambda: acts.retry(task, why), back="/")
+
+
+@router.post("/task/{task}/defer")
+def defer(request: Request, task: str, how_long: Text = "tomorrow", why: Text = "") -> Response:
+    """Put off what a person is asked."""
+    acts = request.app.state.deck.acts
+    return _done(request, "defer", task, lambda: acts.defer(task, how_long, why), back="/inbox")
+
+
+@router.post("/task/{task}/bring-back")
+def bring_back(request: Request, task: str) -> Response:
+    """Take back what was put off."""
+    acts = request.app.state.deck.acts
+    return _done(request, "bring back", task, lambda: acts.bring_back(task), back="/inbox")
+
+
 @router.post("/task/{task}/revert")
 def revert(request: Request, task: str, why: Text = "", minutes: Minutes = None) -> Response:
     """Take back what landed."""
@@ -266,12 +323,15 @@ def _needs(why: str) -> None:
         raise HTTPException(422, "say why: the reason is kept with the decision")
 
 
-def _done(request: Request, what: str, on: str, deed: Any) -> Response:
-    """Begin a deed and go back to where it was asked for, where its end will be told."""
+def _done(request: Request, what: str, on: str, deed: Any, back: str = "") -> Response:
+    """Begin a deed and go back to where it was asked for, where its end will be told; "": to the task or attempt."""
     desk: Desk = request.app.state.desk
     act: Act = desk.do(what, on, deed)
     if "application/json" in request.headers.get("accept", ""):
         return Response(f'{{"act":{act.number}}}', 202, media_type="application/json")
+    if back:  # at once as a rule, and so the page after it shows what has become of it
+        desk.settle(SOON_SECONDS)
+        return RedirectResponse(f"{back}?did={act.number}", 303)
     page = (
         f"/attempt/{quote(on, safe='')}"
         if request.url.path.startswith("/attempt/")

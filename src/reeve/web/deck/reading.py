@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -10,14 +10,16 @@ from typing import Protocol
 from reeve.attempt.events import events_of, in_words
 from reeve.attempt.oversight import RESTING
 from reeve.errors import LedgerError
+from reeve.ledger.codec import decode
 from reeve.ledger.drill import measurement_of
-from reeve.ledger.inbox import InboxItem, inbox_order
+from reeve.ledger.inbox import InboxItem, deferred_order, inbox_order
 from reeve.ledger.plain import one_line
 from reeve.ledger.row import Live, Page, Row, Totals
 from reeve.ledger.views import AttemptView, TaskView, attempt_view, task_view
 from reeve.ports import Patches, Store
-from reeve.records import Event, Patch, Status, Task, TestOutcome, Verdict
+from reeve.records import Event, Patch, Policy, Status, Task, TestOutcome, Verdict
 from reeve.web.deck.patch import FilePatch, files_of
+from reeve.web.deck.spending import Account, Spending
 
 __all__ = ["AtWork", "Load", "Reading", "Rows", "Tested", "Tests"]
 
@@ -48,11 +50,14 @@ class Rows(Protocol):
     def live(self) -> Sequence[Row]:
         """Read the rows of tasks with attempts under way."""
 
-    def asking(self) -> int:
-        """Count the things that a person is asked about."""
+    def asking(self, now_utc: float) -> int:
+        """Count the things that a person is asked about now."""
 
-    def needing(self, at_most: int) -> Sequence[Row]:
-        """Read the rows of tasks that a person is asked about, most valuable first; none that shares its cause."""
+    def needing(self, at_most: int, now_utc: float) -> Sequence[Row]:
+        """Read the rows of tasks that a person is asked about now, most valuable first; none that shares its cause."""
+
+    def deferred(self, at_most: int, now_utc: float) -> Sequence[Row]:
+        """Read the rows of tasks that a person has put off, the next to return first; none that shares its cause."""
 
     def held_up(self, at_most: int) -> Sequence[tuple[Row, tuple[str, ...], float | None]]:
         """Read the causes that hold up tasks: one row, the ids of so many, the minutes by hand of all."""
@@ -60,7 +65,10 @@ class Rows(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AtWork:
-    """What one attempt does this moment; `usd` and `tokens` are by the gateway's count, None: it has no door."""
+    """What one attempt does this moment, and what it and its task have spent of what they may.
+
+    `began_utc` None: nothing of it runs yet.
+    """
 
     attempt: str
     task: str
@@ -68,8 +76,10 @@ class AtWork:
     phase: str  # waiting, at work, asks you
     since_utc: float
     doing: str
-    usd: float | None
-    tokens: int | None
+    began_utc: float | None
+    limit_seconds: float
+    spent: Account
+    of_task: Account
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +115,7 @@ class Tests:
 class Reading:
     """Everything the deck shows; of `state` it reads what live attempts write.
 
-    `spent` gives dollars and tokens of a task's attempt by the gateway's count.
+    `spending` accounts for what goes through the gateway.
     """
 
     def __init__(
@@ -114,10 +124,10 @@ class Reading:
         rows: Rows,
         patches: Patches,
         state: Path,
-        spent: Callable[[str, str], tuple[float | None, int | None]],
+        spending: Spending,
     ) -> None:
         self.store = store
-        self._spent = spent
+        self.spending = spending
         self.rows = rows
         self._patches = patches
         self._state = state
@@ -126,17 +136,30 @@ class Reading:
 
     def at_work(self, rows: Sequence[Row]) -> tuple[AtWork, ...]:
         """Say what the live attempts of some tasks do, those that ask first, then the longest."""
-        found = [self._at_work(each, row.task) for row in rows for each in row.live]
+        found = [each for row in rows for each in self._of_task(row)]
         phases = ("asks you", "at work", "waiting")
         return tuple(sorted(found, key=lambda each: (phases.index(each.phase), each.since_utc)))
 
-    def _at_work(self, live: Live, task: str) -> AtWork:
+    def _of_task(self, row: Row) -> list[AtWork]:
+        task, attempts = self.spending.of_task(row.task)
+        return [self._at_work(live, task, attempts.get(live.attempt, Account(live.attempt))) for live in row.live]
+
+    def _at_work(self, live: Live, task: Account, spent: Account) -> AtWork:
         folder = self._state / "attempts" / live.attempt
+        began = _changed_utc(folder / "spec.json")  # written when it is started, and never after
         begun = (folder / "output").exists()
-        phase = "asks you" if (folder / RESTING).exists() else "at work" if begun else "waiting"
-        usd, tokens = self._spent(task, live.attempt)
-        doing = self._doing(folder) if begun else "for a worker"
-        return AtWork(live.attempt, task, live.agent, phase, live.since_utc, doing, usd, tokens)
+        return AtWork(
+            attempt=live.attempt,
+            task=task.name,
+            agent=live.agent,
+            phase="asks you" if (folder / RESTING).exists() else "at work" if begun else "waiting",
+            since_utc=live.since_utc,
+            doing=self._doing(folder) if begun else "for a worker",
+            began_utc=began,
+            limit_seconds=live.limit_seconds,
+            spent=replace(spent, limit_usd=live.limit_usd, limit_tokens=live.limit_tokens),
+            of_task=task,
+        )
 
     def _doing(self, folder: Path) -> str:
         events = events_of(_tail(folder / "output"))
@@ -155,19 +178,32 @@ class Reading:
 
     # ---------------------------------------------------------------- inbox
 
-    def inbox(self, at_most: int = INBOX) -> tuple[InboxItem, ...]:
-        """List what needs a person, most valuable first; one cause that holds up many tasks is one thing."""
-        items = [row.item for row in self.rows.needing(at_most) if row.item]
-        for row, tasks, minutes in self.rows.held_up(at_most):
-            if row.item:
-                items.append(replace(row.item, tasks=tasks, human_minutes=minutes))
+    def inbox(self, now_utc: float, at_most: int = INBOX) -> tuple[InboxItem, ...]:
+        """List what needs a person now, most valuable first; one cause that holds up many tasks is one thing."""
+        items = [row.item for row in self.rows.needing(at_most, now_utc) if row.item]
+        items += [item for item in self._held_up(at_most) if not item.deferred(now_utc)]
         return tuple(sorted(items, key=inbox_order)[:at_most])
+
+    def deferred(self, now_utc: float, at_most: int = INBOX) -> tuple[InboxItem, ...]:
+        """List what a person has put off, the next to return first."""
+        items = [row.item for row in self.rows.deferred(at_most, now_utc) if row.item]
+        items += [item for item in self._held_up(at_most) if item.deferred(now_utc)]
+        return tuple(sorted(items, key=deferred_order)[:at_most])
+
+    def _held_up(self, at_most: int) -> list[InboxItem]:
+        found = self.rows.held_up(at_most)
+        return [replace(row.item, tasks=tasks, human_minutes=minutes) for row, tasks, minutes in found if row.item]
 
     # ---------------------------------------------------------------- one task
 
     def task(self, task: str) -> TaskView:
         """View one task; raises InputError if there is none."""
         return task_view(self.store, task)
+
+    def policy(self, view: TaskView) -> Policy | None:
+        """Read the policy that decided last about a task; None: nothing was decided, or it is not kept."""
+        fact = self.store.fact("policy", view.decisions[-1].policy) if view.decisions else None
+        return None if fact is None else decode(Policy, fact.body)
 
     def attempt(self, attempt: str) -> tuple[TaskView, AttemptView]:
         """View one attempt with its task; raises InputError if there is none."""
@@ -227,6 +263,13 @@ class Reading:
             return self.store.get(digest)
         except LedgerError as error:
             return f"[{error}]".encode()
+
+
+def _changed_utc(path: Path) -> float | None:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return None
 
 
 def _words(content: bytes) -> str:

@@ -6,12 +6,11 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
-from reeve.ledger.seeded import KIND, SEEDING
+from reeve.ledger.seeded import TELLING
 from reeve.ports import Fact
 
 __all__ = ["Heard", "Stream"]
 
-TELLING = (KIND, SEEDING)  # what would tell which items have a known truth
 LOOK_SECONDS = 0.1
 BEAT_SECONDS = 15.0
 REMEMBERED = 2_000

@@ -7,7 +7,7 @@ The plan, a JSON file in a folder where files may be written: `key` (hexadecimal
 made beside it), `arguments`, `paths` (none: what the project configures), `outside` (files with tests that count even
 if that leaves them out), `wanted` (entries, or null for everything that is collected), `planted` (file -> ids to run),
 `alone` (ids to be run each in a fork of its own), `required`, `seed`, `seconds`, `patience_seconds`, `explore` (or
-null) and `explore_seconds`.
+null), `explore_seconds` and `plain_asserts` (whether pytest leaves assertions as they are).
 
 The report: a line with the keyed hash of the rest, and a JSON object with `outcomes` and `alone` (id -> word),
 `explored` and `problem`.
@@ -61,6 +61,9 @@ class Examination:
         os.unlink(path)
         self.plan["report"] = os.path.join(os.path.dirname(path), self.plan["report"])
         self.until = time.monotonic() + self.plan["seconds"]
+        # Under -O nothing but what pytest makes of an assertion holds.
+        self.plain = bool(self.plan["plain_asserts"]) and __debug__
+        self.arguments = [*self.plan["arguments"], *(["--assert=plain"] if self.plain else [])]
         self.outcomes: dict[str, str] = {}
         self.alone: dict[str, str] = {}
         self.lender: Any = None  # a collector that has all tests that are to be explored
@@ -159,7 +162,7 @@ class Examination:
 
     def collected(self, member: Any, paths: list[str], extra: list[str]) -> dict[str, Any]:
         """Let a fork collect the tests: their `ids`, whether it is `busy`, the CPU `cost`; Gone where it cannot."""
-        told = {"arguments": self.plan["arguments"], "paths": paths, "extra": extra}
+        told = {"arguments": self.arguments, "paths": paths, "extra": extra}
         wire.send(member.channel, told)
         handle = wire.descriptor_of(member.pid)
         try:
@@ -270,7 +273,7 @@ class Examination:
             wire.send(self.lender.channel, {"lend": self.lends["places"], "memory_bytes": memory})
         except wire.Gone:
             return None
-        return {"pid": self.lender.pid, "cost": self.lends["cost"]}
+        return {"pid": self.lender.pid, "cost": self.lends["cost"], "plain": self.plain}
 
 
 def collects(channel: socket.socket, outcomes: int, lent: socket.socket) -> None:

@@ -59,8 +59,8 @@ def explore(plan: dict[str, Any], root: str, seconds: float, lending: socket.soc
 
     The plan: `files` (see FilePatch), `required` and `passing` (test ids), `arguments` and `paths` of pytest,
     `memory_bytes`, `seed`, `most_defects`, `minimise` (source text); where known `took` (test id -> wall seconds),
-    and `lent`, where a warm process is at the other end of `lending`: its `pid`, and the CPU seconds that it did
-    `cost` to make it.
+    and `lent`, where a warm process is at the other end of `lending`: its `pid`, the CPU seconds that it did `cost` to
+    make it, and whether it is `plain`, its assertions left as they are.
 
     The answer: `needed` (path -> numbers of the parts that are kept of each file, or None where that could not be
     measured), `complete`, `defects` (lists of path, line, was, now, noticed), `problem`, and for measuring `cpu` and
@@ -120,7 +120,7 @@ class Warm:
             self.close()
             raise
         # What it costs to import the project anew; the budget begins after it.
-        self.start_seconds = self.used() if self.lent is None else PLAIN_SHARE * float(plan["lent"]["cost"])
+        self.start_seconds = self.used() if self.lent is None else cost_of_plain(plan["lent"])
         self.start_at = self.used()
 
     def collect(self, plan: dict[str, Any]) -> list[str]:
@@ -205,6 +205,11 @@ class Warm:
         for each in (self.lent, self.server):
             if each is not None:
                 each.close()
+
+
+def cost_of_plain(lent: dict[str, Any]) -> float:
+    """CPU seconds that it would take to collect anew what was lent, with assertions left as they are."""
+    return float(lent["cost"]) * (1.0 if lent.get("plain") else PLAIN_SHARE)
 
 
 class Place(NamedTuple):

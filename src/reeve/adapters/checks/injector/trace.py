@@ -9,9 +9,9 @@ from __future__ import annotations
 import dis
 import json
 import os
-import runpy
 import sys
 import threading
+from importlib.util import module_from_spec, spec_from_file_location
 from types import CodeType, FrameType
 from typing import Any
 
@@ -47,6 +47,17 @@ class Trace:
         return self.line
 
 
+def program(script: str) -> Any:
+    """Load a script as a module, so that it comes back when it is done."""
+    spec = spec_from_file_location("reeve_program", script)
+    if spec is None or spec.loader is None:
+        raise ImportError(script)
+    module = module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
 def main() -> None:
     """Trace, run, and write the report whatever comes of the run."""
     plan_file, report, script = sys.argv[1:4]
@@ -59,7 +70,7 @@ def main() -> None:
     threading.settrace(trace.begin)
     sys.settrace(trace.begin)
     try:
-        runpy.run_path(script, run_name="__main__")
+        program(script).main()
     finally:
         sys.settrace(None)
         if os.getpid() == pid:

@@ -25,7 +25,8 @@ async function refresh() {
 
 async function renew(part) {
   // Whoever writes or marks something in a part keeps it as it is until done.
-  if (part.contains(document.activeElement) && document.activeElement.matches("input, textarea")) return;
+  if ([...part.querySelectorAll("input:not([type=hidden]), textarea")].some((each) => each.value !== each.defaultValue)) return;
+  if (part.contains(document.activeElement) && document.activeElement.matches("input, textarea, select")) return;
   const answer = await fetch(location.pathname + location.search, { headers: { "X-Part": part.dataset.part } }).catch(() => null);
   if (!answer || !answer.ok) return;
   const text = await answer.text();
@@ -73,6 +74,13 @@ function live() {
 }
 
 function tick() {
+  // What was put off and whose time has come is no fact: nobody tells.
+  for (const each of document.querySelectorAll("time[data-until]")) {
+    const left = Number(each.dataset.until) - Date.now() / 1000;
+    if (left > 0) continue;
+    delete each.dataset.until;
+    refresh();
+  }
   for (const each of document.querySelectorAll("time[data-since]")) {
     const seconds = Math.max(0, Date.now() / 1000 - Number(each.dataset.since));
     each.textContent = seconds < 60 ? `${Math.floor(seconds)} s`
@@ -106,7 +114,7 @@ document.addEventListener("submit", async (event) => {
   form.reset();
   follow(act);
   const review = document.querySelector(".review");
-  if (review && /\/(accept|reject|revert|audit|again)$/.test(to)) location.assign(`${review.dataset.next}#did-${act}`);
+  if (review && /\/(accept|reject|revert|audit|again|retry|defer)$/.test(to)) location.assign(`${review.dataset.next}#did-${act}`);
 });
 
 async function problem(answer) {
@@ -173,6 +181,16 @@ document.addEventListener("input", (event) => {
   keep(event.target);
 });
 
+// What a long patch leaves out comes when its file is opened.
+document.addEventListener("toggle", async (event) => {
+  const rows = event.target.open && event.target.querySelector("[data-rows]");
+  if (!rows) return;
+  const answer = await fetch(rows.dataset.rows).catch(() => null);
+  if (!answer?.ok) return;
+  delete rows.dataset.rows;
+  rows.innerHTML = await answer.text();
+}, true);
+
 // ---------------------------------------------------------------- searching in a trajectory
 
 function search() {
@@ -199,9 +217,14 @@ function move(by) {
 }
 
 function press(key) {
-  const found = document.querySelector(`[data-key="${key}"]`);
+  // In a list, what belongs to the row that one is at.
+  const found = document.querySelector(`.here [data-key="${key}"]`) ?? document.querySelector(`[data-key="${key}"]`);
   if (!found) return;
   if (found.matches("input, textarea")) found.focus();
+  else if (found.matches("summary")) {
+    found.parentElement.open = true;
+    found.parentElement.querySelector("input, textarea")?.focus();
+  }
   else found.click();
 }
 
@@ -213,7 +236,9 @@ const KEYS = {
   "?": () => document.getElementById("keys")?.showModal(),
   a: () => press("a"),
   r: () => press("r"),
+  b: () => press("b"),
   d: () => press("d"),
+  s: () => press("s"),
   t: () => press("t"),
   c: () => {
     const [why, file] = [document.getElementById("why"), document.querySelector("[data-path]")];
@@ -223,7 +248,7 @@ const KEYS = {
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-  if (event.target.matches("input, textarea")) {
+  if (event.target.matches("input, textarea, select")) {
     if (event.key === "Escape") event.target.blur();
     if (event.key === "Enter" && event.target.matches("textarea") && !event.shiftKey) { event.preventDefault(); event.target.form.requestSubmit(); }
     return;
