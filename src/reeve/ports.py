@@ -319,6 +319,9 @@ class Store(Protocol):
     def facts(self, kind: str | None = None, task: str | None = None, after: int = 0) -> Sequence[Fact]:
         """Read in the order of `seq`."""
 
+    def last(self) -> int:
+        """Return the `seq` of the newest fact; 0: there is none."""
+
     def put(self, content: bytes) -> str:
         """Store an artefact; returns the SHA-256 of its content."""
 

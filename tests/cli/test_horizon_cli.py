@@ -53,7 +53,7 @@ def with_line(change):
     [
         ("empty.jsonl", b"", "reading 'empty.jsonl': there is no run in it"),
         ("a.jsonl", with_line({}) + with_line({"human_minutes": 0}), "a.jsonl:2: human_minutes must be a number above 0"),
-        ("a.jsonl", with_line({}) + b'{"human_minutes": NaN}\n', "a.jsonl:2: not JSON"),
+        ("a.jsonl", with_line({}) + b'{"human_minutes": NaN}\n', "a.jsonl:2: NaN is no number"),
         ("a.jsonl", with_line({}) + with_line({"score_binarized": 0.25}), "a.jsonl:2: the run 'x' stands on line 1 too"),
         ("a.jsonl", "alias".encode("utf-16"), "a.jsonl:1: not UTF-8"),
         ("a.jsonl.gz", with_line({}), "a.jsonl.gz:1: not gzip data"),

@@ -1,5 +1,6 @@
 """`reeve trust`: how reliable each version of an agent is here, and what it costs."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -140,6 +141,31 @@ def test_an_agent_with_enough_tasks_of_different_lengths_has_a_horizon(reeve, st
     assert "  horizon     p50 " in said
     (horizon,) = reeve("trust", "--json").json["horizons"]
     assert horizon["agent"] == "repair 0.1.0"
+    plain = " ".join(said.split())
+    assert "of 16 runs at 16 tasks of 60 s to 2.1 h, of all kinds and repositories" in plain
+
+
+def test_a_horizon_outside_of_what_was_tried_is_marked_and_a_short_one_is_not_zero(reeve, story):
+    for number in range(16):
+        story.task(f"t{number}", human_minutes=2.0 ** (number // 2 - 4))
+        story.attempt(f"t{number}.1")
+        story.verdict(f"t{number}.1", Outcome.FAILED if number > 9 or number % 3 == 1 else Outcome.PASSED)
+    said = " ".join(reeve("trust").out.split())
+    (horizon,) = reeve("trust", "--json").json["horizons"]
+    known = [each for each in horizon["horizons"] if each["minutes"] is not None]
+    assert any(each["beyond"] for each in known)
+    for each in known:
+        found = re.search(rf"p{each['success'] * 100:g} ([0-9.e-]+) (?:s|min|h)([*]?) \(", said)
+        assert float(found[1]) > 0
+        assert found[2] == "*" * each["beyond"]
+    assert "* beyond the lengths of the tasks that were tried: no measurement" in said
+
+
+def test_a_share_of_surplus_says_of_how_many_lines_it_is(reeve, story):
+    story.task("a")
+    story.attempt("a.1")
+    story.verdict("a.1", surplus=Surplus(1))
+    assert "50 % of the 2 lines that passed and were measured" in " ".join(reeve("trust").out.split())
 
 
 def test_check_ins_follow_from_the_lower_bound_of_the_horizon_and_the_owner_may_say_otherwise(reeve, story, project):

@@ -214,7 +214,9 @@ LINE = json.dumps(run(1)).encode() + b"\n"
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (LINE + b'{"alias": NaN}\n', "2: not JSON"),
+        (LINE + b'{"alias": NaN}\n', "2: NaN is no number and no JSON"),
+        (LINE + b'{"human_minutes": 1, "score_binarized": -Infinity}\n', "2: -Infinity is no number and no JSON"),
+        (LINE + b'{"alias": "[NaN", "a"}\n', "2: not JSON"),
         (LINE + b'{"alias": "a"\n', "2: not JSON"),
         (LINE + b"[1]\n", "2: every line is one run, a JSON object; found list"),
         (LINE + b"null\n", "2: every line is one run, a JSON object; found NoneType"),

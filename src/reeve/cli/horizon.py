@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
+from reeve.cli.lengths import BEYOND, BEYOND_WORDS, ends_of, length, two_digits
 from reeve.cli.options import Json
 from reeve.cli.output import NARROW, Column, hanging, listing, print_json, safe, screen
 from reeve.errors import InputError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from reeve.policy.horizon import HorizonReport
     from reeve.policy.run_records import RunRecords
     from reeve.stats.axes import Axes, Cell, Effect
-    from reeve.stats.horizon import AgentHorizon, Horizon
+    from reeve.stats.horizon import AgentHorizon
     from reeve.stats.plateau import Plateau
     from reeve.stats.trend import Trend
 
@@ -34,9 +35,7 @@ COLUMNS = (
     Column("p95", right=True),
     Column("95 %"),
 )
-BEYOND = "*"
 NAME_WIDTH = 60
-MOST_HOURS = 100_000  # an interval may end anywhere; a life of work is long enough a word
 DRAWN = (".svg", ".png", ".html")
 
 
@@ -144,7 +143,7 @@ def _print(report: "HorizonReport") -> None:
     _table(console, COLUMNS, [_row(each) for each in agents])
     console.print()
     if any(each.beyond for agent in agents for each in agent.horizons):
-        console.print(safe(f"{BEYOND} beyond the lengths of the tasks that were tried: no measurement", "dim"))
+        console.print(safe(f"{BEYOND} {BEYOND_WORDS}", "dim"))
     for agent in agents:
         if agent.reason:
             hanging(console, safe(f"{one_line(agent.agent, NAME_WIDTH)}: "), safe(agent.reason))
@@ -170,31 +169,8 @@ def _table(console: Console, columns: Sequence[Column], rows: Sequence[Sequence[
 def _row(agent: "AgentHorizon") -> list[Text]:
     cells = [safe(one_line(agent.agent, NAME_WIDTH)), safe(agent.runs), safe(f"{agent.successes:g}")]
     for each in agent.horizons:
-        cells += [safe(_length(each.minutes) + BEYOND * each.beyond), safe(_range(each), "dim")]
+        cells += [safe(length(each.minutes) + BEYOND * each.beyond), safe(ends_of(each), "dim")]
     return cells
-
-
-def _range(at: "Horizon") -> str:
-    if at.low_minutes is None and at.high_minutes is None:
-        return ""
-    low = "no lower end" if at.low_minutes is None else _length(at.low_minutes)
-    return f"{low} to {'no upper end' if at.high_minutes is None else _length(at.high_minutes)}"
-
-
-def _length(minutes: float | None) -> str:
-    """Say a length of work with two digits: ``0.8 s``, ``43 s``, ``4.7 min``, ``15 h``."""
-    if minutes is None:
-        return "-"
-    if minutes > MOST_HOURS * 60:
-        return f"over {MOST_HOURS:,} h"
-    for size, unit in ((60.0, "h"), (1.0, "min")):
-        if minutes >= size * 2:
-            return f"{_two_digits(minutes / size)} {unit}"
-    return f"{_two_digits(minutes * 60)} s"
-
-
-def _two_digits(value: float) -> str:
-    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def _print_axes(console: Console, both: "Axes") -> None:
@@ -206,7 +182,7 @@ def _print_axes(console: Console, both: "Axes") -> None:
         for place, minutes in enumerate(both.minutes_bands):
             name = one_line(agent.agent, NAME_WIDTH) if place == 0 else ""
             cells = [_cell_words(cell) for cell in agent.cells if cell.minutes_band == place]
-            rows.append([safe(name), safe(f"{_length(minutes.low)} to {_length(minutes.high)}"), *map(safe, cells)])
+            rows.append([safe(name), safe(f"{length(minutes.low)} to {length(minutes.high)}"), *map(safe, cells)])
     console.print()
     _table(console, columns, rows)
     console.print()
@@ -251,9 +227,9 @@ def _count_range(value: float | None, low: float | None, high: float | None) -> 
     if value is None:
         return "-"
     if low is None and high is None:
-        return _two_digits(value)
-    ends = ("0" if low is None else _two_digits(low), "no end" if high is None else _two_digits(high))
-    return f"{_two_digits(value)} ({ends[0]} to {ends[1]})"
+        return two_digits(value)
+    ends = ("0" if low is None else two_digits(low), "no end" if high is None else two_digits(high))
+    return f"{two_digits(value)} ({ends[0]} to {ends[1]})"
 
 
 def _print_trend(console: Console, trend: "Trend") -> None:
@@ -265,7 +241,7 @@ def _print_trend(console: Console, trend: "Trend") -> None:
         doubling = f"p50 doubles every {trend.doubling_days:.0f} days (95 %: {low} to {high}) {through}"
         hanging(console, safe("trend: "), safe(f"{doubling}; {trend.reason}" if trend.reason else doubling))
         for each in trend.projections:
-            at = f"p50 {_length(each.minutes)} ({_length(each.low_minutes)} to {_length(each.high_minutes)})"
+            at = f"p50 {length(each.minutes)} ({length(each.low_minutes)} to {length(each.high_minutes)})"
             hanging(console, safe("       "), safe(f"{each.on}: {at} if it goes on like this"))
     if trend.left_out:
         without = f"without {', '.join(trend.left_out)}, beyond the lengths of the tasks"

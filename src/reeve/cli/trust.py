@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from reeve.cli.alone import FEWEST_TASKS, measured_horizons
+from reeve.cli.lengths import BEYOND, BEYOND_WORDS, ends_of, length
 from reeve.cli.opened import ledger_of, project
 from reeve.cli.options import Json
 from reeve.cli.output import hanging, minutes, print_json, safe, screen
@@ -18,7 +19,7 @@ from reeve.ledger.tracks import Escapes, Track, tracks
 from reeve.units import duration, plural
 
 if TYPE_CHECKING:
-    from reeve.stats.horizon import AgentHorizon
+    from reeve.stats.horizon import AgentHorizon, Horizon
 
 
 def trust(*, as_json: Json = False) -> None:
@@ -114,14 +115,27 @@ def _costs(track: Track) -> str:
 
 def _surplus(track: Track) -> str:
     share = track.surplus_share
-    return "" if share is None else f"{share * 100:.0f} % of the lines that passed were not needed by the checks"
+    if share is None:
+        return ""
+    lines = plural(track.surplus_of_lines, "line")
+    return f"{share * 100:.0f} % of the {lines} that passed and were measured were not needed by the checks"
 
 
 def _horizon(found: "AgentHorizon") -> str:
-    said = []
-    for each in found.horizons:
-        if each.minutes is not None:
-            low = "?" if each.low_minutes is None else minutes(each.low_minutes)
-            high = "?" if each.high_minutes is None else minutes(each.high_minutes)
-            said.append(f"p{each.success * 100:g} {minutes(each.minutes)} min ({low} to {high})")
-    return ", ".join(said) or found.reason
+    """Say each horizon with its interval, and on what it rests: it is that of the agent, at whatever kind of task."""
+    known = [each for each in found.horizons if each.minutes is not None]
+    if not known:
+        return found.reason
+    said = ", ".join(
+        f"p{each.success * 100:g} {length(each.minutes)}{BEYOND * each.beyond}{_ends(each)}" for each in known
+    )
+    lengths = f"{length(found.shortest_minutes)} to {length(found.longest_minutes)}"
+    basis = (
+        f"of {plural(found.runs, 'run')} at {plural(found.tasks, 'task')} of {lengths}, of all kinds and repositories"
+    )
+    beyond = f"{BEYOND} {BEYOND_WORDS}" if any(each.beyond for each in known) else ""
+    return "; ".join(part for part in (f"{said} {basis}", beyond, found.reason) if part)
+
+
+def _ends(at: "Horizon") -> str:
+    return f" ({ends_of(at)}, 95 %)" if ends_of(at) else " (no interval)"

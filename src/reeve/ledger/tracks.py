@@ -86,6 +86,7 @@ class Track:
     agent_minutes_per_landed: float | None
     human_minutes_per_landed: float | None
     surplus_share: float | None
+    surplus_of_lines: int  # of results that passed and whose surplus was measured
     integrity_findings: int  # attempts whose patch does something to its own examination
     canaries: AgentAnswers | None  # of this version, at whatever task
 
@@ -287,6 +288,7 @@ def _track(
         agent_minutes_per_landed=count.wall_seconds / 60.0 / landed if landed else None,
         human_minutes_per_landed=count.human_minutes / landed if landed else None,
         surplus_share=count.surplus_lines / count.lines if count.lines else None,
+        surplus_of_lines=count.lines,
         integrity_findings=seen["integrity"],
         canaries=canaries,
     )

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
@@ -79,6 +80,17 @@ def _text(line: bytes, shown: str, number: int) -> str:
 # ---------------------------------------------------------------- rows
 
 
+STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"')
+NOT_NUMBERS = re.compile(r"[:\[,]\s*(NaN|-?Infinity)\b")
+
+
+def _not_json(line: str, error: ValueError) -> str:
+    """Say why a line is not JSON: NaN above all, which many programs write though it is none."""
+    if found := NOT_NUMBERS.search(STRINGS.sub('""', line)):
+        return f"{found[1]} is no number and no JSON; leave the run out, or write what was measured"
+    return f"not JSON, one object on each line: {str(error).replace(' at line 1 column', ' at column')}"
+
+
 def _json_rows(lines: Iterable[tuple[str, int]], shown: str) -> Iterator[tuple[Row, int]]:
     for line, number in lines:
         if not line or line.isspace():
@@ -86,8 +98,7 @@ def _json_rows(lines: Iterable[tuple[str, int]], shown: str) -> Iterator[tuple[R
         try:
             row = from_json(line, allow_inf_nan=False)
         except ValueError as error:
-            message = f"not JSON, one object on each line: {str(error).replace(' at line 1 column', ' at column')}"
-            raise LocatedError(message, file=shown, line=number) from None
+            raise LocatedError(_not_json(line, error), file=shown, line=number) from None
         if type(row) is not dict:
             message = f"every line is one run, a JSON object; found {type(row).__name__}"
             raise LocatedError(message, file=shown, line=number)

@@ -14,6 +14,7 @@ from reeve.errors import InputError
 from reeve.ledger.plain import one_line
 from reeve.policy.horizon import HorizonReport
 from reeve.stats.horizon import AgentHorizon
+from reeve.stats.trend import Trend
 from reeve.web.axes_plot import axes_panel
 
 __all__ = ["draw", "specification"]
@@ -120,9 +121,18 @@ def _curve(agent: AgentHorizon) -> list[Spec]:
 def _over_dates(report: HorizonReport, agents: Sequence[AgentHorizon]) -> Spec:
     rows = [_row(each) | {"released": report.released[each.agent].isoformat()} for each in agents]
     released = {"field": "released", "type": "temporal", "title": "date of release", "scale": {"padding": 12}}
-    days = report.trend.doubling_days
-    title = "Horizon by date of release" + (f": doubles every {days:.0f} days" if days is not None else "")
-    return _panel(title, [*_trend(report, released), *_points(rows, "y", {"x": released})])
+    return _panel(
+        "Horizon by date of release" + _doubling(report.trend),
+        [*_trend(report, released), *_points(rows, "y", {"x": released})],
+    )
+
+
+def _doubling(trend: Trend) -> str:
+    """Say how fast it grows with the interval: on a picture that is passed on, the point alone would be believed."""
+    if trend.doubling_days is None:
+        return ""
+    low, high = ("no end" if days is None else f"{days:.0f}" for days in (trend.low_days, trend.high_days))
+    return f": doubles every {trend.doubling_days:.0f} days (95 %: {low} to {high})"
 
 
 def _ranked(agents: Sequence[AgentHorizon]) -> Spec:

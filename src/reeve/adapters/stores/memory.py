@@ -44,6 +44,11 @@ class MemoryStore:
                 if (kind is None or fact.kind == kind) and (task is None or fact.task == task) and fact.seq > after
             ]
 
+    def last(self) -> int:
+        """Return the `seq` of the newest fact; 0: there is none."""
+        with self._lock:
+            return len(self._facts)
+
     def put(self, content: bytes) -> str:
         """Store an artefact under the SHA-256 of its content."""
         digest = hashlib.sha256(content).hexdigest()
