@@ -3,12 +3,14 @@
 import random
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
 from reeve.adapters.stores.index import LedgerIndex
 from reeve.adapters.stores.sqlite import NEXT, SqliteStore
+from reeve.errors import LedgerError
 from reeve.ledger.inbox import Need, apart, inbox
 from reeve.ledger.views import counts, summaries, task_views
 from reeve.records import Deferral, Outcome, ReviewKind, Status
@@ -181,6 +183,19 @@ def test_a_damaged_file_is_made_anew(story, tmp_path):
     (tmp_path / "index.db").write_bytes(b"no database" * 1000)
     index = LedgerIndex(story.store, tmp_path / "index.db")
     agree(index, story.store)
+
+
+def test_a_file_that_another_process_holds_is_left_as_it_is(story, tmp_path, monkeypatch):
+    story.task("one")
+    path = tmp_path / "index.db"
+    LedgerIndex(story.store, path).catch_up()
+    monkeypatch.setattr("reeve.adapters.stores.index.BUSY_SECONDS", 0.01)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(LedgerError, match=r"opening the index .*: database is locked"):
+            LedgerIndex(story.store, path)
+        other.execute("ROLLBACK")
+        assert other.execute("SELECT task FROM rows").fetchall() == [("one",)]
 
 
 def test_an_index_of_other_code_is_made_anew(story, tmp_path):

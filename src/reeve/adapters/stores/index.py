@@ -73,14 +73,15 @@ class LedgerIndex:
 
     def _open(self) -> sqlite3.Connection:
         try:
-            return self._opened()
-        except sqlite3.DatabaseError:
-            pass
-        try:
-            # A cache that cannot be read is worth nothing: away with it.
-            for suffix in ("", "-wal", "-shm"):
-                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
-            return self._opened()
+            try:
+                return self._opened()
+            except sqlite3.OperationalError:  # it is locked, or there is no place for it: it may be as good as ever
+                raise
+            except sqlite3.DatabaseError:
+                # A cache that cannot be read is worth nothing: away with it.
+                for suffix in ("", "-wal", "-shm"):
+                    self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+                return self._opened()
         except (sqlite3.DatabaseError, OSError) as error:
             raise LedgerError(f"opening the index {self._path}: {error}") from error
 
