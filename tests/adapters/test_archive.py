@@ -225,6 +225,27 @@ def test_no_configured_place_is_said(shop):
         zipped({"tool-1.0/../escaped": b"x"}),
         zipped({"tool-1.0/a": b"x"})[:40],
     ],
+    ids=[  # by words: an archive holds the second in which it was made
+        "up",
+        "absolute",
+        "git",
+        "GIT",
+        "backslashes",
+        "two tops",
+        "a file on top",
+        "empty tar",
+        "file and folder",
+        "twice",
+        "symbolic link",
+        "hard link",
+        "pipe",
+        "device",
+        "cut tar",
+        "text",
+        "nothing",
+        "up in a zip",
+        "cut zip",
+    ],
 )
 def test_what_must_not_be_unpacked_is_refused_and_leaves_nothing(shop, content):
     source = shop.offer(content)
