@@ -251,6 +251,7 @@ def test_an_error_that_comes_compressed_is_searched_for_the_key_too(story):
         ("gzip", KEY.encode(), "compressed, and broken"),
         ("gzip", gzip.compress(b" " * (64 << 20)), "more than 4 MB"),
     ],
+    ids=["unknown", "twice", "broken", "bomb"],
 )
 @pytest.mark.parametrize("status", [200, 500])
 def test_an_answer_that_cannot_be_looked_into_is_not_passed_on(story, encoding, content, why, status):
