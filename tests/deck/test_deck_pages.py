@@ -1,6 +1,8 @@
 """The pages in a real browser: what a person sees, live, by keyboard alone, narrow, dark, and with hostile content."""
 
+import fcntl
 import re
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,8 +24,6 @@ from reeve.records import (
     QuestionKind,
     TestOutcome,
     Trust,
-    Word,
-    WordKind,
 )
 
 EVIL = (
@@ -269,9 +269,11 @@ def test_a_question_of_an_attempt_is_answered_by_a_button(served, page):
     page.goto(f"{served.base}/inbox")
     page.get_by_role("link", name="names").click()
     expect(page.locator(".question")).to_contain_text("rm -rf build")
-    expect(page.get_by_role("button", name="Allow")).to_be_visible()
-    served.story.tell("word", "names.1!1", "names", Word("names.1", 1, WordKind.ALLOW, "", "p1"))
-    expect(page.locator(".question")).to_have_count(0, timeout=SOON)
+    with running(served.story, "names.1"):
+        page.get_by_role("button", name="Allow").click()
+        expect(page.locator(".question")).to_have_count(0, timeout=SOON)
+    (word,) = served.story.store.facts(kind="word", task="names")
+    assert (word.body["kind"], word.body["answers"]) == ("allow", "p1")
 
 
 def test_the_list_of_keys_opens_and_closes(page):
@@ -419,6 +421,32 @@ def test_what_failed_is_tried_again_without_words_and_without_scripts(fleet, bro
     page.locator("#item-docs button").click()
     page.wait_for_url("**/inbox?did=*")
     expect(page.locator(".later #item-docs")).to_be_visible()
+    context.close()
+
+
+@contextmanager
+def running(story, attempt):
+    """Hold what the runner of an attempt holds while it runs, and have the mail of an agent that listens."""
+    folder = story.store.folder / "attempts" / attempt
+    (folder / "mail").mkdir(parents=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def test_an_attempt_at_work_is_told_something_from_the_fleet_without_scripts(fleet, browser):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(fleet.entrance)
+    at_work = page.locator("[id='work-names.1']")
+    at_work.locator("summary").click()
+    at_work.get_by_label("tell names.1", exact=True).fill("Mind the <b>spaces</b>.")
+    with running(fleet.story, "names.1"):
+        at_work.get_by_role("button", name="Tell").click()
+        page.wait_for_url("**/?did=*")
+    expect(page.locator(".act")).to_contain_text("names.1: tell: Mind the")
+    (word,) = fleet.story.store.facts(kind="word", task="names")
+    assert (word.body["kind"], word.body["text"]) == ("tell", "Mind the <b>spaces</b>.")
     context.close()
 
 

@@ -312,17 +312,19 @@ def audit(
 
 
 @router.post("/attempt/{attempt}/stop")
-def stop(request: Request, attempt: str, why: Text = "") -> Response:
-    """End an attempt."""
+def stop(request: Request, attempt: str, why: Text = "", fleet: bool = False) -> Response:
+    """End an attempt; whoever asked for it among the `fleet` goes back there."""
     acts = request.app.state.deck.acts
-    return _done(request, "stop", attempt, lambda: acts.stop(attempt, why))
+    return _done(request, "stop", attempt, lambda: acts.stop(attempt, why), back="/" if fleet else "")
 
 
 @router.post("/attempt/{attempt}/say")
-def say(request: Request, attempt: str, kind: WordKind, text: Text = "") -> Response:
-    """Say a word to a running attempt, or answer what it asks."""
+def say(
+    request: Request, attempt: str, kind: Annotated[WordKind, Form()], text: Text = "", fleet: bool = False
+) -> Response:
+    """Say a word to a running attempt, or answer what it asks; from the `fleet` it goes back there."""
     acts = request.app.state.deck.acts
-    return _done(request, str(kind), attempt, lambda: acts.say(attempt, kind, text))
+    return _done(request, str(kind), attempt, lambda: acts.say(attempt, kind, text), back="/" if fleet else "")
 
 
 def _needs(why: str) -> None:
