@@ -203,6 +203,21 @@ def test_what_is_expected_comes_from_the_same_agent_in_its_version_on_the_same_r
     assert home.rooms.need_mb(home.order("u.2", 1000, agent=other)) == 1000
 
 
+def test_a_first_look_goes_back_to_the_newest_facts_and_no_further(house, monkeypatch):
+    monkeypatch.setattr("reeve.durable.admission.RECENT_FACTS", 10)
+    home = house(4096)
+    for number in range(19):
+        home.story.task(f"past{number}")
+        home.story.attempt(f"past{number}.1")
+    for number in range(9):
+        home.story.task(f"later{number}")
+    order = home.order("t.1", 1000)
+    assert home.rooms.need_mb(order) == 1000
+    for number in range(19):
+        home.story.attempt(f"again{number}.1")
+    assert home.rooms.need_mb(order) == pytest.approx(96.0)
+
+
 # ---------------------------------------------------------------- seen from outside
 
 

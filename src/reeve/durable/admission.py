@@ -22,6 +22,9 @@ from reeve.records import Ending, Order, Tight
 __all__ = ["Admission", "Room", "Rooms", "first_waiting"]
 
 LOOK_EVERY_SECONDS = 0.5  # while somebody waits; an attempt that ends wakes them at once
+RECENT_FACTS = 30_000
+"""So far back a look goes at first: some thousand attempts, and as quick on a ledger of a million as on a new one."""
+
 UNTYPICAL = (Ending.INTERRUPTED, Ending.SANDBOX_FAILED)
 
 
@@ -55,7 +58,7 @@ class Rooms:
         self._memory = memory
         self._attempts = attempts
         self._reserve_mb = reserve_mb
-        self._seen = 0
+        self._seen: int | None = None  # None: nothing yet
         self._peaks: defaultdict[tuple[str, str, str], deque[float]] = defaultdict(lambda: deque(maxlen=RECENT))
 
     def need_mb(self, order: Order) -> float:
@@ -93,7 +96,9 @@ class Rooms:
         return 0.0 if fact is None else self.need_mb(decode(Order, fact.body))
 
     def _learn(self) -> None:
-        """Read the peaks of attempts that have ended since; a few fields of a large record, perhaps a million times."""
+        """Read the peaks of attempts that have ended since, at first those of the newest facts: few count anyway."""
+        if self._seen is None:
+            self._seen = max(self._store.last() - RECENT_FACTS, 0)
         for fact in self._store.facts(kind="attempt", after=self._seen):
             self._seen = fact.seq
             body: Any = fact.body
