@@ -261,7 +261,7 @@ async def play(plan: Plan, provider_: Scripted, address: tuple[str, int]) -> str
                 return ""
             return "" if (await asking).body == plan.half else f"{plan.model}: another half"
         answer = await ask(streams, plan.path, plan.question, last=plan.number % 2 == 0)
-    said = {"broken": plan.half, "cut short": plan.half + plan.failure}.get(plan.ending, b"".join(plan.pieces))
+    said = {"broken": plan.half, "cut short": plan.half + plan.failure}.get(plan.ending, plan.heard)
     status = 500 + plan.number % 2 * 29 if plan.ending == "refused" else 200
     wrong = answer.status != status or answer.whole is (plan.ending == "broken")
     if wrong or (plan.ending != "refused" and answer.body != said):

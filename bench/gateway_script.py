@@ -64,8 +64,15 @@ class Plan:
         said = f"request-{self.number}."
         if self.api == "gemini":
             return json.dumps({"contents": [{"role": "user", "parts": [{"text": said}]}]}).encode()
-        message = {"model": self.model, "stream": self.form == "events", "max_tokens": 4000}
+        message: dict[str, object] = {"model": self.model, "stream": self.form == "events", "max_tokens": 4000}
+        if self.asks:
+            message["stream_options"] = {"include_usage": True}
         return json.dumps({**message, "messages": [{"role": "user", "content": said}]}).encode()
+
+    @property
+    def asks(self) -> bool:
+        """Every second agent that speaks Chat Completions asks for the usage of its stream."""
+        return self.api == "chat" and self.form == "events" and self.number % 2 == 0
 
     # ------------------------------------------------------------ what is said
 
@@ -82,6 +89,13 @@ class Plan:
             return (*opened, b"\n]\n")
         ended = (b"data: [DONE]\n\n",) if self.api == "chat" else ()
         return (*(b"data: " + json.dumps(each).encode() + b"\n\n" for each in messages), *ended)
+
+    @cached_property
+    def heard(self) -> bytes:
+        """The whole answer as the agent hears it: who did not ask for the usage of a stream is not told it."""
+        told = self.api != "chat" or self.form != "events" or self.asks
+        usage = json.dumps({"choices": [], "usage": self._usage()}).encode()
+        return b"".join(piece for piece in self.pieces if told or usage not in piece)
 
     @cached_property
     def half(self) -> bytes:

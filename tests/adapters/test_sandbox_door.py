@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -101,7 +102,8 @@ def test_a_door_leads_to_the_gateway(place, gateway):
     assert answer(proxy, "hosts") == b"knock"
     result = place.sandbox.wait(folder, stop=lambda: False)
     assert (result.ending, Path(run.stdout).read_text()) == (Ending.FINISHED, "models\nhosts\n")
-    assert runner.recv(10) == b""  # whoever waits for the end of the attempt sees it
+    with suppress(ConnectionResetError):  # it ended before it read that it is known
+        assert runner.recv(10) == b""  # whoever waits for the end of the attempt sees it
 
 
 def test_when_the_gateway_goes_away_connections_wait_for_the_next_one(place, gateway):
