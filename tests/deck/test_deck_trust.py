@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import time
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
@@ -335,12 +336,25 @@ def test_the_page_shows_figures_that_lead_to_their_rows(measured, page):
     page.wait_for_url("**/task/*")
 
 
+LOADED = """(each, dark) => {
+    each.scrollIntoView();
+    const itself = each.complete && each.currentSrc && each.naturalWidth > 200;
+    return itself && each.currentSrc.includes("dark=true") === dark;
+}"""
+
+
+def until_loaded(page, picture, *, dark=False) -> None:
+    """Wait for a picture, which may be put in anew meanwhile: the page renews itself."""
+    late = time.monotonic() + LATE / 1000
+    while not picture.evaluate(LOADED, dark):
+        assert time.monotonic() < late, "it never loaded"
+        page.wait_for_timeout(20)
+
+
 def test_pictures_are_shown_as_pictures_that_have_loaded(measured, page):
     open_trust(measured, page)
     for picture in page.locator("figure.plot img").all():
-        picture.scroll_into_view_if_needed()
-        expect(picture).to_have_js_property("complete", value=True)
-        assert picture.evaluate("each => each.naturalWidth") > 200
+        until_loaded(page, picture)
         assert len(picture.get_attribute("alt")) > 40
 
 
@@ -405,13 +419,9 @@ def test_money_is_a_picture_that_has_loaded_and_a_sheet_with_the_same_numbers(se
     page.goto(f"{served.base}/trust")
     picture = page.locator("section[aria-labelledby=cost] figure img")
     expect(picture).to_have_count(1, timeout=LATE)
-    picture.scroll_into_view_if_needed()
-    expect(picture).to_have_js_property("complete", value=True)
-    assert picture.evaluate("each => each.naturalWidth") > 200
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
-        expect(picture).to_have_js_property("complete", value=True)
-        assert ("dark=true" in picture.evaluate("each => each.currentSrc")) == (scheme == "dark")
+        until_loaded(page, picture, dark=scheme == "dark")
     with served.client() as client:
         rows = list(csv.DictReader(io.StringIO(client.get("/trust/plot/cost.csv").text)))
         assert client.get("/trust/plot/cost.png").content.startswith(b"\x89PNG\r\n\x1a\n")
